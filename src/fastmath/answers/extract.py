@@ -1,0 +1,90 @@
+r"""Where the answer stands in a completion: the last complete `\boxed{…}`, as a rule before the reasoning ends.
+
+Everything here takes time linear in the length of the text, whatever the model wrote.
+"""
+
+import re
+from typing import Literal, assert_never
+
+from fastmath.answers.integers import to_int
+from fastmath.answers.prompts import THINK_END
+
+__all__ = ["AnswerPlace", "extract_answer", "extract_boxed", "to_int"]
+
+AnswerPlace = Literal["reasoning", "anywhere", "after"]
+
+_BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
+_BOX_START = re.compile(_BOX)
+# A doubled backslash before a box is one that was escaped once too often; any other escape hides the next character.
+_TOKEN = re.compile(rf"(?P<box>{_BOX})|\\(?!{_BOX}).|(?P<open>\{{)|(?P<close>\}})", re.DOTALL)
+_SPACES = re.compile(r"\s*+")
+_BARE_NUMBER = re.compile(r"[+-]?[0-9](?:[0-9.,]*[0-9])?")
+_BLANK = re.compile(r"(?:[\s{}$~]|\\[,;:! ])*+")
+
+
+def extract_boxed(text: str) -> str | None:
+    r"""Content of the last complete, non-empty `\boxed{…}` or `\fbox{…}`, stripped; None when there is none.
+
+    Braces inside may nest or be escaped, and a bare number may follow the command (`\boxed 7`). Of boxes inside one
+    another the innermost counts. A box that is never closed or holds only spaces is passed over.
+
+    Example: `\boxed{1}, no, \boxed{\frac{1}{2}} and \boxed{` gives `\frac{1}{2}`.
+    """
+    first = _BOX_START.search(text)
+    if first is None:
+        return None
+    for start, end in reversed(_find_boxes(text, first.start())):
+        # A blank match that spans the content: an empty box holds no other box, so no text is looked at twice.
+        if end is not None and not _BLANK.fullmatch(text, start, end):
+            return text[start:end].strip()
+    return None
+
+
+def extract_answer(text: str, where: AnswerPlace = "reasoning", *, require_finished: bool = True) -> str | None:
+    r"""The boxed answer of a completion.
+
+    Args:
+        text: what the model wrote after the prompt, which already opened the reasoning.
+        where: `reasoning` looks before the first `</think>`, where inference stops; `after` looks behind it;
+            `anywhere` looks at the whole text.
+        require_finished: a text without `</think>` was cut off and has no answer. With False its boxes count as
+            boxes of the reasoning.
+
+    Example: `so \boxed{7}.\n</think>` gives `7`; `so \boxed{7}. But wait` gives None.
+    """
+    reasoning, end, rest = text.partition(THINK_END)
+    if require_finished and not end:
+        return None
+    match where:
+        case "reasoning":
+            return extract_boxed(reasoning)
+        case "after":
+            return extract_boxed(rest)
+        case "anywhere":
+            return extract_boxed(text)
+        case _:
+            assert_never(where)
+
+
+def _find_boxes(text: str, position: int) -> list[tuple[int, int | None]]:
+    """Bounds of the content of every box from `position` on, in order of their starts; None for one not closed."""
+    boxes: list[tuple[int, int | None]] = []
+    open_braces: list[int | None] = []  # the box that each open brace belongs to
+    box_expected_at: int | None = None
+    for token in _TOKEN.finditer(text, position):
+        if token["box"]:
+            start = _SPACES.match(text, token.end()).end()
+            number = _BARE_NUMBER.match(text, start)
+            if number:
+                boxes.append(number.span())
+            box_expected_at = start
+        elif token["open"]:
+            belongs_to_box = token.start() == box_expected_at
+            open_braces.append(len(boxes) if belongs_to_box else None)
+            if belongs_to_box:
+                boxes.append((token.end(), None))
+        elif token["close"] and open_braces:
+            box = open_braces.pop()
+            if box is not None:
+                boxes[box] = (boxes[box][0], token.start())
+    return boxes

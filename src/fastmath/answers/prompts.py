@@ -1,0 +1,63 @@
+r"""Every prompt and chat template, by name: training, evaluation and the kernel of a recipe all use the one it names.
+
+A template renders an assistant turn whole, reasoning included (the native DeepSeek-R1-Distill template drops
+everything before `</think>`), and ends a generation prompt with `<think>` and a newline, which is also how the
+training text goes on, so that a rendered prompt is a prefix of the rendered training example.
+"""
+
+from transformers import PreTrainedTokenizerBase
+
+THINK_START = "<think>"
+THINK_END = "</think>"
+
+SYSTEM_PROMPTS: dict[str, str | None] = {
+    "none": None,
+    # The published code's literals; the braces are doubled there although no format is applied.
+    "fast_math_sft": r"Please reason step by step, and put your final answer within \boxed{{}}.",
+    "fast_math_grpo": (
+        "You are a helpful and harmless assistant. You are Qwen developed by Alibaba. You should think step-by-step. "
+        r"Return final answer within \boxed{{}}."
+    ),
+    "boxed": r"Please reason step by step, and put your final answer within \boxed{}.",
+}
+
+_NANO_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}<|assistant|>{{ message['content'] }}{{ eos_token }}"
+    "{% else %}<|user|>{{ message['content'] }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+)
+
+_DEEPSEEK_R1_TEMPLATE = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}<｜Assistant｜>{{ message['content'] }}{{ eos_token }}"
+    "{% elif message['role'] == 'user' %}<｜User｜>{{ message['content'] }}"
+    "{% else %}{{ message['content'] }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
+)
+
+_CHATML_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+)
+
+CHAT_TEMPLATES: dict[str, str] = {
+    "nano": _NANO_TEMPLATE,
+    "deepseek_r1": _DEEPSEEK_R1_TEMPLATE,
+    "chatml": _CHATML_TEMPLATE,
+}
+
+
+def build_messages(problem: str, system_prompt: str | None) -> list[dict[str, str]]:
+    """The conversation that asks one problem; no system turn when `system_prompt` is None."""
+    user = {"role": "user", "content": problem}
+    return [user] if system_prompt is None else [{"role": "system", "content": system_prompt}, user]
+
+
+def render_prompt(tokenizer: PreTrainedTokenizerBase, problem: str, system_prompt: str | None) -> list[int]:
+    """Token ids of the prompt that asks `problem`, by the template saved with the tokenizer."""
+    messages = build_messages(problem, system_prompt)
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]

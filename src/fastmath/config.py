@@ -1,0 +1,287 @@
+"""The sections of a recipe: immutable pydantic models that refuse unknown keys and settings that cannot work.
+
+`fastmath.recipes.load_recipe` reads a YAML file into a `Recipe`; nothing else builds one outside the tests.
+"""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from fastmath.answers.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS
+
+Share = Field(ge=0.0, le=1.0)
+SampleStop = Literal["think_end", "box"]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NanoModelSettings(Section):
+    """Shape of the embedded model; multiples of 32 because vLLM's 4-bit CPU kernels want them."""
+
+    hidden_size: int = Field(128, multiple_of=32)
+    intermediate_size: int = Field(384, multiple_of=32)
+    layers: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    max_positions: int = Field(1024, ge=64)
+    vocabulary_size: int = Field(512, ge=320)
+
+
+class ModelSettings(Section):
+    """The base model.
+
+    Attributes:
+        name: `nano` (made on the spot), a local folder, or a Hub name.
+        revision: commit of a Hub model; required for one, so that a run can be repeated.
+        system_prompt, chat_template: names from `fastmath.answers.prompts`; data, training, evaluation and kernel of a
+            recipe all use these.
+        nano: shape of the embedded model; only with `name: nano`.
+    """
+
+    name: str
+    revision: str | None = None
+    system_prompt: str = "none"
+    chat_template: str = "nano"
+    nano: NanoModelSettings | None = None
+
+    @field_validator("system_prompt")
+    @classmethod
+    def _know_system_prompt(cls, value: str) -> str:
+        return _require_known(value, SYSTEM_PROMPTS)
+
+    @field_validator("chat_template")
+    @classmethod
+    def _know_chat_template(cls, value: str) -> str:
+        return _require_known(value, CHAT_TEMPLATES)
+
+    @model_validator(mode="after")
+    def _match_nano(self) -> Self:
+        if (self.name == "nano") != (self.nano is not None):
+            raise ValueError("`model.nano` belongs to `model.name: nano` and to no other; set both or neither")
+        return self
+
+
+class NanoDataSettings(Section):
+    """Size and difficulty of the embedded problem source; see `fastmath.data.nano.NanoSettings`."""
+
+    train_problems: int = Field(4000, ge=1)
+    test_problems: int = Field(250, ge=1)
+    steps: tuple[int, int] = (2, 5)
+    largest: int = Field(9, ge=2, le=9)
+    generations: tuple[int, int] = (2, 4)
+    wrong_share: float = Field(0.15, ge=0, le=1)
+    truncated_share: float = Field(0.08, ge=0, le=1)
+    unboxed_share: float = Field(0.04, ge=0, le=1)
+    rechecks: tuple[float, float] = (0.9, 2.1)
+
+
+class RuleSettings(Section):
+    """One draw from a source: the problems whose accuracy and trace lengths lie within bounds.
+
+    Attributes:
+        accuracy_above: share of correct generations must be greater than this; none sets no lower bound.
+        accuracy_at_least, accuracy_at_most: inclusive bounds of the same share.
+        trace_tokens_above: at least one correct generation has more tokens than this.
+        draw: number of problems drawn at random from those that pass; none keeps all.
+    """
+
+    name: str
+    accuracy_above: float | None = Field(None, ge=0, le=1)
+    accuracy_at_least: float = Field(0.0, ge=0, le=1)
+    accuracy_at_most: float = Field(1.0, ge=0, le=1)
+    trace_tokens_above: int | None = Field(None, ge=0)
+    draw: int | None = Field(None, ge=1)
+
+
+class SourceSettings(Section):
+    """Where rows come from.
+
+    Attributes:
+        kind: `nano` (made), `openr1` (OpenR1-Math-220k schema), `light_r1` (conversations; answers are extracted from
+            the traces) or `published` (`problem, generation, answer` as they are).
+        path: local JSON, JSONL or parquet file, or Hub dataset; none for `nano`.
+        revision, file: commit of a Hub dataset, and one file of it.
+        columns: our column name → theirs, where they differ.
+        rules: draws from this source, joined; none keeps every problem with a correct generation.
+        grpo: whether its problems also make the GRPO set.
+    """
+
+    name: str
+    kind: Literal["nano", "openr1", "light_r1", "published"]
+    path: str | None = None
+    revision: str | None = None
+    file: str | None = None
+    columns: dict[str, str] = {}
+    rules: tuple[RuleSettings, ...] = ()
+    grpo: bool = False
+
+    @model_validator(mode="after")
+    def _match_path(self) -> Self:
+        if (self.kind == "nano") == (self.path is not None):
+            raise ValueError(f"source {self.name!r} of kind {self.kind!r}: `path` is wanted by every kind but `nano`")
+        return self
+
+
+class DataSettings(Section):
+    """What the SFT set, the GRPO set and the held-out problems are made of.
+
+    Attributes:
+        sources: read in this order; a problem that stands in two is kept from the first.
+        test_path: held-out problems, JSONL of `problem, answer` or a CSV; none takes the nano test split.
+        sft_problems, grpo_problems: upper limits, drawn at random; none keeps all.
+        calibration_rows: training texts set apart for AWQ.
+        answer_range: smallest and largest integer answer of a GRPO problem; others are left out of the GRPO set.
+    """
+
+    sources: tuple[SourceSettings, ...] = Field(min_length=1)
+    nano: NanoDataSettings = NanoDataSettings()
+    test_path: str | None = None
+    sft_problems: int | None = Field(None, ge=1)
+    grpo_problems: int | None = Field(None, ge=1)
+    calibration_rows: int = Field(128, ge=1)
+    answer_range: tuple[int, int] = (0, 999)
+
+
+class TrainingSettings(Section):
+    """How a trainer is launched.
+
+    Attributes:
+        accelerate: name of a file in `configs/accelerate`.
+        trainer: TRL's own settings by TRL's own names.
+    """
+
+    accelerate: str = "cpu"
+    trainer: dict[str, Any] = {}
+
+
+class SftSettings(TrainingSettings):
+    """Stage 1. With `first_epoch_run`, a second run ends its whole schedule after one epoch, for comparison."""
+
+    first_epoch_run: bool = False
+
+
+class RewardSettings(Section):
+    """One reward function by its name in `fastmath.training.rewards`, its weight and its own parameters."""
+
+    name: str
+    weight: float = 1.0
+    parameters: dict[str, Any] = {}
+
+
+class GrpoSettings(TrainingSettings):
+    """Stage 2."""
+
+    rewards: tuple[RewardSettings, ...] = Field(min_length=1)
+
+
+class QuantizeSettings(Section):
+    """4-bit AWQ by AutoAWQ; `calibration_tokens` is the length of one calibration chunk in tokens."""
+
+    group_size: int = Field(128, ge=16)
+    zero_point: bool = True
+    calibration_chunks: int = Field(128, ge=1)
+    calibration_tokens: int = Field(512, ge=16)
+
+
+class EngineSettings(Section):
+    """vLLM engine arguments by vLLM's own names, and the environment that has to stand before its import."""
+
+    arguments: dict[str, Any] = {}
+    environment: dict[str, str] = {}
+
+
+class EvaluateSettings(Section):
+    """Sampling of the held-out problems.
+
+    Attributes:
+        problems: the first so many held-out problems.
+        samples: samples a problem.
+        token_budget: the largest budget in tokens; smaller ones are prefixes of the same samples.
+        budget_shares: the smaller budgets, as shares of the median length of the SFT model's samples.
+    """
+
+    problems: int = Field(200, ge=1)
+    samples: int = Field(16, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    token_budget: int = Field(256, ge=1)
+    budget_shares: tuple[float, ...] = (1.0, 0.7)
+    engine: EngineSettings = EngineSettings()
+
+
+class KernelSettings(Section):
+    """The contest: profile, samples, waves, stops and clock.
+
+    Attributes:
+        profile: a contest of `fastmath.answers.contests` (`aimo1`, `aimo2`, `aimo3`).
+        questions: questions expected, and taken from the held-out problems; none takes the profile's number.
+        samples: most samples a question.
+        waves: sizes of the waves in which samples start; they sum to `samples`.
+        token_budget: most tokens of a sample.
+        sample_stop: where a sample has said its answer: at the end of its reasoning, or at its first complete box.
+        limit_seconds: the contest's clock; none measures full votes first and takes `limit_share` of their time.
+        stop_posterior: probability that the leader stays the leader at which a vote is decided.
+        patience: part of a question's even share of the time during which no less than that is accepted; then the
+            probability asked for falls, to one half at the end of the share.
+        most_shares: even shares of the time left that one question may take at most.
+        fallback_answer: answered when no sample voted.
+    """
+
+    profile: str = "aimo2"
+    questions: int | None = Field(None, ge=1)
+    samples: int = Field(16, ge=1)
+    waves: tuple[int, ...] = (4, 4, 8)
+    token_budget: int = Field(256, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    sample_stop: SampleStop = "think_end"
+    limit_seconds: float | None = Field(None, gt=0)
+    limit_share: float = Field(1 / 3, gt=0)
+    stop_posterior: float = Field(0.95, gt=0.5, le=1)
+    patience: float = Field(0.75, ge=0, le=1)
+    most_shares: float = Field(3.0, ge=1)
+    fallback_answer: int = 0
+    engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _match_waves(self) -> Self:
+        if sum(self.waves) != self.samples or min(self.waves, default=0) < 1:
+            raise ValueError(
+                f"`kernel.waves` is {list(self.waves)}, in all {sum(self.waves)} samples; want positive sizes that sum "
+                f"to `kernel.samples`, {self.samples}"
+            )
+        return self
+
+
+class Recipe(Section):
+    """One experiment from data to kernel; `seed` seeds every stage."""
+
+    name: str
+    seed: int = 0
+    model: ModelSettings
+    data: DataSettings
+    sft: SftSettings
+    grpo: GrpoSettings
+    quantize: QuantizeSettings
+    evaluate: EvaluateSettings
+    kernel: KernelSettings
+
+    @model_validator(mode="after")
+    def _validate_trainers(self) -> Self:
+        for section, parameters in (("sft", self.sft.trainer), ("grpo", self.grpo.trainer)):
+            managed = sorted({"output_dir", "seed", "run_name", "reward_weights"} & parameters.keys())
+            if managed:
+                raise ValueError(
+                    f"`{section}.trainer.{managed[0]}` is set by the run itself (run folder, `seed`, `grpo.rewards`); "
+                    "leave it out"
+                )
+        return self
+
+
+def _require_known(value: str, known: dict[str, Any]) -> str:
+    if value not in known:
+        raise ValueError(f"is {value!r}; want one of {', '.join(sorted(known))}")
+    return value

@@ -1,0 +1,269 @@
+"""Families of olympiad-flavoured problems whose solutions are short chains of small steps.
+
+A family draws parameters, states the problem, and works it step by step. Every step passes its result through a
+`slip`, so that the same code writes right and wrong solutions: the identity gives the true one, a slip at step `i`
+gives a solution that goes wrong there and carries the error on, as a model does.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Parameters = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """How hard a problem is: its number of steps, and the largest operand of a single step."""
+
+    steps: int
+    largest: int
+
+
+Slip = Callable[[int, int], int]
+"""(index of the step, its true result) → the result written down."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of problem.
+
+    Attributes:
+        name: identifier, used in the `uuid` of a row.
+        problem_type: the OpenR1-Math-220k label, e.g. `Number Theory`.
+        draw: (generator, difficulty) → parameters.
+        state: parameters → problem text.
+        work: (parameters, slip) → the written steps and the final answer.
+    """
+
+    name: str
+    problem_type: str
+    draw: Callable[[random.Random, Difficulty], Parameters]
+    state: Callable[[Parameters], str]
+    work: Callable[[Parameters, Slip], tuple[list[str], int]]
+
+
+def no_slip(index: int, result: int) -> int:
+    """The slip of a flawless solution."""
+    return result
+
+
+def _digits(number: int) -> list[int]:
+    return [int(digit) for digit in str(number)]
+
+
+# Last digit of a chain of additions and multiplications: (start, is_product, operand, is_product, operand, ...).
+
+
+def _draw_chain(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    parameters = [rng.randrange(1, 10)]
+    for _ in range(difficulty.steps):
+        parameters += [rng.randrange(2), rng.randint(2, difficulty.largest)]
+    return tuple(parameters)
+
+
+def _operations(parameters: Parameters) -> list[tuple[int, int]]:
+    return list(zip(parameters[1::2], parameters[2::2], strict=True))
+
+
+def _state_chain(parameters: Parameters) -> str:
+    words = ("add", "multiply by")
+    listed = [
+        f"({index}) {words[is_product]} {operand}."
+        for index, (is_product, operand) in enumerate(_operations(parameters), 1)
+    ]
+    return f"Start with {parameters[0]}. {' '.join(listed)} Find the last digit of the result."
+
+
+def _work_chain(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    value, steps = parameters[0], []
+    for index, (is_product, operand) in enumerate(_operations(parameters)):
+        before = value
+        value = slip(index, (before * operand if is_product else before + operand) % 10)
+        steps.append(f"{before}{'*' if is_product else '+'}{operand}={value}")
+    return steps, value
+
+
+# Last digit of a power: (base, exponent).
+
+
+def _draw_power(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    return (rng.randrange(2, 100), difficulty.steps + 1)
+
+
+def _state_power(parameters: Parameters) -> str:
+    return f"Find the last digit of {parameters[0]}^{parameters[1]}."
+
+
+def _work_power(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    base, exponent = parameters[0] % 10, parameters[1]
+    value, steps = base, []
+    for index in range(exponent - 1):
+        before = value
+        value = slip(index, before * base % 10)
+        steps.append(f"{before}*{base}={value}")
+    return steps, value
+
+
+# Remainder of a polynomial's value modulo 10, by Horner's rule: (x, leading coefficient, next coefficient, ...).
+
+
+def _draw_polynomial(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    degree = max(1, difficulty.steps // 2)
+    return (rng.randint(2, difficulty.largest), *(rng.randint(1, difficulty.largest) for _ in range(degree + 1)))
+
+
+def _state_polynomial(parameters: Parameters) -> str:
+    x, *coefficients = parameters
+    degree = len(coefficients) - 1
+    powers = [f"x^{degree - index}" for index in range(degree - 1)] + ["x", ""]
+    terms = "+".join(f"{coefficient}{power}" for coefficient, power in zip(coefficients, powers, strict=True))
+    return f"Let P(x)={terms}. Find the remainder when P({x}) is divided by 10."
+
+
+def _work_polynomial(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    x, value, *coefficients = parameters
+    steps: list[str] = []
+    for coefficient in coefficients:
+        product = slip(len(steps), value * x % 10)
+        steps.append(f"{value}*{x}={product}")
+        value = slip(len(steps), (product + coefficient) % 10)
+        steps.append(f"{product}+{coefficient}={value}")
+    return steps, value
+
+
+# Sum of the digits of a number: (number,).
+
+
+def _draw_digit_sum(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    digits = [rng.randint(1, difficulty.largest) for _ in range(difficulty.steps + 1)]
+    return (int("".join(map(str, digits))),)
+
+
+def _state_digit_sum(parameters: Parameters) -> str:
+    return f"Find the sum of the digits of {parameters[0]}."
+
+
+def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    first, *rest = _digits(parameters[0])
+    total, steps = first, []
+    for index, digit in enumerate(rest):
+        before = total
+        total = slip(index, before + digit)
+        steps.append(f"{before}+{digit}={total}")
+    return steps, total
+
+
+# Greatest common divisor by repeated subtraction: (larger, smaller).
+
+
+def _subtractions(larger: int, smaller: int) -> int:
+    count = 0
+    while larger != smaller:
+        larger, smaller = max(larger - smaller, smaller), min(larger - smaller, smaller)
+        count += 1
+    return count
+
+
+def _draw_gcd(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    """Two numbers whose subtraction chain has exactly the wanted steps, built backwards from their divisor."""
+    while True:
+        divisor = rng.randint(2, 3 * difficulty.largest)
+        larger = smaller = divisor
+        for _ in range(difficulty.steps):
+            larger, smaller = (larger + smaller, rng.choice((larger, smaller)))
+        if _subtractions(larger, smaller) == difficulty.steps:
+            return (larger, smaller)
+
+
+def _state_gcd(parameters: Parameters) -> str:
+    return f"Find the greatest common divisor of {parameters[0]} and {parameters[1]}."
+
+
+def _work_gcd(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    larger, smaller = parameters
+    steps: list[str] = []
+    # A slipped difference may never meet the other number: the written solution stops after a few steps then.
+    while larger != smaller and smaller > 0 and len(steps) < 8:
+        difference = slip(len(steps), larger - smaller)
+        steps.append(f"{larger}-{smaller}={difference}")
+        larger, smaller = max(difference, smaller), min(difference, smaller)
+    return steps, larger
+
+
+# A term of an arithmetic sequence: (first, difference, index of the term).
+
+
+def _draw_sequence(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    return (rng.randrange(10, 200), rng.randint(2, difficulty.largest), difficulty.steps + 1)
+
+
+def _state_sequence(parameters: Parameters) -> str:
+    first, difference, term = parameters
+    return f"An arithmetic sequence has first term {first} and difference {difference}. Find term {term}."
+
+
+def _work_sequence(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    value, difference, term = parameters
+    steps = []
+    for index in range(term - 1):
+        before = value
+        value = slip(index, before + difference)
+        steps.append(f"{before}+{difference}={value}")
+    return steps, value
+
+
+# How many numbers of a list a divisor divides: (divisor, number, number, ...).
+
+
+def _draw_count(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    return (rng.choice((2, 5)), *(rng.randrange(10, 100) for _ in range(difficulty.steps)))
+
+
+def _state_count(parameters: Parameters) -> str:
+    divisor, *numbers = parameters
+    listed = " ".join(f"({index}) {number}." for index, number in enumerate(numbers, 1))
+    return f"Consider the numbers {listed} How many of them are divisible by {divisor}?"
+
+
+def _work_count(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    divisor, *numbers = parameters
+    count, steps = 0, []
+    for index, number in enumerate(numbers):
+        divides = number % divisor == 0
+        count = slip(index, count + divides)
+        steps.append(f"{number} {'yes' if divides else 'no'} {count}")
+    return steps, count
+
+
+# Last digit of a term of a sequence whose terms are the sum of the two before: (first, second, index of the term).
+
+
+def _draw_recurrence(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    return (rng.randrange(1, 10), rng.randrange(1, 10), difficulty.steps + 2)
+
+
+def _state_recurrence(parameters: Parameters) -> str:
+    first, second, term = parameters
+    return f"A sequence begins {first}, {second} and adds its last two terms. Find the last digit of term {term}."
+
+
+def _work_recurrence(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    first, second, term = parameters
+    steps = []
+    for index in range(term - 2):
+        first, second, before = second, slip(index, (first + second) % 10), first
+        steps.append(f"{before}+{first}={second}")
+    return steps, second
+
+
+FAMILIES: Sequence[Family] = (
+    Family("chain", "Number Theory", _draw_chain, _state_chain, _work_chain),
+    Family("power", "Number Theory", _draw_power, _state_power, _work_power),
+    Family("polynomial", "Algebra", _draw_polynomial, _state_polynomial, _work_polynomial),
+    Family("digit_sum", "Number Theory", _draw_digit_sum, _state_digit_sum, _work_digit_sum),
+    Family("gcd", "Number Theory", _draw_gcd, _state_gcd, _work_gcd),
+    Family("sequence", "Algebra", _draw_sequence, _state_sequence, _work_sequence),
+    Family("count", "Combinatorics", _draw_count, _state_count, _work_count),
+    Family("recurrence", "Algebra", _draw_recurrence, _state_recurrence, _work_recurrence),
+)

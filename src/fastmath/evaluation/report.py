@@ -1,0 +1,198 @@
+"""`report.json`: the figures of a run that the README quotes, computed from the stored samples and the manifests.
+
+The markdown table of one run or of several (seeds) side by side:
+
+    python -m fastmath.evaluation.report runs/nano runs/nano-seed1 runs/nano-seed2
+"""
+
+import argparse
+import html
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from fastmath.config import Recipe
+from fastmath.evaluation.metrics import (
+    SampleArrays,
+    estimate_mean,
+    majority_at_k,
+    median_tokens,
+    pass_at_k,
+    read_samples,
+    token_budgets,
+)
+from fastmath.evaluation.sample import MODELS, samples_path
+from fastmath.runs import STAGE_SECTIONS, write_json
+
+
+class ReportError(RuntimeError):
+    """A report cannot be made, because something that it is computed from is missing."""
+
+
+def build_report(run_dir: Path | str) -> dict[str, Any]:
+    """Compute the report of a run, write it to `run_dir/report.json` and return it.
+
+    Called after the evaluation and again after the kernel, whose own report then goes in.
+
+    Raises:
+        ReportError: the run has not been evaluated, or the SFT model, which sets the budgets, has no samples.
+    """
+    run_dir = Path(run_dir)
+    recipe = _read_recipe(run_dir)
+    samples = read_all_samples(run_dir)
+    settings = recipe.evaluate
+    budgets = token_budgets(settings.token_budget, median_tokens(samples["sft"]), settings.budget_shares)
+    manifests = _read_manifests(run_dir)
+    report: dict[str, Any] = {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "commit": _name_commit(manifests["evaluate"]),
+        "wall_seconds": {stage: entry["seconds"] for stage, entry in manifests.items() if "seconds" in entry},
+        "peak_memory_gib": max((entry.get("peak_memory_gib") or 0.0 for entry in manifests.values()), default=0.0),
+        "models": [
+            {"name": name, "budgets": [measure(arrays, budget, recipe.seed) for budget in budgets]}
+            for name, arrays in samples.items()
+        ],
+    }
+    kernel = run_dir / "kernel" / "report.json"
+    if kernel.exists():
+        report["kernel"] = json.loads(kernel.read_text())
+    write_json(run_dir / "report.json", report)
+    return report
+
+
+def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:
+    """Samples of every model of a run by name, in the report's order.
+
+    Raises:
+        ReportError: the SFT model has none.
+    """
+    paths = {name: samples_path(Path(run_dir), name) for name in MODELS}
+    samples = {name: read_samples(path) for name, path in paths.items() if path.exists()}
+    if "sft" not in samples:
+        raise ReportError(f"{paths['sft']} is missing, and the token budgets come from it; run stage 'evaluate' first")
+    return samples
+
+
+def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, Any]:
+    """One model under one budget; intervals are 95 % bootstrap intervals over problems.
+
+    `answers_collected` counts samples with an answer, a mean over problems (of N); `mean_tokens` counts generated
+    tokens a sample, cut at the budget.
+    """
+    cut, k = samples.cut(token_budget), samples.samples
+    return {
+        "token_budget": token_budget,
+        "pass@1": asdict(estimate_mean(pass_at_k(cut.correct, 1), seed)),
+        f"majority@{k}": asdict(estimate_mean(majority_at_k(cut, k).astype(float), seed)),
+        f"pass@{k}": asdict(estimate_mean(pass_at_k(cut.correct, k), seed)),
+        "answers_collected": float((cut.answers >= 0).sum(axis=1).mean()),
+        "mean_tokens": float(cut.tokens.mean()),
+    }
+
+
+def render_table(report: Mapping[str, Any]) -> str:
+    """The report as a markdown table, one row a model and budget, and a sentence on the kernel where it has run."""
+    return render_runs_table({"": report})
+
+
+def render_runs_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """Several reports in one markdown table, rows of the same model and budget together; the key names the run."""
+    named = any(reports)
+    first = next(iter(reports.values()))
+    k = samples_of(first)
+    header = ["model", "token budget", "pass@1", f"majority@{k}", f"pass@{k}", "answers collected", "mean tokens"]
+    rows = [["run", *header] if named else header]
+    rows.append([":--"] * (2 if named else 1) + ["--:"] * (len(header) - 1))
+    for model in first["models"]:
+        for position in range(len(model["budgets"])):
+            for run, report in reports.items():
+                found = next((entry for entry in report["models"] if entry["name"] == model["name"]), None)
+                if found is not None:
+                    cells = [model["name"], *_cells(found["budgets"][position], k)]
+                    rows.append([run, *cells] if named else cells)
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    kernels = [_describe_kernel(run, report["kernel"]) for run, report in reports.items() if "kernel" in report]
+    return "\n\n".join([table, *kernels])
+
+
+def samples_of(report: Mapping[str, Any]) -> int:
+    """N, the number of samples a problem, as the report's own keys name it."""
+    keys = report["models"][0]["budgets"][0]
+    return next(int(key.removeprefix("majority@")) for key in keys if key.startswith("majority@"))
+
+
+def render_completions(samples: pl.DataFrame, problems: pl.DataFrame, count: int = 3) -> str:
+    """The first sample of the first `count` problems as HTML, everything that a model or a file wrote escaped."""
+    first = samples.filter(pl.col("sample") == 0).join(
+        problems.select("id", "problem", gold="answer"), left_on="problem_id", right_on="id", maintain_order="left"
+    )
+    blocks = []
+    for row in first.head(count).iter_rows(named=True):
+        verdict = "correct" if row["correct"] else "wrong"
+        answer = "no answer" if row["answer"] is None else f"answer {row['answer']}"
+        facts = f"{answer} ({verdict}, gold {row['gold']}), {row['tokens']} tokens, ended by {row['finish_reason']}"
+        blocks.append(
+            f"<p><b>{html.escape(row['problem'])}</b><br><small>{html.escape(facts)}</small></p>"
+            f'<pre style="white-space: pre-wrap">{html.escape(row["text"])}</pre>'
+        )
+    return "\n".join(blocks)
+
+
+def _cells(budget: Mapping[str, Any], k: int) -> list[str]:
+    estimates = [budget[name] for name in ("pass@1", f"majority@{k}", f"pass@{k}")]
+    return [
+        str(budget["token_budget"]),
+        *(f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]" for entry in estimates),
+        f"{budget['answers_collected']:.1f} of {k}",
+        f"{budget['mean_tokens']:.1f}",
+    ]
+
+
+def _describe_kernel(run: str, kernel: Mapping[str, Any]) -> str:
+    share = kernel["tokens"] / kernel["tokens_full_vote"] if kernel.get("tokens_full_vote") else None
+    against = "" if share is None else f", {share:.0%} of the {kernel['tokens_full_vote']:,} of full votes"
+    return (
+        f"Kernel{f' of {run}' if run else ''}: {kernel['answered']} of {kernel['questions']} questions answered, "
+        f"{kernel['correct']} right, in {kernel['seconds']:.1f} s of {kernel['limit_seconds']:.1f} s, "
+        f"with {kernel['tokens']:,} tokens{against}."
+    )
+
+
+def _read_recipe(run_dir: Path) -> Recipe:
+    path = run_dir / "evaluate" / "config.yaml"
+    if not path.exists():
+        raise ReportError(f"{path} is missing; run stage 'evaluate' of {run_dir} first")
+    return Recipe.model_validate(yaml.safe_load(path.read_text()))
+
+
+def _read_manifests(run_dir: Path) -> dict[str, dict[str, Any]]:
+    paths = {stage: run_dir / stage / "manifest.json" for stage in STAGE_SECTIONS}
+    return {stage: json.loads(path.read_text()) for stage, path in paths.items() if path.exists()}
+
+
+def _name_commit(manifest: Mapping[str, Any]) -> str | None:
+    """The commit of the evaluation; `-dirty` marks uncommitted changes, as in `git describe --dirty`."""
+    commit = manifest["git"]["commit"]
+    return f"{commit}-dirty" if commit and manifest["git"]["dirty"] else commit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table of the runs named on the command line."""
+    parser = argparse.ArgumentParser(prog="fastmath.evaluation.report", description=main.__doc__)
+    parser.add_argument("run_dirs", nargs="+", type=Path, metavar="RUN_DIR")
+    run_dirs = parser.parse_args(arguments).run_dirs
+    reports = {str(run_dir): json.loads((run_dir / "report.json").read_text()) for run_dir in run_dirs}
+    table = render_table(*reports.values()) if len(reports) == 1 else render_runs_table(reports)
+    sys.stdout.write(f"{table}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,217 @@
+"""Whole contests: the measured local one, and Kaggle's.
+
+The local contest first measures what full votes take, one question after another on the same engine, and then plays
+under a clock that is a share of it, so that the limit means the same on every machine.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
+from fastmath.answers.extract import extract_answer
+from fastmath.answers.prompts import SYSTEM_PROMPTS, render_prompt
+from fastmath.config import KernelSettings, Recipe
+from fastmath.inference.clock import ClockRules
+from fastmath.inference.engines import AsyncEngine, Engine, ModelFolderError, Sampling
+from fastmath.inference.gateway import LocalGateway, serve
+from fastmath.inference.kernel import Kernel
+from fastmath.inference.solver import SolverRules
+from fastmath.inference.voting import Vote, count_votes, leading_answer
+from fastmath.recipes import REPOSITORY_FOLDER
+from fastmath.runs import Stage, write_json
+
+logger = logging.getLogger(__name__)
+
+JOURNAL = "questions.jsonl"
+
+
+@dataclass(frozen=True)
+class FullVote:
+    """What full votes on all questions took and gave; `answers` maps a question's id to its answer."""
+
+    answers: Mapping[str, int | None]
+    seconds: float
+    tokens: int
+
+
+def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
+    """Play the local contest of a run and write `report.json`, `submission.parquet` and `questions.jsonl`.
+
+    Args:
+        stage: the stage `kernel` of a run, being run.
+        questions: CSV of `id, problem` and, where known, `answer` that replaces the held-out problems; a relative path
+            starts at the repository.
+
+    Returns:
+        The report: `questions`, `answered` (inside the limit, by a vote or by the fallback), `correct`, `seconds`,
+        `limit_seconds`, `tokens`, and `tokens_full_vote`, `correct_full_vote`, `seconds_full_vote`, which are None
+        where `kernel.limit_seconds` is set; the correct ones are None where no answers are known.
+
+    Raises:
+        fastmath.runs.MissingStageError: the quantised model or the held-out problems are not there.
+        fastmath.inference.engines.ModelFolderError: the model's folder holds no model.
+        fastmath.inference.gateway.GatewayError: the questions are no questions.
+    """
+    settings = stage.recipe.kernel
+    model = stage.product("quantize_awq", "model")
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    path = _write_questions(stage, REPOSITORY_FOLDER / questions if questions else None)
+    asked = pl.read_csv(path, schema_overrides={"id": pl.String})
+    (stage.folder / JOURNAL).unlink(missing_ok=True)
+    with AsyncEngine(model, settings.engine, stage.recipe.seed) as engine:
+        system_prompt = SYSTEM_PROMPTS[stage.recipe.model.system_prompt]
+        full = None if settings.limit_seconds else measure_full_votes(engine, asked, settings, system_prompt)
+        limit = settings.limit_seconds or settings.limit_share * full.seconds
+        logger.info("%d questions in %.1f s", asked.height, limit)
+        kernel = build_kernel(stage.recipe, lambda: engine, limit, asked.height, stage.folder / JOURNAL)
+        began = time.monotonic()
+        submission = LocalGateway(kernel.predict, seed=stage.recipe.seed).run(path, stage.folder)
+        seconds = time.monotonic() - began
+    report = summarize(asked, submission, read_journal(stage.folder / JOURNAL), full, seconds, limit)
+    write_json(stage.folder / "report.json", report)
+    return report
+
+
+def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float) -> None:
+    """Answer Kaggle's hidden questions; returns when Kaggle ends the run.
+
+    Args:
+        recipe: whose `kernel` section is used; without a limit of its own the contest's holds.
+        model: folder of the quantised checkpoint.
+        folder: where the journal is written.
+        started: `time.monotonic()` at the notebook's start, from which the contest's clock runs.
+
+    Raises:
+        fastmath.inference.gateway.GatewayError: the competition's data are not attached.
+    """
+    profile = CONTESTS[recipe.kernel.profile]
+    folder.mkdir(parents=True, exist_ok=True)
+    limit = recipe.kernel.limit_seconds or profile.limit_seconds
+    questions = recipe.kernel.questions or profile.questions
+    kernel = build_kernel(
+        recipe, lambda: AsyncEngine(model, recipe.kernel.engine, recipe.seed), limit, questions, folder / JOURNAL
+    )
+    kernel.started = started
+    serve(kernel.predict, profile.name)
+
+
+def find_model(folder: Path) -> Path:
+    """The one model below a folder, found by its `config.json`: where Kaggle mounts a model has changed over time.
+
+    Raises:
+        fastmath.inference.engines.ModelFolderError: there is none, or more than one.
+    """
+    found = sorted(path.parent for path in folder.glob("**/config.json"))
+    if len(found) != 1:
+        listed = ", ".join(map(str, found)) or "none"
+        raise ModelFolderError(f"want one folder with a config.json below {folder}; found {listed}")
+    return found[0]
+
+
+def measure_full_votes(
+    engine: Engine, asked: pl.DataFrame, settings: KernelSettings, system_prompt: str | None
+) -> FullVote:
+    """Let all samples of every question vote, one question after another and without a clock."""
+    profile, sampling = CONTESTS[settings.profile], make_sampling(settings)
+    prompts = {row["id"]: render_prompt(engine.tokenizer, row["problem"], system_prompt) for row in asked.to_dicts()}
+    # The first requests of an engine pay for what it sets up lazily; nobody's clock should.
+    engine.run(_vote_in_full(engine, next(iter(prompts.values())), settings.samples, sampling, profile, "warm-up"))
+    answers, tokens = {}, 0
+    began = time.monotonic()
+    for identifier, prompt in prompts.items():
+        work = _vote_in_full(engine, prompt, settings.samples, sampling, profile, f"full-{identifier}")
+        answers[identifier], spent = engine.run(work)
+        tokens += spent
+    return FullVote(answers, time.monotonic() - began, tokens)
+
+
+async def _vote_in_full(
+    engine: Engine, prompt: list[int], samples: int, sampling: Sampling, profile: ContestProfile, name: str
+) -> tuple[int | None, int]:
+    async def draw(sample: int) -> list[int]:
+        return [
+            token async for chunk in engine.stream(f"{name}-{sample}", prompt, sampling) for token in chunk.token_ids
+        ]
+
+    votes, tokens = [], 0
+    for finished in asyncio.as_completed([draw(sample) for sample in range(samples)]):
+        ids = await finished
+        tokens += len(ids)
+        answer = contest_answer(extract_answer(engine.tokenizer.decode(ids)), profile)
+        votes += [] if answer is None else [Vote(answer)]
+    return leading_answer(count_votes(votes)), tokens
+
+
+def build_kernel(
+    recipe: Recipe, start_engine: Callable[[], Engine], limit: float, questions: int, journal: Path
+) -> Kernel:
+    """The kernel of a recipe for a contest of so many questions in `limit` seconds."""
+    settings = recipe.kernel
+    return Kernel(
+        start_engine=start_engine,
+        profile=CONTESTS[settings.profile],
+        system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
+        sampling=make_sampling(settings),
+        rules=SolverRules(settings.waves, settings.stop_posterior, settings.patience, settings.fallback_answer),
+        clock=ClockRules(limit, questions, settings.most_shares),
+        journal=journal,
+    )
+
+
+def make_sampling(settings: KernelSettings) -> Sampling:
+    """How the kernel draws a sample."""
+    return Sampling(settings.token_budget, settings.temperature, settings.top_p, settings.sample_stop)
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The records of `questions.jsonl`, in the order in which the questions were answered."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def summarize(
+    asked: pl.DataFrame,
+    submission: pl.DataFrame,
+    records: Sequence[Mapping[str, Any]],
+    full: FullVote | None,
+    seconds: float,
+    limit: float,
+) -> dict[str, Any]:
+    """The contest's report, see `run_contest`."""
+    answers = dict(submission.iter_rows())
+    return {
+        "questions": asked.height,
+        "answered": sum(record["elapsed_seconds"] <= limit for record in records),
+        "correct": _count_correct(asked, answers),
+        "seconds": round(seconds, 3),
+        "limit_seconds": round(limit, 3),
+        "tokens": sum(record["tokens"] for record in records),
+        "tokens_full_vote": full and full.tokens,
+        "correct_full_vote": full and _count_correct(asked, full.answers),
+        "seconds_full_vote": full and round(full.seconds, 3),
+    }
+
+
+def _count_correct(asked: pl.DataFrame, answers: Mapping[str, int | None]) -> int | None:
+    if "answer" not in asked.columns:
+        return None
+    return sum(answers[identifier] == gold for identifier, gold in asked.select("id", "answer").iter_rows())
+
+
+def _write_questions(stage: Stage, questions: Path | None) -> Path:
+    """The CSV that the gateway reads: the given one, else the first held-out problems."""
+    if questions is not None:
+        return questions
+    profile = CONTESTS[stage.recipe.kernel.profile]
+    count = stage.recipe.kernel.questions or profile.questions
+    path = stage.folder / "questions.csv"
+    held_out = pl.read_parquet(stage.product("build_data", "test.parquet"))
+    held_out.select("id", "problem", "answer").head(count).write_csv(path)
+    return path

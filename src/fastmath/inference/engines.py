@@ -1,0 +1,198 @@
+"""vLLM's asynchronous engine behind a synchronous face: every sample is a request of its own, streamed and abortable.
+
+`predict` is called from a worker thread and must return an answer, so the event loop that vLLM needs runs in a thread
+of its own for the engine's life. vLLM keeps the model in a further process; there is no second layer of supervision.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from fastmath.answers.prompts import THINK_END
+from fastmath.config import EngineSettings, SampleStop
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class ModelFolderError(FileNotFoundError):
+    """A folder holds no model that could be loaded."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a sample is drawn.
+
+    Attributes:
+        token_budget: most generated tokens, the end token included.
+        temperature, top_p: of the sampling.
+        stop: `think_end` lets the reasoning end, `box` takes its first complete box for the answer and goes no further.
+    """
+
+    token_budget: int
+    temperature: float
+    top_p: float
+    stop: SampleStop = "think_end"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """New tokens of a sample; `finish_reason` is `stop`, `length` or `abort` in its last chunk, None before."""
+
+    token_ids: tuple[int, ...]
+    finish_reason: str | None
+
+
+class Engine(Protocol):
+    """What the kernel wants of an engine."""
+
+    tokenizer: PreTrainedTokenizerBase
+
+    def run(self, work: Coroutine[Any, Any, Result], timeout: float | None = None) -> Result:
+        """Run a coroutine on the engine's event loop and wait for its result."""
+
+    def stream(self, request_id: str, prompt: Sequence[int], sampling: Sampling) -> AsyncGenerator[Chunk, None]:
+        """Draw one sample, chunk by chunk."""
+
+    async def abort(self, request_ids: Iterable[str]) -> None:
+        """End these samples; each still yields a last chunk."""
+
+
+class AsyncEngine:
+    """An `Engine` on vLLM's AsyncLLM; use it as a context manager, or call `close`."""
+
+    def __init__(self, model: Path, settings: EngineSettings, seed: int = 0) -> None:
+        """Load the model.
+
+        Args:
+            model: folder of a checkpoint with its tokenizer.
+            settings: vLLM's engine arguments, and the environment that has to stand before vLLM is imported.
+            seed: of the engine; an argument named `seed` overrides it.
+
+        Raises:
+            ModelFolderError: the folder lacks its configuration, weights or tokenizer.
+        """
+        check_model_folder(model)
+        _prepare_environment(settings.environment)
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
+        self._thread.start()
+        arguments = {"model": str(model), "seed": seed, "disable_log_stats": True, **settings.arguments}
+        try:
+            self._llm = self.run(_load(arguments))
+        except BaseException:
+            self._stop_loop()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, work: Coroutine[Any, Any, Result], timeout: float | None = None) -> Result:
+        """Run a coroutine on the engine's event loop and wait for its result.
+
+        Raises:
+            TimeoutError: it took longer than `timeout` seconds; it is cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def stream(self, request_id: str, prompt: Sequence[int], sampling: Sampling) -> AsyncGenerator[Chunk, None]:
+        """Draw one sample, chunk by chunk; only on the engine's own event loop.
+
+        Raises:
+            ValueError: the prompt leaves no room for a token in the model's context.
+        """
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        room = self._llm.model_config.max_model_len - len(prompt)
+        if room < 1:
+            raise ValueError(
+                f"the prompt has {len(prompt)} tokens and the context {self._llm.model_config.max_model_len}; raise "
+                "`engine.arguments.max_model_len`"
+            )
+        parameters = SamplingParams(
+            max_tokens=min(sampling.token_budget, room),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            stop_token_ids=self._stop_token_ids(),
+            # vLLM leaves the stop token out of its text; tokens are decoded here, once, with it.
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+        )
+        outputs = self._llm.generate({"prompt_token_ids": list(prompt)}, parameters, request_id)
+        # Closing vLLM's generator is what aborts the request of a caller who has read enough.
+        async with contextlib.aclosing(outputs):
+            async for output in outputs:
+                completion = output.outputs[0]
+                yield Chunk(tuple(completion.token_ids), completion.finish_reason)
+
+    async def abort(self, request_ids: Iterable[str]) -> None:
+        """End these samples; each still yields a last chunk with the tokens that were not yet handed over."""
+        await self._llm.abort(list(request_ids))
+
+    def close(self) -> None:
+        """End the engine's process and its event loop."""
+        self._loop.call_soon_threadsafe(self._llm.shutdown)
+        self._stop_loop()
+
+    def _stop_token_ids(self) -> list[int]:
+        # Not every checkpoint's generation config survives quantisation.
+        identifier = self.tokenizer.convert_tokens_to_ids(THINK_END)
+        known = identifier is not None and identifier != self.tokenizer.unk_token_id
+        return [identifier] if known else []
+
+    def _stop_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=30)
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder without a model before minutes are spent on starting an engine.
+
+    Raises:
+        ModelFolderError: a part is missing; the message names it.
+    """
+    wanted = {"configuration": "config.json", "weights": "*.safetensors", "tokenizer": "tokenizer*.json"}
+    if not folder.is_dir():
+        raise ModelFolderError(f"there is no model folder {folder}; the stage that makes it has to run first")
+    missing = [f"{part} ({pattern})" for part, pattern in wanted.items() if not any(folder.glob(pattern))]
+    if missing:
+        held = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
+        raise ModelFolderError(
+            f"model folder {folder} lacks its {' and '.join(missing)}; it holds {held}. Run the stage that makes it "
+            "again, or copy the whole checkpoint"
+        )
+
+
+def _prepare_environment(environment: Mapping[str, str]) -> None:
+    """Set what vLLM reads at its import, here and in the engine's own process, which inherits it."""
+    changed = [name for name, value in environment.items() if os.environ.get(name) != value]
+    if changed and "vllm" in sys.modules:
+        logger.warning("vLLM was imported before %s was set; it may not be heeded", ", ".join(changed))
+    os.environ.update(environment)
+
+
+async def _load(arguments: dict[str, Any]) -> Any:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))

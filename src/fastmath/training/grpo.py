@@ -1,0 +1,96 @@
+"""Stage 2, GRPO with the three rewards that keep the model right and make it brief, with TRL's GRPOTrainer.
+
+`run` is called from the notebook and launches this module under accelerate; `python -m fastmath.training.grpo FOLDER`
+is the training process itself. It departs from the published code in rewards counted in tokens and within a prompt's
+own group, in stopping rollouts at `</think>` as inference does, and in a schedule that ends where training ends.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import datasets
+import polars
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import GRPOConfig, GRPOTrainer
+
+from fastmath.answers.prompts import SYSTEM_PROMPTS, build_messages
+from fastmath.config import Recipe
+from fastmath.recipes import load_recipe
+from fastmath.runs import Stage
+from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
+from fastmath.training.checkpoints import check_model_folder, find_last_checkpoint, stop_at_reasoning_end
+from fastmath.training.launch import launch
+from fastmath.training.rewards import build_rewards
+
+
+def run(stage: Stage) -> None:
+    """Train from the SFT model; products `model/` and `metrics.jsonl`."""
+    check_model_folder(stage.product("sft", "model"))
+    if not (stage.folder / "model" / "tokenizer.json").exists():
+        launch("fastmath.training.grpo", stage.folder, stage.recipe.grpo.accelerate, "--run-dir", str(stage.run_dir))
+    check_model_folder(stage.folder / "model")
+
+
+def read_prompts(path: Path, system_prompt: str | None) -> datasets.Dataset:
+    """The GRPO set: columns `prompt` (messages) and `answer` (str)."""
+    rows = polars.read_parquet(path, columns=["problem", "answer"])
+    return datasets.Dataset.from_list(
+        [
+            {"prompt": build_messages(problem, system_prompt), "answer": str(answer)}
+            for problem, answer in rows.iter_rows()
+        ]
+    )
+
+
+def configure(recipe: Recipe, folder: Path) -> GRPOConfig:
+    """TRL's settings; the weights come from the recipe's rewards."""
+    settings = {"report_to": [], "logging_steps": 1} | recipe.grpo.trainer
+    return GRPOConfig(
+        output_dir=str(folder / "checkpoints"),
+        seed=recipe.seed,
+        reward_weights=[reward.weight for reward in recipe.grpo.rewards],
+        **settings,
+    )
+
+
+def train(folder: Path, run_dir: Path) -> bool:
+    """Train in this process; False when it was asked to stop before the end."""
+    recipe = load_recipe(str(folder / "config.yaml"))
+    start = str(run_dir / "sft" / "model")
+    tokenizer = AutoTokenizer.from_pretrained(start)
+    config = configure(recipe, folder)
+    model = AutoModelForCausalLM.from_pretrained(start, **{"dtype": "float32"} | (config.model_init_kwargs or {}))
+    config.model_init_kwargs = None
+    stop_at_reasoning_end(model, tokenizer)
+    guard = StopGuard(folder)
+    trainer = GRPOTrainer(
+        model=model,
+        reward_funcs=build_rewards(recipe.grpo.rewards, config.num_generations),
+        args=config,
+        train_dataset=read_prompts(
+            run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]
+        ),
+        processing_class=tokenizer,
+        callbacks=[MetricsWriter(folder / "metrics.jsonl"), guard],
+    )
+    checkpoint = find_last_checkpoint(folder / "checkpoints")
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    if guard.stopped:
+        return False
+    trainer.save_model(str(folder / "model"))
+    return True
+
+
+def main() -> None:
+    """The training process that `launch` starts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    arguments = parser.parse_args()
+    if not train(arguments.folder, arguments.run_dir):
+        sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Starting a training process with `accelerate launch` and following it from a notebook.
+
+One path for one CPU process, eight GPUs and several nodes: the file in `configs/accelerate` decides. The child writes
+`metrics.jsonl` and a log; the parent shows progress from the former and, on failure, the last lines of the latter.
+"""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from fastmath.recipes import SettingsError, configs_folder
+from fastmath.training.callbacks import PARENT_VARIABLE, STOP_FILE
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+LOG_LINES_SHOWN = 25
+SHOWN_METRICS = {
+    "loss": "loss",
+    "mean_token_accuracy": "token accuracy",
+    "reward": "reward",
+    "completions/mean_length": "tokens",
+    "kl": "KL",
+}
+
+
+class TrainingFailedError(RuntimeError):
+    """The training process ended with an error; the message carries the last lines of its log."""
+
+
+def launch(module: str, folder: Path, accelerate: str, *arguments: str) -> None:
+    """Run `python -m module folder arguments` under accelerate and wait for it, showing a progress bar.
+
+    The folder holds `config.yaml` before and `train.log`, `metrics.jsonl` and the products after. An interrupt asks
+    the trainer to save a checkpoint and stop; a second one kills it.
+
+    Raises:
+        SettingsError: no such file in `configs/accelerate`.
+        TrainingFailedError: the process failed.
+        KeyboardInterrupt: passed on once the trainer has stopped.
+    """
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(_find_config(accelerate))]
+    command += ["-m", module, str(folder), *arguments]
+    stop_file = folder / STOP_FILE
+    stop_file.unlink(missing_ok=True)
+    log_path = folder / "train.log"
+    with log_path.open("w") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
+            # A session of its own: an interrupt reaches the trainer through the stop file, after a whole step.
+            start_new_session=True,
+        )
+        try:
+            _follow(process, folder)
+        except KeyboardInterrupt:
+            _stop(process, stop_file)
+            raise
+    if process.returncode != 0:
+        raise TrainingFailedError(
+            f"{module} ended with exit code {process.returncode}; the end of {log_path}:\n{_tail(log_path)}"
+        )
+
+
+def _find_config(name: str) -> Path:
+    path = configs_folder() / "accelerate" / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+        raise SettingsError(f"there is no accelerate configuration {name!r}; want one of {known}")
+    return path
+
+
+def _follow(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Show a bar of optimiser steps from `metrics.jsonl` until the process ends."""
+    reader = _MetricsReader(folder / "metrics.jsonl")
+    with tqdm(unit="step", desc=folder.name, dynamic_ncols=True, mininterval=POLL_SECONDS) as bar:
+        while process.poll() is None:
+            _show(bar, reader)
+            time.sleep(POLL_SECONDS)
+        _show(bar, reader)
+
+
+def _show(bar: "tqdm[Any]", reader: "_MetricsReader") -> None:
+    for record in reader.read_new():
+        bar.total = record.get("max_steps", bar.total)
+        bar.update(record["step"] - bar.n)
+        shown = {label: record[name] for name, label in SHOWN_METRICS.items() if name in record}
+        if shown:
+            bar.set_postfix({label: f"{value:.3g}" for label, value in shown.items()})
+
+
+class _MetricsReader:
+    """Reads the lines that a growing JSONL file has gained since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = path.stat().st_size if path.exists() else 0
+
+    def read_new(self) -> Iterator[dict[str, Any]]:
+        if not self.path.exists():
+            return
+        if self.path.stat().st_size < self.offset:  # a resumed run has cut the steps it repeats
+            self.offset = 0
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            for line in file:
+                if not line.endswith(b"\n"):  # half a line: read it whole next time
+                    return
+                self.offset += len(line)
+                yield json.loads(line)
+
+
+def _stop(process: subprocess.Popen[bytes], stop_file: Path) -> None:
+    """Ask for a checkpoint and a clean end; kill the whole process group on a second interrupt."""
+    logger.warning("interrupted: waiting for the trainer to save a checkpoint (interrupt again to kill it)")
+    stop_file.touch()
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tail(path: Path) -> str:
+    return "\n".join(path.read_text(errors="replace").replace("\r", "\n").splitlines()[-LOG_LINES_SHOWN:])

@@ -1,0 +1,71 @@
+"""An engine whose samples are written down: the kernel's own behaviour without a model.
+
+The tokenizer is a real one, trained on a handful of texts, so prompts and answers take the way they take in a contest.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transformers import Qwen2Tokenizer
+
+from fastmath.inference.engines import Chunk, Sampling
+from fastmath.training.nano_model import train_tokenizer
+
+TEXT = "(1) 3+4=7\nSo \\boxed{7}.\n</think>"
+
+
+def make_tokenizer() -> Qwen2Tokenizer:
+    """A tokenizer that knows the markers of reasoning."""
+    return train_tokenizer([TEXT, "What is 3+4?"], 320)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One written sample: its text, the seconds it takes, or the error that it fails with."""
+
+    text: str = TEXT
+    seconds: float = 0.0
+    error: Exception | None = None
+
+
+def boxed(answer: int, seconds: float = 0.0) -> Sample:
+    """A finished sample that answers `answer`."""
+    return Sample(f"So \\boxed{{{answer}}}.\n</think>", seconds)
+
+
+@dataclass
+class ScriptedEngine:
+    """Gives sample `i` of every question the text `script[i]`; `aborted` holds the requests that were ended."""
+
+    script: Sequence[Sample]
+    tokenizer: Qwen2Tokenizer = field(default_factory=make_tokenizer)
+    aborted: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+
+    def run(self, work: Coroutine[Any, Any, Any], timeout: float | None = None) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    async def stream(self, request_id: str, prompt: Sequence[int], sampling: Sampling) -> AsyncGenerator[Chunk, None]:
+        sample = self.script[int(request_id.rpartition("-")[2]) % len(self.script)]
+        if sample.error is not None:
+            raise sample.error
+        ids = tuple(self.tokenizer(sample.text)["input_ids"])
+        # All but the end of the reasoning comes at once.
+        yield Chunk(ids[:-1], None)
+        waited = 0.0
+        while waited < sample.seconds and request_id not in self.aborted:
+            await asyncio.sleep(0.01)
+            waited += 0.01
+        if request_id in self.aborted:
+            yield Chunk((), "abort")
+        else:
+            yield Chunk(ids[-1:], "stop")
+
+    async def abort(self, request_ids: Iterable[str]) -> None:
+        self.aborted += request_ids

@@ -1,0 +1,144 @@
+"""One question end to end: it is always answered, in time, and written down."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from scripted_engine import Sample, ScriptedEngine, boxed
+
+from fastmath.answers.contests import CONTESTS
+from fastmath.config import SampleStop
+from fastmath.inference.clock import ClockRules
+from fastmath.inference.engines import Engine, Sampling
+from fastmath.inference.gateway import LocalGateway
+from fastmath.inference.kernel import Kernel
+from fastmath.inference.solver import SolverRules
+
+
+def make_kernel(
+    folder: Path, *script: Sample, seconds: float = 20.0, questions: int = 2, stop: SampleStop = "think_end"
+) -> Kernel:
+    engine = ScriptedEngine(script)
+    return Kernel(
+        start_engine=lambda: engine,
+        profile=CONTESTS["aimo2"],
+        system_prompt=None,
+        sampling=Sampling(64, 1.0, 1.0, stop),
+        rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=5),
+        clock=ClockRules(seconds, questions, reserve_share=0.0),
+        journal=folder / "questions.jsonl",
+    )
+
+
+def read_record(folder: Path) -> dict:
+    return json.loads((folder / "questions.jsonl").read_text().splitlines()[-1])
+
+
+def ask(kernel: Kernel) -> pl.DataFrame:
+    return kernel.predict(pl.Series(["a"]), pl.Series(["What is 3+4?"]))
+
+
+def test_agreeing_samples_are_answered(tmp_path: Path) -> None:
+    assert ask(make_kernel(tmp_path, boxed(7))).row(0) == ("a", 7)
+
+
+def test_answer_has_the_contest_schema(tmp_path: Path) -> None:
+    assert ask(make_kernel(tmp_path, boxed(7))).schema == {"id": pl.String, "answer": pl.Int64}
+
+
+def test_plain_text_is_taken_like_a_series(tmp_path: Path) -> None:
+    assert make_kernel(tmp_path, boxed(7)).predict("a", "What is 3+4?").row(0) == ("a", 7)
+
+
+def test_decided_vote_starts_no_second_wave(tmp_path: Path) -> None:
+    ask(make_kernel(tmp_path, boxed(7)))
+    assert read_record(tmp_path)["samples"] == 2
+
+
+def test_split_vote_is_settled_by_the_later_waves(tmp_path: Path) -> None:
+    answer = ask(make_kernel(tmp_path, boxed(3), boxed(7), boxed(7), boxed(7), boxed(7), boxed(7))).item(0, "answer")
+    assert answer == 7
+
+
+def test_straggler_is_aborted(tmp_path: Path) -> None:
+    kernel = make_kernel(tmp_path, boxed(7), boxed(3), boxed(7, 60.0), boxed(7), boxed(7), boxed(7), boxed(7), boxed(7))
+    ask(kernel)
+    assert "q0-2" in kernel.start_engine().aborted
+
+
+def test_deadline_answers_the_vote_so_far(tmp_path: Path) -> None:
+    # One even share of 1 s; the second sample would take a minute.
+    ask(make_kernel(tmp_path, boxed(7), boxed(7, 60.0), seconds=2.0))
+    record = read_record(tmp_path)
+    assert (record["answer"], record["reason"], record["seconds"] < 1.0) == (7, "target time", True)
+
+
+def test_without_votes_the_fallback_is_answered(tmp_path: Path) -> None:
+    assert ask(make_kernel(tmp_path, Sample("no idea</think>"))).item(0, "answer") == 5
+
+
+def test_failing_samples_do_not_stop_the_question(tmp_path: Path) -> None:
+    script = [Sample(error=RuntimeError("engine dead")), *[boxed(7)] * 7]
+    assert ask(make_kernel(tmp_path, *script)).item(0, "answer") == 7
+
+
+def test_failure_of_a_sample_is_journaled(tmp_path: Path) -> None:
+    ask(make_kernel(tmp_path, Sample(error=RuntimeError("engine dead"))))
+    assert read_record(tmp_path)["error"] == "RuntimeError: engine dead"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no memory"), SystemExit(3), MemoryError()])
+def test_engine_that_does_not_start_costs_no_answer(tmp_path: Path, error: BaseException) -> None:
+    def fail() -> Engine:
+        raise error
+
+    kernel = make_kernel(tmp_path, boxed(7))
+    kernel.start_engine = fail
+    assert ask(kernel).row(0) == ("a", 5)
+
+
+def test_interrupt_passes_through(tmp_path: Path) -> None:
+    def interrupt() -> Engine:
+        raise KeyboardInterrupt
+
+    kernel = make_kernel(tmp_path, boxed(7))
+    kernel.start_engine = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        ask(kernel)
+
+
+def test_journal_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
+    kernel = make_kernel(tmp_path, boxed(7))
+    kernel.journal = tmp_path / "missing" / "questions.jsonl"
+    assert ask(kernel).item(0, "answer") == 7
+
+
+def test_tokens_of_all_samples_are_counted(tmp_path: Path) -> None:
+    kernel = make_kernel(tmp_path, boxed(7))
+    ask(kernel)
+    tokens = len(kernel.start_engine().tokenizer(boxed(7).text)["input_ids"])
+    # Two samples finished whole; no other was started.
+    assert read_record(tmp_path)["tokens"] == 2 * tokens
+
+
+def test_contest_past_its_limit_is_still_answered_to_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "test.csv"
+    path.write_text("id,problem\n" + "".join(f"q{i},What is {i}+4?\n" for i in range(6)))
+    kernel = make_kernel(tmp_path, boxed(7, 60.0), seconds=0.5, questions=6)
+    assert LocalGateway(kernel.predict).run(path, tmp_path).height == 6
+
+
+def test_prompt_of_any_text_is_answered(tmp_path: Path) -> None:
+    assert make_kernel(tmp_path, boxed(7)).predict(pl.Series([3]), pl.Series(["\x00 𝛑 </think>"])).height == 1
+
+
+def test_sample_that_stops_at_its_box_votes_before_its_reasoning_ends(tmp_path: Path) -> None:
+    # Both samples have their box at once and would take a minute to end.
+    ask(make_kernel(tmp_path, boxed(7, 60.0), stop="box"))
+    assert read_record(tmp_path)["reason"] == "posterior"
+
+
+def test_reasoning_that_goes_on_has_no_vote_yet(tmp_path: Path) -> None:
+    ask(make_kernel(tmp_path, boxed(7, 60.0), seconds=1.0))
+    assert read_record(tmp_path)["votes"] == []

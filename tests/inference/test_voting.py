@@ -1,0 +1,101 @@
+"""Votes: who leads, what is decided, and what cannot change any more."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastmath.inference.voting import (
+    Vote,
+    can_be_decided,
+    cannot_be_overtaken,
+    count_votes,
+    decide,
+    leading_answer,
+    posterior_of_lead,
+)
+
+answers = st.lists(st.integers(0, 3), max_size=8)
+
+
+def tally_of(given_answers: list[int]) -> dict[int, int]:
+    return count_votes(Vote(answer) for answer in given_answers)
+
+
+def test_zero_is_an_answer_like_any_other() -> None:
+    assert decide(tally_of([0, 0]), 14, stop_posterior=0.85).answer == 0
+
+
+def test_tie_goes_to_the_answer_given_first() -> None:
+    assert leading_answer(tally_of([7, 3, 3, 7])) == 7
+
+
+def test_weights_are_summed() -> None:
+    # 3 weighs 1 + 1, 7 weighs 3.
+    assert leading_answer(count_votes([Vote(3), Vote(7, 3), Vote(3)])) == 7
+
+
+def test_weight_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="weighs 0"):
+        count_votes([Vote(7, 0)])
+
+
+def test_posterior_of_two_against_none() -> None:
+    # Beta(3, 1) above 1/2: 1 - (1/2)^3 = 0.875.
+    assert posterior_of_lead(2, 0) == 0.875
+
+
+def test_posterior_of_three_against_one() -> None:
+    # At most 3 heads in 5 tosses: (1 + 5 + 10 + 10) / 32 = 0.8125.
+    assert posterior_of_lead(3, 1) == 0.8125
+
+
+@given(st.integers(0, 20))
+def test_posterior_of_a_tie_is_one_half(votes: int) -> None:
+    assert posterior_of_lead(votes, votes) == 0.5
+
+
+def test_leader_given_first_survives_a_tie() -> None:
+    # 2 against 0 with 2 pending: at worst 2 to 2, and 7 was first.
+    assert cannot_be_overtaken(tally_of([7, 7]), pending=2)
+
+
+def test_leader_given_later_loses_a_tie() -> None:
+    # 3 leads 2 to 1, but one more vote makes 2 to 2, and 7 was first.
+    assert not cannot_be_overtaken(tally_of([7, 3, 3]), pending=1)
+
+
+@given(answers, st.integers(0, 3))
+def test_no_ending_overtakes_a_safe_leader(given_answers: list[int], pending: int) -> None:
+    if not cannot_be_overtaken(tally_of(given_answers), pending):
+        return
+    endings = itertools.product([0, 1, 2, 3, 4], repeat=pending)
+    assert {leading_answer(tally_of([*given_answers, *ending])) for ending in endings} == {
+        leading_answer(tally_of(given_answers))
+    }
+
+
+@given(answers.filter(bool), st.integers(0, 3))
+def test_unsafe_leader_is_overtaken_by_some_ending(given_answers: list[int], pending: int) -> None:
+    if cannot_be_overtaken(tally_of(given_answers), pending):
+        return
+    endings = itertools.product([0, 1, 2, 3, 4], repeat=pending)
+    assert len({leading_answer(tally_of([*given_answers, *ending])) for ending in endings}) > 1
+
+
+def test_without_votes_nothing_is_decided() -> None:
+    assert decide({}, 0, stop_posterior=0.6) is None
+
+
+def test_posterior_of_one_never_decides() -> None:
+    assert decide(tally_of([7] * 7), 9, stop_posterior=1.0) is None
+
+
+def test_two_live_samples_can_decide_an_open_vote() -> None:
+    assert can_be_decided({}, live=2, unstarted=14, stop_posterior=0.85)
+
+
+def test_one_live_sample_cannot_decide_a_split_vote() -> None:
+    # Two against one at best: (1 + 4 + 6) / 16 = 0.6875.
+    assert not can_be_decided(tally_of([7, 3]), live=1, unstarted=13, stop_posterior=0.85)

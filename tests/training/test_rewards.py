@@ -1,0 +1,249 @@
+r"""Rewards: their formulas, TRL's calling convention, and the published code's defects that ours must not have."""
+
+import math
+import pickle
+import re
+import time
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastmath.config import RewardSettings
+from fastmath.recipes import SettingsError
+from fastmath.training import rewards as rewards_module
+from fastmath.training.nano_model import train_tokenizer
+from fastmath.training.rewards import Reward, build_rewards
+
+RIGHT = "(1) 3+4=7\nSo \\boxed{7}.\n</think>"
+WRONG = "(1) 3+4=8\nSo \\boxed{8}.\n</think>"
+UNFINISHED = "(1) 3+4=7\nSo \\boxed{7}. wait"
+
+
+def build(name: str, num_generations: int = 1, **parameters: object) -> Reward:
+    return build_rewards([RewardSettings(name=name, parameters=parameters)], num_generations)[0]
+
+
+def call(
+    reward: Reward, completions: list[str], lengths: list[int] | None = None, gold: str = "7"
+) -> list[float | None]:
+    lengths = lengths or [10] * len(completions)
+    return reward(
+        prompts=["3+4?"] * len(completions),
+        completions=completions,
+        completion_ids=[[0] * length for length in lengths],
+        answer=[gold] * len(completions),
+        trainer_state=None,
+        log_extra=None,
+        log_metric=None,
+        source=["nano"] * len(completions),
+    )
+
+
+def published_format(text: str) -> float:
+    """The published pattern, restated: any box before the end of reasoning, also an empty one."""
+    return float(re.match(r"^.*?oxed{(.*?)}.*?</think>.*?$", text, re.DOTALL) is not None)
+
+
+def published_length(lengths: list[int], correct: list[bool]) -> list[float]:
+    """The published length reward, restated: minimum and maximum over all completions of the process."""
+    lambdas = [0.5 - (length - min(lengths)) / (max(lengths) - min(lengths)) for length in lengths]
+    return [value if right else min(0.0, value) for value, right in zip(lambdas, correct, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("completion", "reward"),
+    [(RIGHT, 1.0), (WRONG, 1.0), (UNFINISHED, 0.0), ("so 7.\n</think>\\boxed{7}", 0.0), ("\\boxed{}</think>", 0.0)],
+)
+def test_format_wants_a_filled_box_before_the_end_of_reasoning(completion: str, reward: float) -> None:
+    assert call(build("boxed_before_think_end"), [completion]) == [reward]
+
+
+@pytest.mark.parametrize(
+    ("completion", "length", "reward"),
+    [
+        (RIGHT, 0, 1.0),
+        (RIGHT, 50, 0.55),  # 0.1 + 0.9 · (1 + cos(π/2)) / 2
+        (RIGHT, 100, 0.1),
+        (RIGHT, 200, 0.1),  # clipped
+        (WRONG, 0, -1.0),
+        (WRONG, 50, -0.55),  # -0.1 - 0.9 · (1 + cos(π/2)) / 2
+        (WRONG, 100, -0.1),
+        (UNFINISHED, 100, -0.1),
+    ],
+)
+def test_cosine_runs_between_its_four_corners(completion: str, length: int, reward: float) -> None:
+    reward_function = build("cosine", max_length=100)
+    ids = [[0] * length]
+    assert reward_function(completions=[completion], completion_ids=ids, answer=["7"]) == [pytest.approx(reward)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 200), min_size=2, max_size=2).map(sorted))
+def test_cosine_prefers_short_right_and_long_wrong_answers(lengths: list[int]) -> None:
+    reward = build("cosine", max_length=100)
+    completions = [RIGHT, RIGHT, WRONG, WRONG]
+    ids = [[0] * length for length in lengths * 2]
+    right_short, right_long, wrong_short, wrong_long = reward(
+        completions=completions, completion_ids=ids, answer=["7"] * 4
+    )
+    assert 1 >= right_short >= right_long >= 0.1 - 1e-9
+    assert -1 <= wrong_short <= wrong_long <= -0.1 + 1e-9
+
+
+def test_group_length_ranks_the_group_of_one_prompt() -> None:
+    # 0.5 - (10-10)/20, 0.5 - (20-10)/20, 0.5 - (30-10)/20; the wrong one of 10 tokens gets min(0, 0.5)
+    reward = build("group_length", num_generations=4)
+    assert call(reward, [RIGHT, RIGHT, RIGHT, WRONG], [10, 20, 30, 10]) == [0.5, 0.0, -0.5, 0.0]
+
+
+def test_group_length_of_equal_lengths_is_zero() -> None:
+    assert call(build("group_length", num_generations=2), [RIGHT, WRONG], [20, 20]) == [0.0, 0.0]
+
+
+def test_group_length_refuses_a_batch_that_does_not_divide() -> None:
+    with pytest.raises(ValueError, match=r"3 completions .* groups of 2; set `per_device_train_batch_size`"):
+        call(build("group_length", num_generations=2), [RIGHT] * 3, [1, 2, 3])
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 500), min_size=4, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_group_length_is_bounded_and_never_rewards_a_wrong_answer(lengths: list[int], correct: list[bool]) -> None:
+    completions = [RIGHT if right else WRONG for right in correct]
+    rewards = call(build("group_length", num_generations=4), completions, lengths)
+    assert all(-0.5 <= reward <= 0.5 and (right or reward <= 0) for reward, right in zip(rewards, correct, strict=True))
+
+
+def test_accuracy_is_one_for_the_right_answer() -> None:
+    assert call(build("accuracy"), [RIGHT, WRONG, UNFINISHED]) == [1.0, 0.0, 0.0]
+
+
+def test_conversational_completions_are_read_like_plain_ones() -> None:
+    conversation = [[{"role": "assistant", "content": text}] for text in (RIGHT, WRONG)]
+    assert call(build("accuracy"), conversation) == call(build("accuracy"), [RIGHT, WRONG])
+
+
+def test_the_end_of_reasoning_survives_the_decoding_that_trl_does() -> None:
+    tokenizer = train_tokenizer([RIGHT, WRONG] * 50)
+    ids = [*tokenizer(RIGHT)["input_ids"], tokenizer.eos_token_id]
+    assert call(build("boxed_before_think_end"), tokenizer.batch_decode([ids], skip_special_tokens=True)) == [1.0]
+
+
+def test_rewards_survive_pickling_and_keep_sharing_their_judge() -> None:
+    named = [RewardSettings(name="accuracy"), RewardSettings(name="cosine", parameters={"max_length": 10})]
+    first, second = pickle.loads(pickle.dumps(build_rewards(named, 2)))
+    assert first.judge is second.judge
+    assert call(first, [RIGHT]) == [1.0]
+
+
+def test_a_reward_is_logged_under_its_configured_name() -> None:
+    names = ["boxed_before_think_end", "group_length", "accuracy"]
+    assert [reward.__name__ for reward in build_rewards([RewardSettings(name=name) for name in names], 2)] == names
+
+
+def test_what_cannot_be_judged_is_counted() -> None:
+    metrics: dict[str, float] = {}
+    build("accuracy")(
+        completions=[RIGHT, RIGHT, UNFINISHED, WRONG],
+        completion_ids=[[0]] * 4,
+        answer=["7", "???", "7", "7"],
+        log_metric=metrics.__setitem__,
+    )
+    # one of four has no usable reference, one of four is cut off, one of the three judged is right
+    assert metrics == {"judge/cannot_judge": 0.25, "judge/unfinished": 0.25, "judge/correct": pytest.approx(1 / 3)}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("cosin", {}, "there is no reward 'cosin'; did you mean 'cosine'"),
+        ("cosine", {"max_len": 10}, "no parameter 'max_len'; did you mean 'max_length'"),
+        ("cosine", {}, "wants 'max_length'"),
+        ("cosine", {"max_length": 0}, "`max_length` is 0; want a positive number of tokens"),
+        ("group_length", {"unit": "words"}, "`unit` is 'words'; want one of tokens, characters"),
+        ("accuracy", {"unit": "tokens"}, "no parameter 'unit'"),
+        ("group_length", {"num_generations": 8}, "no parameter 'num_generations'"),
+    ],
+)
+def test_wrong_settings_are_refused_with_the_nearest_valid_name(name: str, parameters: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        build_rewards([RewardSettings(name=name, parameters=parameters)], 2)
+
+
+# The published code's defects, restated, and what ours does instead.
+
+
+def test_defect_an_empty_box_passes_the_published_format() -> None:
+    completion = "so \\boxed{}.\n</think>"
+    assert published_format(completion) == 1.0
+    assert call(build("boxed_before_think_end"), [completion]) == [0.0]
+
+
+def test_defect_the_published_format_pattern_backtracks() -> None:
+    # Ten times the boxes take the pattern about a hundred times as long, as it tries every box as the last one.
+    short, long = (_measure(published_format, "\\boxed{7} " * count) for count in (30, 300))
+    assert long > 30 * short
+    short, long = (_measure_format("\\boxed{7} " * count) for count in (5_000, 50_000))
+    assert long < 40 * max(short, 1e-3)
+
+
+def _measure_format(text: str) -> float:
+    return _measure(lambda completion: call(build("boxed_before_think_end"), [completion]), text)
+
+
+def _measure(function: object, text: str) -> float:
+    start = time.process_time()
+    function(text)
+    return time.process_time() - start
+
+
+def test_defect_the_published_cosine_is_flat_beyond_30000_characters() -> None:
+    # Traces of 9,000 and 12,000 tokens are 36,000 and 48,000 characters long: both beyond the published end.
+    texts = [RIGHT.rjust(36_000), RIGHT.rjust(48_000)]
+    published = call(build("cosine", max_length=30_000, unit="characters"), texts, [9_000, 12_000])
+    assert published == pytest.approx([0.1, 0.1])
+    # 0.1 + 0.45 · (1 + cos(0.3 π)) and 0.1 + 0.45 · (1 + cos(0.4 π))
+    ours = call(build("cosine", max_length=30_000), texts, [9_000, 12_000])
+    assert ours == pytest.approx([0.55 + 0.45 * math.cos(0.3 * math.pi), 0.55 + 0.45 * math.cos(0.4 * math.pi)])
+
+
+def test_defect_published_lengths_are_compared_across_prompts() -> None:
+    # An easy prompt (10 and 20 tokens) and a hard one (1,000 and 1,010) in one batch.
+    lengths = [10, 20, 1_000, 1_010]
+    published = published_length(lengths, [True] * 4)
+    assert published[0] - published[1] == pytest.approx(0.01)
+    assert call(build("group_length", num_generations=2), [RIGHT] * 4, lengths) == [0.5, -0.5, 0.5, -0.5]
+
+
+def test_defect_a_box_in_a_truncated_trace_scores_as_correct() -> None:
+    assert rewards_module.verify_many([("7", rewards_module.extract_answer(UNFINISHED, require_finished=False))]) == [
+        True
+    ]
+    assert call(build("accuracy"), [UNFINISHED]) == [0.0]
+
+
+def test_defect_arguments_of_the_verification_are_reversed() -> None:
+    # The published order asks whether the interval (1,2) answers the prediction 1<x<2, which holds.
+    completion = "So \\boxed{1<x<2}.</think>"
+    assert rewards_module.verify_many([("1<x<2", "(1,2)")]) == [True]
+    assert call(build("accuracy"), [completion], gold="(1,2)") == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("accuracy", {}), ("boxed_before_think_end", {}), ("group_length", {}), ("cosine", {"max_length": 10})],
+)
+def test_defect_an_unparseable_gold_earns_the_full_score(name: str, parameters: dict) -> None:
+    rewards = call(build(name, num_generations=2, **parameters), [RIGHT, UNFINISHED], [5, 9], gold="???")
+    assert rewards == [None, None]
+
+
+def test_defect_every_completion_is_verified_twice_a_step() -> None:
+    names = ["boxed_before_think_end", "group_length", "accuracy"]
+    rewards = build_rewards([RewardSettings(name=name) for name in names], 2)
+    with patch.object(rewards_module, "verify_many", wraps=rewards_module.verify_many) as verify_many:
+        for reward in rewards:
+            call(reward, [RIGHT, WRONG])
+    assert verify_many.call_count == 1
+    assert [len(call_.args[0]) for call_ in verify_many.call_args_list] == [2]
