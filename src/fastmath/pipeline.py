@@ -4,8 +4,6 @@ A stage whose settings and inputs are unchanged is passed over; one that was kil
 executed notebook lies in the run folder, the failed one too.
 """
 
-import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass

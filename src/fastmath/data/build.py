@@ -35,7 +35,9 @@ def run(stage: Stage) -> None:
     recipe, folder = stage.recipe, stage.folder
     settings, seed = recipe.data, recipe.seed
     if recipe.model.nano is not None:
-        source = generate_rows("train", nano_settings(settings.nano, min(TOKENIZER_PROBLEMS, settings.nano.train_problems), seed))
+        source = generate_rows(
+            "train", nano_settings(settings.nano, min(TOKENIZER_PROBLEMS, settings.nano.train_problems), seed)
+        )
         texts = [f"{row['problem']}\n{generation}" for row in source for generation in row["generations"]]
         make_base_model(folder / "base_model", recipe.model.nano, texts, seed)
     tokenizer = load_tokenizer(stage)
@@ -49,7 +51,9 @@ def run(stage: Stage) -> None:
     calibration = draw(training, settings.calibration_rows, seed, key=lambda problem: f"calibration {_key(problem)}")
     texts = [f"{problem.problem}\n{problem.generations[problem.shortest_correct or 0]}" for problem in calibration]
     polars.DataFrame({"text": texts}).write_parquet(folder / "calibration.parquet")
-    schema = {field.name: polars.Int64 if field.name == "index" else polars.String for field in dataclasses.fields(Reject)}
+    schema = {
+        field.name: polars.Int64 if field.name == "index" else polars.String for field in dataclasses.fields(Reject)
+    }
     polars.DataFrame([dataclasses.asdict(reject) for reject in rejects], schema=schema).write_parquet(
         folder / "rejects.parquet"
     )
@@ -101,7 +105,9 @@ def select_problems(
                 judged.append(item)
         passed = apply_rules(judged, source.rules, seed)
         passed_indices = {problem.index for problem in passed}
-        rejects += [_reject(item, "outside the rules or not drawn") for item in judged if item.index not in passed_indices]
+        rejects += [
+            _reject(item, "outside the rules or not drawn") for item in judged if item.index not in passed_indices
+        ]
         selected += passed
     kept, repeated, contaminated = remove_duplicates(selected, known)
     rejects += [_reject(item, "repeats an earlier problem") for item in repeated]
@@ -115,7 +121,9 @@ def judge_rows(
     """Count the tokens of every generation and judge those that carry no flag; rejects pass through."""
     while chunk := list(islice(rows, BATCH_ROWS)):
         texts = [text for row in chunk if isinstance(row, SourceRow) for text in row.generations]
-        lengths = iter(len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else iter(())
+        lengths = (
+            iter(len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else iter(())
+        )
         for row in chunk:
             if isinstance(row, Reject):
                 yield row

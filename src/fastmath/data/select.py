@@ -82,9 +82,9 @@ def apply_rules(problems: Sequence[JudgedProblem], rules: Sequence[RuleSettings]
 
 
 def normalize_problem(text: str) -> str:
-    """What two statements of one problem share: NFKC, lower case, its words, numbers and operators alone.
+    r"""What two statements of one problem share: NFKC, lower case, its words, numbers and operators alone.
 
-    Example: `Find  $x$ if \\(x+1=2\\).` and `find x if x+1 = 2` both become `find x if x + 1 = 2`.
+    Example: `Find  $x$ if \(x+1=2\).` and `find x if x+1 = 2` both become `find x if x + 1 = 2`.
     """
     text = unicodedata.normalize("NFKC", text).lower()
     return " ".join(re.findall(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[-+*/=<>^!|%]", text))

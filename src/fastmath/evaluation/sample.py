@@ -23,6 +23,7 @@ from fastmath.answers.integers import to_int
 from fastmath.answers.prompts import SYSTEM_PROMPTS
 from fastmath.answers.verify import verify_many
 from fastmath.config import EvaluateSettings
+from fastmath.model_folder import check_model_folder
 from fastmath.runs import Stage
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,6 @@ SAMPLE_SCHEMA = pl.Schema(
 
 PROGRESS_MARK = "progress "
 _LOG_LINES = 25
-
-
-class ModelFolderError(ValueError):
-    """A folder that should hold a checkpoint lacks a part of it."""
 
 
 class SamplingError(RuntimeError):
@@ -118,26 +115,6 @@ def find_models(run_dir: Path) -> dict[str, Path]:
 def samples_path(run_dir: Path, model: str) -> Path:
     """Where the samples of one model of a run stand."""
     return run_dir / "evaluate" / f"samples-{model}.parquet"
-
-
-def check_model_folder(folder: Path) -> None:
-    """Refuse a checkpoint that vLLM could not load, before vLLM starts.
-
-    Raises:
-        ModelFolderError: the configuration, the tokenizer or a file of weights is missing.
-    """
-    wanted = ["config.json", "tokenizer_config.json"]
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        wanted += sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    missing = [name for name in wanted if not (folder / name).is_file()]
-    if not any(folder.glob("*.safetensors")):
-        missing.append("*.safetensors (weights)")
-    if missing:
-        raise ModelFolderError(
-            f"model folder {folder} lacks {', '.join(missing)}; want a whole checkpoint: "
-            "run the stage that makes it again"
-        )
 
 
 def sample_seed(seed: int, problem_id: str, sample: int) -> int:

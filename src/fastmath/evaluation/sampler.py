@@ -25,11 +25,11 @@ from fastmath.evaluation.sample import (
     JOBS,
     PROGRESS_MARK,
     SamplingJob,
-    check_model_folder,
     grade_samples,
     read_problems,
     sample_seed,
 )
+from fastmath.model_folder import check_model_folder
 
 _TOKENIZER_PROBES = 16
 

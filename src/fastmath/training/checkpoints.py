@@ -1,4 +1,4 @@
-"""Where training goes on after an interruption, and what a finished model folder has to hold."""
+"""Where training goes on after an interruption, and where generation ends."""
 
 from pathlib import Path
 
@@ -8,10 +8,6 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from fastmath.answers.prompts import THINK_END
 
 
-class IncompleteModelError(RuntimeError):
-    """A folder that should hold a model lacks its configuration, weights or tokenizer."""
-
-
 def find_last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end; one cut off by a kill is passed over.
 
@@ -19,18 +15,6 @@ def find_last_checkpoint(folder: Path) -> Path | None:
     """
     complete = [path for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if (path / "trainer_state.json").is_file()]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def check_model_folder(folder: Path) -> None:
-    """Raise `IncompleteModelError` unless the folder holds a configuration, safetensors weights and a tokenizer."""
-    wanted = {
-        "config.json": (folder / "config.json").is_file(),
-        "*.safetensors": any(folder.glob("*.safetensors")),
-        "tokenizer.json": (folder / "tokenizer.json").is_file(),
-    }
-    missing = [name for name, found in wanted.items() if not found]
-    if missing:
-        raise IncompleteModelError(f"{folder} is no whole model: {', '.join(missing)} missing; run its stage again")
 
 
 def stop_at_reasoning_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -43,9 +27,7 @@ def stop_at_reasoning_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     """
     ids = tokenizer.encode(THINK_END, add_special_tokens=False)
     if len(ids) != 1:
-        raise ValueError(
-            f"{THINK_END} makes {len(ids)} tokens here; want one: add it to the tokenizer before training"
-        )
+        raise ValueError(f"{THINK_END} makes {len(ids)} tokens here; want one: add it to the tokenizer before training")
     model.generation_config = model.generation_config or GenerationConfig()
     known = model.generation_config.eos_token_id
     known = [] if known is None else [known] if isinstance(known, int) else list(known)

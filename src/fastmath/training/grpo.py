@@ -16,10 +16,11 @@ from trl import GRPOConfig, GRPOTrainer
 
 from fastmath.answers.prompts import SYSTEM_PROMPTS, build_messages
 from fastmath.config import Recipe
+from fastmath.model_folder import check_model_folder
 from fastmath.recipes import load_recipe
 from fastmath.runs import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.checkpoints import check_model_folder, find_last_checkpoint, stop_at_reasoning_end
+from fastmath.training.checkpoints import find_last_checkpoint, stop_at_reasoning_end
 from fastmath.training.launch import launch
 from fastmath.training.rewards import build_rewards
 
@@ -68,9 +69,7 @@ def train(folder: Path, run_dir: Path) -> bool:
         model=model,
         reward_funcs=build_rewards(recipe.grpo.rewards, config.num_generations),
         args=config,
-        train_dataset=read_prompts(
-            run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]
-        ),
+        train_dataset=read_prompts(run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]),
         processing_class=tokenizer,
         callbacks=[MetricsWriter(folder / "metrics.jsonl"), guard],
     )

@@ -9,10 +9,9 @@ A completion is the reasoning that follows the prompt's `<think>`, ending with `
 """
 
 import dataclasses
-import difflib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -20,7 +19,7 @@ from fastmath.answers.extract import extract_answer
 from fastmath.answers.prompts import THINK_END
 from fastmath.answers.verify import verify_many
 from fastmath.config import RewardSettings
-from fastmath.recipes import SettingsError
+from fastmath.recipes import SettingsError, suggest
 
 Completion: TypeAlias = str | Sequence[Mapping[str, str]]
 LogMetric: TypeAlias = Callable[[str, float], None]
@@ -247,12 +246,12 @@ def build_rewards(settings: Sequence[RewardSettings], num_generations: int) -> l
 def _build_reward(settings: RewardSettings, judge: Judge, num_generations: int) -> Reward:
     kind = REWARDS.get(settings.name)
     if kind is None:
-        raise SettingsError(f"there is no reward {settings.name!r}{_suggest(settings.name, REWARDS)}")
+        raise SettingsError(f"there is no reward {settings.name!r}{suggest(settings.name, REWARDS)}")
     parameters = [item for item in dataclasses.fields(kind) if item.name not in ("judge", "num_generations")]
     known = [item.name for item in parameters]
     for name in settings.parameters:
         if name not in known:
-            raise SettingsError(f"reward {settings.name!r} has no parameter {name!r}{_suggest(name, known)}")
+            raise SettingsError(f"reward {settings.name!r} has no parameter {name!r}{suggest(name, known)}")
     for item in parameters:
         if item.default is dataclasses.MISSING and item.name not in settings.parameters:
             raise SettingsError(f"reward {settings.name!r} wants {item.name!r}; set it in its `parameters`")
@@ -260,11 +259,6 @@ def _build_reward(settings: RewardSettings, judge: Judge, num_generations: int) 
         return kind(judge, num_generations, **settings.parameters)
     except ValueError as error:
         raise SettingsError(f"reward {settings.name!r}: {error}") from error
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {nearest[0]!r}?" if nearest else f"; want one of {', '.join(known) or 'none'}"
 
 
 def _require_unit(unit: str) -> None:

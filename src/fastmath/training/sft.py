@@ -16,10 +16,11 @@ from trl import SFTConfig, SFTTrainer
 
 from fastmath.answers.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
 from fastmath.config import Recipe
+from fastmath.model_folder import check_model_folder
 from fastmath.recipes import load_recipe
 from fastmath.runs import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.checkpoints import check_model_folder, find_last_checkpoint, stop_at_reasoning_end
+from fastmath.training.checkpoints import find_last_checkpoint, stop_at_reasoning_end
 from fastmath.training.launch import launch
 
 FIRST_EPOCH = "first_epoch"

@@ -1,0 +1,31 @@
+"""What a folder that holds a model has to hold."""
+
+import json
+from pathlib import Path
+
+PARTS = {"configuration": "config.json", "weights": "*.safetensors", "tokenizer": "tokenizer*.json"}
+
+
+class ModelFolderError(FileNotFoundError):
+    """A folder that should hold a model lacks a part of it."""
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder without a whole model before minutes are spent on loading it.
+
+    Raises:
+        ModelFolderError: a part is missing; the message names it, and what is there instead.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"there is no model folder {folder}; the stage that makes it has to run first")
+    missing = [f"its {part} ({pattern})" for part, pattern in PARTS.items() if not any(folder.glob(pattern))]
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        missing += [shard for shard in shards if not (folder / shard).is_file()]
+    if missing:
+        held = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
+        raise ModelFolderError(
+            f"model folder {folder} lacks {' and '.join(missing)}; it holds {held}. Run the stage that makes it again, "
+            "or copy the whole checkpoint"
+        )
