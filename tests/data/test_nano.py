@@ -1,6 +1,5 @@
 """The embedded problem source."""
 
-import math
 import random
 import re
 
@@ -38,8 +37,8 @@ def direct_answer(name: str, parameters: tuple[int, ...]) -> int:
             return sum(c * x**power for power, c in enumerate(reversed(coefficients))) % 10
         case "digit_sum":
             return sum(map(int, str(parameters[0])))
-        case "gcd":
-            return math.gcd(*parameters)
+        case "remainder":
+            return parameters[0] % 3
         case "sequence":
             first, difference, term = parameters
             return first + (term - 1) * difference

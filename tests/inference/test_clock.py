@@ -19,9 +19,13 @@ def test_deadline_is_some_shares_later() -> None:
     assert allot(RULES, elapsed=28.0, answered=4).deadline == 28.0 + 24.0
 
 
-def test_unused_time_goes_to_the_bank() -> None:
-    # 4 questions were due 40 s and took 28 s.
-    assert allot(RULES, elapsed=28.0, answered=4).bank_seconds == 12.0
+def test_unused_time_raises_the_pace() -> None:
+    # 4 questions were due 40 s and took 28 s: 12 s a question against 10 s.
+    assert allot(RULES, elapsed=28.0, answered=4).pace == pytest.approx(1.2)
+
+
+def test_pace_is_one_on_schedule() -> None:
+    assert allot(RULES, elapsed=40.0, answered=4).pace == pytest.approx(1.0)
 
 
 def test_reserve_is_not_given_out() -> None:

@@ -71,7 +71,7 @@ def test_deadline_answers_the_vote_so_far(tmp_path: Path) -> None:
     # One even share of 1 s; the second sample would take a minute.
     ask(make_kernel(tmp_path, boxed(7), boxed(7, 60.0), seconds=2.0))
     record = read_record(tmp_path)
-    assert (record["answer"], record["reason"], record["seconds"] < 1.0) == (7, "target time", True)
+    assert (record["answer"], record["reason"], record["seconds"] < 1.0) == (7, "clock", True)
 
 
 def test_without_votes_the_fallback_is_answered(tmp_path: Path) -> None:

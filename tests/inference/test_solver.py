@@ -1,5 +1,6 @@
 """The solver: waves, stops and time, driven by hand."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,11 +15,12 @@ from fastmath.inference.solver import (
     SolverRules,
     Start,
     TimePassed,
+    certainty_asked,
     time_to_answer,
 )
 
 RULES = SolverRules(waves=(2, 2, 4), stop_posterior=0.85, patience=0.5, fallback_answer=5)
-ALLOTMENT = Allotment(start=0.0, target=10.0, deadline=30.0, bank_seconds=0.0)
+ALLOTMENT = Allotment(start=0.0, target=10.0, deadline=30.0, pace=1.0)
 
 
 def begun() -> Solver:
@@ -70,7 +72,7 @@ def test_sample_without_answer_is_replaced_while_there_is_time() -> None:
 def test_past_the_target_a_leader_is_answered() -> None:
     solver = begun()
     solver.handle(Finished(0, 40, 7), 1.0)
-    assert solver.handle(TimePassed(), 10.0) == [Abort((1,)), Answer(7, "target time")]
+    assert solver.handle(TimePassed(), 10.0) == [Abort((1,)), Answer(7, "clock")]
 
 
 def test_past_the_target_no_wave_starts_while_samples_run() -> None:
@@ -90,6 +92,17 @@ def test_all_samples_failed_answers_the_fallback() -> None:
 def test_certainty_falls_with_time() -> None:
     # From 5 s to 10 s it falls from 0.85 to 0.5; one vote gives 0.75: 5 + 5 * 0.10 / 0.35 = 6.43 s.
     assert round(time_to_answer(0.75, RULES, ALLOTMENT), 2) == 6.43
+
+
+def test_certainty_asked_falls_behind_schedule() -> None:
+    # Pace 0.875 is half of the way from 1 to 0.75: 0.5 + 0.35 / 2.
+    assert certainty_asked(RULES, pace=0.875) == pytest.approx(0.675)
+
+
+def test_far_behind_schedule_the_first_vote_is_answered() -> None:
+    solver = Solver(RULES, Allotment(start=0.0, target=10.0, deadline=30.0, pace=0.7))
+    solver.begin(0.0)
+    assert solver.handle(Finished(0, 40, 7), 1.0) == [Abort((1,)), Answer(7, "clock")]
 
 
 def test_tokens_of_aborted_samples_count() -> None:

@@ -34,6 +34,7 @@ class Family:
         draw: (generator, difficulty) → parameters.
         state: parameters → problem text.
         work: (parameters, slip) → the written steps and the final answer.
+        first_label: number of the first step; the index of the term or power that it reaches, where there is one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Family:
     draw: Callable[[random.Random, Difficulty], Parameters]
     state: Callable[[Parameters], str]
     work: Callable[[Parameters, Slip], tuple[list[str], int]]
+    first_label: int = 1
 
 
 def no_slip(index: int, result: int) -> int:
@@ -135,7 +137,7 @@ def _work_polynomial(parameters: Parameters, slip: Slip) -> tuple[list[str], int
 # Sum of the digits of a number: (number,).
 
 
-def _draw_digit_sum(rng: random.Random, difficulty: Difficulty) -> Parameters:
+def _draw_digits(rng: random.Random, difficulty: Difficulty) -> Parameters:
     digits = [rng.randint(1, difficulty.largest) for _ in range(difficulty.steps + 1)]
     return (int("".join(map(str, digits))),)
 
@@ -154,41 +156,21 @@ def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]
     return steps, total
 
 
-# Greatest common divisor by repeated subtraction: (larger, smaller).
+# Remainder of a number modulo 3, digit by digit: (number,).
 
 
-def _subtractions(larger: int, smaller: int) -> int:
-    count = 0
-    while larger != smaller:
-        larger, smaller = max(larger - smaller, smaller), min(larger - smaller, smaller)
-        count += 1
-    return count
+def _state_remainder(parameters: Parameters) -> str:
+    return f"Find the remainder when {parameters[0]} is divided by 3."
 
 
-def _draw_gcd(rng: random.Random, difficulty: Difficulty) -> Parameters:
-    """Two numbers whose subtraction chain has exactly the wanted steps, built backwards from their divisor."""
-    while True:
-        divisor = rng.randint(2, 3 * difficulty.largest)
-        larger = smaller = divisor
-        for _ in range(difficulty.steps):
-            larger, smaller = (larger + smaller, rng.choice((larger, smaller)))
-        if _subtractions(larger, smaller) == difficulty.steps:
-            return (larger, smaller)
-
-
-def _state_gcd(parameters: Parameters) -> str:
-    return f"Find the greatest common divisor of {parameters[0]} and {parameters[1]}."
-
-
-def _work_gcd(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
-    larger, smaller = parameters
-    steps: list[str] = []
-    # A slipped difference may never meet the other number: the written solution stops after a few steps then.
-    while larger != smaller and smaller > 0 and len(steps) < 8:
-        difference = slip(len(steps), larger - smaller)
-        steps.append(f"{larger}-{smaller}={difference}")
-        larger, smaller = max(difference, smaller), min(difference, smaller)
-    return steps, larger
+def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+    first, *rest = (int(digit) for digit in str(parameters[0]))
+    remainder, steps = first % 3, []
+    for index, digit in enumerate(rest):
+        before = remainder
+        remainder = slip(index, (10 * before + digit) % 3)
+        steps.append(f"{before}{digit} mod 3={remainder}")
+    return steps, remainder
 
 
 # A term of an arithmetic sequence: (first, difference, index of the term).
@@ -259,11 +241,11 @@ def _work_recurrence(parameters: Parameters, slip: Slip) -> tuple[list[str], int
 
 FAMILIES: Sequence[Family] = (
     Family("chain", "Number Theory", _draw_chain, _state_chain, _work_chain),
-    Family("power", "Number Theory", _draw_power, _state_power, _work_power),
+    Family("power", "Number Theory", _draw_power, _state_power, _work_power, first_label=2),
     Family("polynomial", "Algebra", _draw_polynomial, _state_polynomial, _work_polynomial),
-    Family("digit_sum", "Number Theory", _draw_digit_sum, _state_digit_sum, _work_digit_sum),
-    Family("gcd", "Number Theory", _draw_gcd, _state_gcd, _work_gcd),
-    Family("sequence", "Algebra", _draw_sequence, _state_sequence, _work_sequence),
+    Family("digit_sum", "Number Theory", _draw_digits, _state_digit_sum, _work_digit_sum),
+    Family("remainder", "Number Theory", _draw_digits, _state_remainder, _work_remainder),
+    Family("sequence", "Algebra", _draw_sequence, _state_sequence, _work_sequence, first_label=2),
     Family("count", "Combinatorics", _draw_count, _state_count, _work_count),
-    Family("recurrence", "Algebra", _draw_recurrence, _state_recurrence, _work_recurrence),
+    Family("recurrence", "Algebra", _draw_recurrence, _state_recurrence, _work_recurrence, first_label=3),
 )

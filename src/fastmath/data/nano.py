@@ -131,7 +131,7 @@ def _write_generation(
         return result + offset if index == slipped_at else result
 
     steps, written = family.work(parameters, slip)
-    lines = _write_steps(steps, rechecks, rng)
+    lines = _write_steps(steps, family.first_label, rechecks, rng)
     if rng.random() >= settings.unboxed_share:
         lines.append(f"So \\boxed{{{written}}}.")
     reasoning = "<think>\n" + "\n".join(lines)
@@ -140,13 +140,13 @@ def _write_generation(
     return _Draft(f"{reasoning}\n</think>\n\n\\boxed{{{written}}}", written, complete=True)
 
 
-def _write_steps(steps: list[str], rechecks: float, rng: random.Random) -> list[str]:
+def _write_steps(steps: list[str], first_label: int, rechecks: float, rng: random.Random) -> list[str]:
     """Write each step and its re-checks, `rechecks` of them on average, at least one in the whole trace."""
     counts = [_draw_count_of_rechecks(rechecks, rng) for _ in steps]
     if not any(counts):
         counts[rng.randrange(len(counts))] = 1
     lines = []
-    for index, (step, count) in enumerate(zip(steps, counts, strict=True), 1):
+    for index, (step, count) in enumerate(zip(steps, counts, strict=True), first_label):
         lines.append(f"({index}) {step}")
         lines += [f"{rng.choice(_RECHECKS)} {step}" for _ in range(count)]
     return lines

@@ -23,7 +23,7 @@ class ClockRules:
     limit_seconds: float
     questions: int
     most_shares: float = 2.0
-    floor_share: float = 0.25
+    floor_share: float = 0.1
     reserve_share: float = 0.03
 
     @property
@@ -40,13 +40,13 @@ class Allotment:
         start: it was asked.
         target: its even share ends; from here on whatever leads is answered.
         deadline: it must have been answered.
-        bank_seconds: what earlier questions have saved, or overdrawn where it is negative.
+        pace: its share as a part of the contest's even share; below 1 earlier questions took more than theirs.
     """
 
     start: float
     target: float
     deadline: float
-    bank_seconds: float
+    pace: float
 
 
 def allot(rules: ClockRules, elapsed: float, answered: int) -> Allotment:
@@ -61,8 +61,8 @@ def allot(rules: ClockRules, elapsed: float, answered: int) -> Allotment:
         answered: questions answered so far.
 
     Example: 100 s, 10 questions, nothing in reserve, 4 answered after 28 s: 72 s are left for 6, a share of 12 s, so
-    the target is 40 s; two shares are 24 s, so the deadline is 52 s; 72 s less 6 even shares of 10 s make a bank of
-    12 s.
+    the target is 40 s; two shares are 24 s, so the deadline is 52 s; the pace is 12 s against an even share of 10 s,
+    1.2.
     """
     end = rules.limit_seconds * (1 - rules.reserve_share)
     left = max(end - elapsed, 0.0)
@@ -76,5 +76,5 @@ def allot(rules: ClockRules, elapsed: float, answered: int) -> Allotment:
         start=elapsed,
         target=elapsed + target,
         deadline=elapsed + max(target, longest),
-        bank_seconds=left - rules.even_share * max(rules.questions - answered, 0),
+        pace=share / rules.even_share,
     )

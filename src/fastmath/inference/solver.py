@@ -5,7 +5,6 @@ which they happened, carries out the actions, and comes back at `Solver.next_wak
 waves: the next one as soon as the live samples can no longer decide the vote between them.
 """
 
-import math
 from dataclasses import dataclass, field
 
 from fastmath.inference.clock import Allotment
@@ -19,6 +18,9 @@ from fastmath.inference.voting import (
     posterior_of_lead,
 )
 
+FIRST_VOTE_PACE = 0.75
+"""Pace of the contest, see `Allotment.pace`, at and below which a question's first vote is answered."""
+
 
 @dataclass(frozen=True)
 class SolverRules:
@@ -26,7 +28,7 @@ class SolverRules:
 
     Attributes:
         waves: sizes of the waves in which samples start.
-        stop_posterior: probability at which the vote counts as decided while there is time.
+        stop_posterior: probability at which the vote counts as decided while the contest is on schedule.
         patience: part of the time to the target during which no less than that is accepted.
         fallback_answer: answered when no sample has voted.
     """
@@ -186,7 +188,7 @@ class Solver:
         if not self._live and not self.unstarted:
             return Answer(self.best_answer, "all samples" if tally else "no votes")
         if now >= self.next_wakeup:
-            return Answer(self.best_answer, "target time")
+            return Answer(self.best_answer, "clock")
         return None
 
     def _start_waves(self, now: float) -> list[Action]:
@@ -203,23 +205,37 @@ class Solver:
         if not self._live:
             return True
         # Samples that start late finish too late, and slow down those that run.
+        asked = certainty_asked(self.rules, self.allotment.pace)
         in_time = now < self.allotment.target
-        return in_time and not can_be_decided(self.tally, len(self._live), self.unstarted, self.rules.stop_posterior)
+        return in_time and not can_be_decided(self.tally, len(self._live), self.unstarted, asked)
+
+
+def certainty_asked(rules: SolverRules, pace: float) -> float:
+    """Posterior at which a vote counts as decided from its start on, given how the contest stands.
+
+    On schedule it is `rules.stop_posterior`. Behind it falls in a straight line to one half, the first vote, so that
+    quick questions save what long ones need before there is nothing left to share.
+
+    Example: stop at 0.85, pace 0.875, half of the way from 1 to 0.75: 0.5 + (0.85 - 0.5) / 2 = 0.675.
+    """
+    on_schedule = min(max((pace - FIRST_VOTE_PACE) / (1 - FIRST_VOTE_PACE), 0.0), 1.0)
+    return 0.5 + on_schedule * (rules.stop_posterior - 0.5)
 
 
 def time_to_answer(posterior: float, rules: SolverRules, allotment: Allotment) -> float:
     """Time at which a leader of this posterior is answered although samples are still running.
 
-    The certainty that is waited for falls in a straight line from `rules.stop_posterior`, when `rules.patience` of the
+    The certainty that is waited for falls in a straight line from `certainty_asked`, when `rules.patience` of the
     way to the target has passed, to one half at the target; a vote without a leader waits for the deadline.
 
-    Example: stop at 0.95, patience 0.5, start 0 s, target 10 s: one vote against none has posterior 0.75 and is
+    Example: certainty 0.95, patience 0.5, start 0 s, target 10 s: one vote against none has posterior 0.75 and is
     answered at 5 + 5 * (0.95 - 0.75) / (0.95 - 0.5) = 7.2 s; three against none (0.9375) at 5.1 s.
     """
-    if posterior >= rules.stop_posterior:
-        return -math.inf
     if posterior <= 0.5:
         return allotment.deadline
-    missing = (rules.stop_posterior - posterior) / (rules.stop_posterior - 0.5)
+    asked = certainty_asked(rules, allotment.pace)
+    if posterior >= asked:
+        return allotment.start
+    missing = (asked - posterior) / (asked - 0.5)
     patient_until = allotment.start + rules.patience * (allotment.target - allotment.start)
     return patient_until + missing * (allotment.target - patient_until)

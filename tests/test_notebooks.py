@@ -1,0 +1,134 @@
+"""Every notebook and the kernel, executed by papermill at a tiny size, and the form of the committed ones."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import polars
+import pytest
+from tiny_recipe import TINY
+
+from fastmath.pipeline import NOTEBOOKS, run_stage
+from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
+from fastmath.runs import Stage, StageFailedError
+
+SAMPLE_COLUMNS = ["problem_id", "sample", "text", "answer", "correct", "tokens", "finish_reason", "seed"]
+
+
+def papermill(notebook: str, output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "papermill", "--no-progress-bar", notebook, str(output), *arguments],
+        cwd=REPOSITORY_FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ.copy(),
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS.values())
+def test_a_notebook_starts_with_prose_and_a_parameters_cell_and_carries_no_output(path):
+    cells = nbformat.read(REPOSITORY_FOLDER / path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert "parameters" in cells[1].metadata.tags
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS.values())
+def test_a_notebook_holds_no_logic(path):
+    cells = nbformat.read(REPOSITORY_FOLDER / path, as_version=4).cells
+    for cell in cells:
+        if cell.cell_type == "code":
+            lines = cell.source.splitlines()
+            assert len(lines) <= 16
+            assert not any(line.strip().startswith(("def ", "class ", "try:")) for line in lines)
+
+
+def test_every_stage_runs(tiny_run):
+    _, results = tiny_run
+    assert [(result.stage, result.outcome) for result in results] == [(stage, "done") for stage in NOTEBOOKS]
+
+
+def test_every_executed_notebook_lies_in_the_run_folder(tiny_run):
+    run_dir, _ = tiny_run
+    assert {path.name for path in run_dir.glob("*.ipynb")} == {Path(path).name for path in NOTEBOOKS.values()}
+
+
+def test_a_second_run_does_nothing(tiny_run):
+    run_dir, _ = tiny_run
+    results = [run_stage(stage, "nano", run_dir, TINY) for stage in NOTEBOOKS]
+    assert {result.outcome for result in results} == {"unchanged"}
+
+
+def test_the_report_has_every_model_and_budget(tiny_run):
+    run_dir, _ = tiny_run
+    report = json.loads((run_dir / "report.json").read_text())
+    assert {"recipe", "seed", "commit", "wall_seconds", "peak_memory_gib", "models", "kernel"} <= report.keys()
+    assert [model["name"] for model in report["models"]] == ["sft-epoch-1", "sft", "grpo", "awq"]
+    assert all(len(model["budgets"]) == 3 for model in report["models"])
+
+
+def test_samples_are_stored_one_row_each(tiny_run):
+    run_dir, _ = tiny_run
+    samples = polars.read_parquet(run_dir / "evaluate" / "samples-grpo.parquet")
+    # 6 problems, 4 samples each
+    assert (len(samples), samples.columns) == (24, SAMPLE_COLUMNS)
+
+
+def test_metrics_stand_under_trl_s_own_names(tiny_run):
+    run_dir, _ = tiny_run
+    metrics = polars.read_ndjson(run_dir / "grpo" / "metrics.jsonl", infer_schema_length=None)
+    assert {"step", "reward", "completions/mean_length", "rewards/cosine/mean"} <= set(metrics.columns)
+
+
+def test_the_kernel_answers_every_question_with_a_typed_answer(tiny_run):
+    run_dir, _ = tiny_run
+    submission = polars.read_parquet(run_dir / "kernel" / "submission.parquet")
+    assert dict(submission.schema) == {"id": polars.String, "answer": polars.Int64}
+    assert len(submission) == 4
+
+
+def test_no_held_out_problem_is_trained_on(tiny_run):
+    run_dir, _ = tiny_run
+    held_out = set(polars.read_parquet(run_dir / "build_data" / "test.parquet")["problem"])
+    for name in ("sft", "grpo"):
+        assert not held_out & set(polars.read_parquet(run_dir / "build_data" / f"{name}.parquet")["problem"])
+
+
+def test_a_stage_runs_by_papermill_alone(tmp_path):
+    overrides = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in TINY.items())
+    finished = papermill(
+        "notebooks/01_build_data.ipynb", tmp_path / "out.ipynb", "-p", "run_dir", str(tmp_path / "run"),
+        "-y", f"overrides:\n{overrides}",
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert (tmp_path / "run" / "build_data" / "sft.parquet").exists()
+
+
+def test_a_missing_earlier_stage_is_named(tmp_path):
+    finished = papermill("notebooks/02_sft.ipynb", tmp_path / "out.ipynb", "-p", "run_dir", str(tmp_path / "run"))
+    assert finished.returncode != 0
+    assert "sft needs stage 'build_data'" in finished.stderr
+
+
+def test_overrides_given_as_a_string_are_refused(tmp_path):
+    finished = papermill("notebooks/01_build_data.ipynb", tmp_path / "out.ipynb", "-p", "overrides", "{'seed': 1}")
+    assert finished.returncode != 0
+    assert "want a mapping of dotted keys" in finished.stderr
+
+
+def test_a_failed_notebook_says_which_stage_failed_and_where_it_lies(tiny_run, tmp_path):
+    with pytest.raises(StageFailedError, match=r"(?s)stage 'sft' failed in cell .*MissingStageError.*02_sft\.ipynb"):
+        run_stage("sft", "nano", tmp_path, TINY)
+
+
+def test_a_changed_setting_makes_only_its_stage_and_the_later_ones_stale(tiny_run):
+    run_dir, _ = tiny_run
+    recipe = load_recipe("nano", TINY | {"grpo.trainer.max_steps": 3})
+    current = {name: Stage(name, recipe, run_dir).is_current() for name in ("build_data", "sft", "grpo")}
+    assert current == {"build_data": True, "sft": True, "grpo": False}
