@@ -1,4 +1,4 @@
-"""Training that is interrupted or killed loses at most the steps since its last checkpoint. Real processes, real TRL."""
+"""Training that is interrupted or killed loses little, and goes on where it stopped. Real processes, real TRL."""
 
 import json
 import os

@@ -151,7 +151,7 @@ class AsyncEngine:
 
     def close(self) -> None:
         """End the engine's process and its event loop."""
-        self._loop.call_soon_threadsafe(self._llm.shutdown)
+        self.run(_shut_down(self._llm), timeout=30)
         self._stop_loop()
 
     def _stop_token_ids(self) -> list[int]:
@@ -196,3 +196,12 @@ async def _load(arguments: dict[str, Any]) -> Any:
     from vllm.v1.engine.async_llm import AsyncLLM
 
     return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+
+
+async def _shut_down(llm: Any) -> None:
+    llm.shutdown()
+    # vLLM's own tasks would otherwise be destroyed while they wait, with a warning each.
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -20,7 +20,7 @@ PADDING = "<|pad|>"
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Qwen2Tokenizer:
     """Train a byte-level BPE tokenizer on `texts`, with the markers of reasoning and of turns as single tokens."""
-    tokenizer = Qwen2Tokenizer().train_new_from_iterator(texts, vocabulary_size - 5)
+    tokenizer = Qwen2Tokenizer().train_new_from_iterator(texts, vocabulary_size - 5, show_progress=False)
     tokenizer.add_tokens(["<|user|>", "<|assistant|>", THINK_START, THINK_END])
     tokenizer.add_special_tokens({"pad_token": PADDING, "eos_token": END_OF_TEXT})
     tokenizer.chat_template = CHAT_TEMPLATES["nano"]
