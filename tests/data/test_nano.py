@@ -32,9 +32,6 @@ def direct_answer(name: str, parameters: tuple[int, ...]) -> int:
             return value % 10
         case "power":
             return pow(parameters[0], parameters[1], 10)
-        case "polynomial":
-            x, *coefficients = parameters
-            return sum(c * x**power for power, c in enumerate(reversed(coefficients))) % 10
         case "digit_sum":
             return sum(map(int, str(parameters[0])))
         case "remainder":

@@ -34,7 +34,8 @@ class Family:
         draw: (generator, difficulty) → parameters.
         state: parameters → problem text.
         work: (parameters, slip) → the written steps and the final answer.
-        first_label: number of the first step; the index of the term or power that it reaches, where there is one.
+        first_label: number of the first step, chosen so that the last step bears the number that the problem states:
+            the term, the power, the count of digits or of steps. A small model learns from it where a solution ends.
     """
 
     name: str
@@ -74,7 +75,8 @@ def _state_chain(parameters: Parameters) -> str:
         f"({index}) {words[is_product]} {operand}."
         for index, (is_product, operand) in enumerate(_operations(parameters), 1)
     ]
-    return f"Start with {parameters[0]}. {' '.join(listed)} Find the last digit of the result."
+    operations = " ".join(listed)
+    return f"Start with {parameters[0]} and do {len(listed)} steps: {operations} Find the last digit of the result."
 
 
 def _work_chain(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -107,33 +109,6 @@ def _work_power(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     return steps, value
 
 
-# Remainder of a polynomial's value modulo 10, by Horner's rule: (x, leading coefficient, next coefficient, ...).
-
-
-def _draw_polynomial(rng: random.Random, difficulty: Difficulty) -> Parameters:
-    degree = max(1, difficulty.steps // 2)
-    return (rng.randint(2, difficulty.largest), *(rng.randint(1, difficulty.largest) for _ in range(degree + 1)))
-
-
-def _state_polynomial(parameters: Parameters) -> str:
-    x, *coefficients = parameters
-    degree = len(coefficients) - 1
-    powers = [f"x^{degree - index}" for index in range(degree - 1)] + ["x", ""]
-    terms = "+".join(f"{coefficient}{power}" for coefficient, power in zip(coefficients, powers, strict=True))
-    return f"Let P(x)={terms}. Find the remainder when P({x}) is divided by 10."
-
-
-def _work_polynomial(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
-    x, value, *coefficients = parameters
-    steps: list[str] = []
-    for coefficient in coefficients:
-        product = slip(len(steps), value * x % 10)
-        steps.append(f"{value}*{x}={product}")
-        value = slip(len(steps), (product + coefficient) % 10)
-        steps.append(f"{product}+{coefficient}={value}")
-    return steps, value
-
-
 # Sum of the digits of a number: (number,).
 
 
@@ -143,7 +118,7 @@ def _draw_digits(rng: random.Random, difficulty: Difficulty) -> Parameters:
 
 
 def _state_digit_sum(parameters: Parameters) -> str:
-    return f"Find the sum of the digits of {parameters[0]}."
+    return f"Find the sum of the {len(str(parameters[0]))} digits of {parameters[0]}."
 
 
 def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -160,7 +135,7 @@ def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]
 
 
 def _state_remainder(parameters: Parameters) -> str:
-    return f"Find the remainder when {parameters[0]} is divided by 3."
+    return f"Find the remainder when the number {parameters[0]} of {len(str(parameters[0]))} digits is divided by 3."
 
 
 def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -205,7 +180,7 @@ def _draw_count(rng: random.Random, difficulty: Difficulty) -> Parameters:
 def _state_count(parameters: Parameters) -> str:
     divisor, *numbers = parameters
     listed = " ".join(f"({index}) {number}." for index, number in enumerate(numbers, 1))
-    return f"Consider the numbers {listed} How many of them are divisible by {divisor}?"
+    return f"Consider these {len(numbers)} numbers: {listed} How many of them are divisible by {divisor}?"
 
 
 def _work_count(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -242,9 +217,8 @@ def _work_recurrence(parameters: Parameters, slip: Slip) -> tuple[list[str], int
 FAMILIES: Sequence[Family] = (
     Family("chain", "Number Theory", _draw_chain, _state_chain, _work_chain),
     Family("power", "Number Theory", _draw_power, _state_power, _work_power, first_label=2),
-    Family("polynomial", "Algebra", _draw_polynomial, _state_polynomial, _work_polynomial),
-    Family("digit_sum", "Number Theory", _draw_digits, _state_digit_sum, _work_digit_sum),
-    Family("remainder", "Number Theory", _draw_digits, _state_remainder, _work_remainder),
+    Family("digit_sum", "Number Theory", _draw_digits, _state_digit_sum, _work_digit_sum, first_label=2),
+    Family("remainder", "Number Theory", _draw_digits, _state_remainder, _work_remainder, first_label=2),
     Family("sequence", "Algebra", _draw_sequence, _state_sequence, _work_sequence, first_label=2),
     Family("count", "Combinatorics", _draw_count, _state_count, _work_count),
     Family("recurrence", "Algebra", _draw_recurrence, _state_recurrence, _work_recurrence, first_label=3),

@@ -148,7 +148,7 @@ def _write_steps(steps: list[str], first_label: int, rechecks: float, rng: rando
     lines = []
     for index, (step, count) in enumerate(zip(steps, counts, strict=True), first_label):
         lines.append(f"({index}) {step}")
-        lines += [f"{rng.choice(_RECHECKS)} {step}" for _ in range(count)]
+        lines += [f"{rng.choice(_RECHECKS)} ({index}) {step}" for _ in range(count)]
     return lines
 
 
