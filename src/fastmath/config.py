@@ -158,9 +158,15 @@ class TrainingSettings(Section):
 
 
 class SftSettings(TrainingSettings):
-    """Stage 1. With `first_epoch_run`, a second run ends its whole schedule after one epoch, for comparison."""
+    """Stage 1.
+
+    Attributes:
+        first_epoch_run: train a second model whose whole schedule ends after one epoch, for comparison.
+        side_by_side: train both at once, for machines whose cores one training cannot use.
+    """
 
     first_epoch_run: bool = False
+    side_by_side: bool = False
 
 
 class RewardSettings(Section):

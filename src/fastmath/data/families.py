@@ -51,10 +51,6 @@ def no_slip(index: int, result: int) -> int:
     return result
 
 
-def _digits(number: int) -> list[int]:
-    return [int(digit) for digit in str(number)]
-
-
 # Last digit of a chain of additions and multiplications: (start, is_product, operand, is_product, operand, ...).
 
 
@@ -88,18 +84,18 @@ def _work_chain(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     return steps, value
 
 
-# Last digit of a power: (base, exponent).
+# Remainder of a power modulo 10: (base, exponent).
 
 
-def _draw_power(rng: random.Random, difficulty: Difficulty) -> Parameters:
-    return (rng.randrange(2, 100), difficulty.steps + 1)
+def _draw_remainder(rng: random.Random, difficulty: Difficulty) -> Parameters:
+    return (rng.randrange(2, 1000), difficulty.steps + 1)
 
 
-def _state_power(parameters: Parameters) -> str:
-    return f"Find the last digit of {parameters[0]}^{parameters[1]}."
+def _state_remainder(parameters: Parameters) -> str:
+    return f"Find the remainder when {parameters[0]}^{parameters[1]} is divided by 10."
 
 
-def _work_power(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
+def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     base, exponent = parameters[0] % 10, parameters[1]
     value, steps = base, []
     for index in range(exponent - 1):
@@ -122,7 +118,7 @@ def _state_digit_sum(parameters: Parameters) -> str:
 
 
 def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
-    first, *rest = _digits(parameters[0])
+    first, *rest = (int(digit) for digit in str(parameters[0]))
     total, steps = first, []
     for index, digit in enumerate(rest):
         before = total
@@ -131,28 +127,11 @@ def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]
     return steps, total
 
 
-# Remainder of a number modulo 3, digit by digit: (number,).
-
-
-def _state_remainder(parameters: Parameters) -> str:
-    return f"Find the remainder when the number {parameters[0]} of {len(str(parameters[0]))} digits is divided by 3."
-
-
-def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
-    first, *rest = (int(digit) for digit in str(parameters[0]))
-    remainder, steps = first % 3, []
-    for index, digit in enumerate(rest):
-        before = remainder
-        remainder = slip(index, (10 * before + digit) % 3)
-        steps.append(f"{before}{digit} mod 3={remainder}")
-    return steps, remainder
-
-
 # A term of an arithmetic sequence: (first, difference, index of the term).
 
 
 def _draw_sequence(rng: random.Random, difficulty: Difficulty) -> Parameters:
-    return (rng.randrange(10, 200), rng.randint(2, difficulty.largest), difficulty.steps + 1)
+    return (rng.randrange(10, 90), rng.randint(2, difficulty.largest), difficulty.steps + 1)
 
 
 def _state_sequence(parameters: Parameters) -> str:
@@ -193,33 +172,10 @@ def _work_count(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     return steps, count
 
 
-# Last digit of a term of a sequence whose terms are the sum of the two before: (first, second, index of the term).
-
-
-def _draw_recurrence(rng: random.Random, difficulty: Difficulty) -> Parameters:
-    return (rng.randrange(1, 10), rng.randrange(1, 10), difficulty.steps + 2)
-
-
-def _state_recurrence(parameters: Parameters) -> str:
-    first, second, term = parameters
-    return f"A sequence begins {first}, {second} and adds its last two terms. Find the last digit of term {term}."
-
-
-def _work_recurrence(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
-    first, second, term = parameters
-    steps = []
-    for index in range(term - 2):
-        first, second, before = second, slip(index, (first + second) % 10), first
-        steps.append(f"{before}+{first}={second}")
-    return steps, second
-
-
 FAMILIES: Sequence[Family] = (
     Family("chain", "Number Theory", _draw_chain, _state_chain, _work_chain),
-    Family("power", "Number Theory", _draw_power, _state_power, _work_power, first_label=2),
+    Family("remainder", "Number Theory", _draw_remainder, _state_remainder, _work_remainder, first_label=2),
     Family("digit_sum", "Number Theory", _draw_digits, _state_digit_sum, _work_digit_sum, first_label=2),
-    Family("remainder", "Number Theory", _draw_digits, _state_remainder, _work_remainder, first_label=2),
     Family("sequence", "Algebra", _draw_sequence, _state_sequence, _work_sequence, first_label=2),
     Family("count", "Combinatorics", _draw_count, _state_count, _work_count),
-    Family("recurrence", "Algebra", _draw_recurrence, _state_recurrence, _work_recurrence, first_label=3),
 )

@@ -4,6 +4,7 @@ One path for one CPU process, eight GPUs and several nodes: the file in `configs
 `metrics.jsonl` and a log; the parent shows progress from the former and, on failure, the last lines of the latter.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -11,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 LOG_LINES_SHOWN = 25
+LOG_FILE = "train.log"
+METRICS_FILE = "metrics.jsonl"
 SHOWN_METRICS = {
     "loss": "loss",
     "mean_token_accuracy": "token accuracy",
@@ -37,23 +41,78 @@ class TrainingFailedError(RuntimeError):
     """The training process ended with an error; the message carries the last lines of its log."""
 
 
-def launch(module: str, folder: Path, accelerate: str, *arguments: str) -> None:
-    """Run `python -m module folder arguments` under accelerate and wait for it, showing a progress bar.
+def launch(module: str, folders: Sequence[Path], accelerate: str, *arguments: str) -> None:
+    """Run `python -m module FOLDER arguments` under accelerate, once a folder and all at the same time, and wait.
 
-    The folder holds `config.yaml` before and `train.log`, `metrics.jsonl` and the products after. An interrupt asks
-    the trainer to save a checkpoint and stop; a second one kills it.
+    A folder holds `train.log`, `metrics.jsonl` and the products afterwards; a bar shows the progress of each. An
+    interrupt asks the trainers to save a checkpoint and stop; a second one kills them.
 
     Raises:
         SettingsError: no such file in `configs/accelerate`.
-        TrainingFailedError: the process failed.
-        KeyboardInterrupt: passed on once the trainer has stopped.
+        TrainingFailedError: a process failed.
+        KeyboardInterrupt: passed on once the trainers have stopped.
     """
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(_find_config(accelerate))]
-    command += ["-m", module, str(folder), *arguments]
-    stop_file = folder / STOP_FILE
-    stop_file.unlink(missing_ok=True)
-    log_path = folder / "train.log"
-    with log_path.open("w") as log:
+    if len(folders) > 1:  # each gets its part of the cores; threads of two processes on one core wait for each other
+        threads = max(1, (os.cpu_count() or 1) // len(folders))
+        command += ["--num_cpu_threads_per_process", str(threads)]
+    command += ["-m", module]
+    with contextlib.ExitStack() as bars:
+        runs = [_start([*command, str(folder), *arguments], folder, bars) for folder in folders]
+        try:
+            while sum(run.is_running() for run in runs):  # all of them, so that every bar moves
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            _stop(runs)
+            raise
+    for run in runs:
+        if run.process.returncode != 0:
+            raise TrainingFailedError(
+                f"{module} ended with exit code {run.process.returncode}; the end of {run.folder / LOG_FILE}:\n"
+                f"{_tail(run.folder / LOG_FILE)}"
+            )
+
+
+@dataclass
+class _Run:
+    """One training process, the bar that shows it, and how much of its metrics the bar has shown."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+    bar: "tqdm[Any]"
+    offset: int
+
+    def is_running(self) -> bool:
+        """Bring the bar up to date and say whether the process goes on."""
+        running = self.process.poll() is None
+        for record in self._read_new_metrics():
+            self.bar.total = record.get("max_steps", self.bar.total)
+            self.bar.update(record["step"] - self.bar.n)
+            shown = {label: f"{record[name]:.3g}" for name, label in SHOWN_METRICS.items() if name in record}
+            if shown:
+                self.bar.set_postfix(shown)
+        return running
+
+    def _read_new_metrics(self) -> Iterator[dict[str, Any]]:
+        path = self.folder / METRICS_FILE
+        if not path.exists():
+            return
+        if path.stat().st_size < self.offset:  # a resumed run has cut the steps it repeats
+            self.offset = 0
+        with path.open("rb") as file:
+            file.seek(self.offset)
+            for line in file:
+                if not line.endswith(b"\n"):  # half a line: read it whole next time
+                    return
+                self.offset += len(line)
+                yield json.loads(line)
+
+
+def _start(command: list[str], folder: Path, bars: contextlib.ExitStack) -> _Run:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STOP_FILE).unlink(missing_ok=True)
+    metrics = folder / METRICS_FILE
+    with (folder / LOG_FILE).open("w") as log:
         process = subprocess.Popen(
             command,
             stdout=log,
@@ -63,15 +122,8 @@ def launch(module: str, folder: Path, accelerate: str, *arguments: str) -> None:
             # A session of its own: an interrupt reaches the trainer through the stop file, after a whole step.
             start_new_session=True,
         )
-        try:
-            _follow(process, folder)
-        except KeyboardInterrupt:
-            _stop(process, stop_file)
-            raise
-    if process.returncode != 0:
-        raise TrainingFailedError(
-            f"{module} ended with exit code {process.returncode}; the end of {log_path}:\n{_tail(log_path)}"
-        )
+    bar = bars.enter_context(tqdm(unit="step", desc=folder.name, dynamic_ncols=True, mininterval=POLL_SECONDS))
+    return _Run(folder, process, bar, metrics.stat().st_size if metrics.exists() else 0)
 
 
 def _find_config(name: str) -> Path:
@@ -82,55 +134,19 @@ def _find_config(name: str) -> Path:
     return path
 
 
-def _follow(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Show a bar of optimiser steps from `metrics.jsonl` until the process ends."""
-    reader = _MetricsReader(folder / "metrics.jsonl")
-    with tqdm(unit="step", desc=folder.name, dynamic_ncols=True, mininterval=POLL_SECONDS) as bar:
-        while process.poll() is None:
-            _show(bar, reader)
-            time.sleep(POLL_SECONDS)
-        _show(bar, reader)
-
-
-def _show(bar: "tqdm[Any]", reader: "_MetricsReader") -> None:
-    for record in reader.read_new():
-        bar.total = record.get("max_steps", bar.total)
-        bar.update(record["step"] - bar.n)
-        shown = {label: record[name] for name, label in SHOWN_METRICS.items() if name in record}
-        if shown:
-            bar.set_postfix({label: f"{value:.3g}" for label, value in shown.items()})
-
-
-class _MetricsReader:
-    """Reads the lines that a growing JSONL file has gained since the last look."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.offset = path.stat().st_size if path.exists() else 0
-
-    def read_new(self) -> Iterator[dict[str, Any]]:
-        if not self.path.exists():
-            return
-        if self.path.stat().st_size < self.offset:  # a resumed run has cut the steps it repeats
-            self.offset = 0
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            for line in file:
-                if not line.endswith(b"\n"):  # half a line: read it whole next time
-                    return
-                self.offset += len(line)
-                yield json.loads(line)
-
-
-def _stop(process: subprocess.Popen[bytes], stop_file: Path) -> None:
-    """Ask for a checkpoint and a clean end; kill the whole process group on a second interrupt."""
+def _stop(runs: Sequence[_Run]) -> None:
+    """Ask for checkpoints and a clean end; kill the processes with all their children on a second interrupt."""
     logger.warning("interrupted: waiting for the trainer to save a checkpoint (interrupt again to kill it)")
-    stop_file.touch()
+    for run in runs:
+        (run.folder / STOP_FILE).touch()
     try:
-        process.wait()
+        for run in runs:
+            run.process.wait()
     except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        for run in runs:
+            if run.process.poll() is None:
+                os.killpg(run.process.pid, signal.SIGKILL)
+                run.process.wait()
 
 
 def _tail(path: Path) -> str:

@@ -31,14 +31,14 @@ def run(stage: Stage) -> None:
 
     Products: `model/` and `metrics.jsonl`; the comparison has a folder of its own, `first_epoch/`.
     """
-    folders = [stage.folder]
-    if stage.recipe.sft.first_epoch_run:
-        folders.append(stage.folder / FIRST_EPOCH)
+    settings = stage.recipe.sft
+    folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
+    # What was finished before the stage was interrupted is not trained again.
+    pending = [folder for folder in folders if not (folder / "model" / "tokenizer.json").exists()]
+    groups = [pending] if settings.side_by_side and pending else [[folder] for folder in pending]
+    for group in groups:
+        launch("fastmath.training.sft", group, settings.accelerate, "--run-dir", str(stage.run_dir))
     for folder in folders:
-        if (folder / "model" / "tokenizer.json").exists():
-            continue  # finished before the stage was interrupted
-        folder.mkdir(exist_ok=True)
-        launch("fastmath.training.sft", folder, stage.recipe.sft.accelerate, "--run-dir", str(stage.run_dir))
         check_model_folder(folder / "model")
 
 
