@@ -150,23 +150,19 @@ class TrainingSettings(Section):
 
     Attributes:
         accelerate: name of a file in `configs/accelerate`.
+        environment: variables of the training processes.
         trainer: TRL's own settings by TRL's own names.
     """
 
     accelerate: str = "cpu"
+    environment: dict[str, str] = {}
     trainer: dict[str, Any] = {}
 
 
 class SftSettings(TrainingSettings):
-    """Stage 1.
-
-    Attributes:
-        first_epoch_run: train a second model whose whole schedule ends after one epoch, for comparison.
-        side_by_side: train both at once, for machines whose cores one training cannot use.
-    """
+    """Stage 1. With `first_epoch_run`, a second run ends its whole schedule after one epoch, for comparison."""
 
     first_epoch_run: bool = False
-    side_by_side: bool = False
 
 
 class RewardSettings(Section):

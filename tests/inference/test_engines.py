@@ -8,7 +8,8 @@ import pytest
 
 from fastmath.answers.prompts import render_prompt
 from fastmath.config import EngineSettings, NanoModelSettings
-from fastmath.inference.engines import AsyncEngine, Chunk, ModelFolderError, Sampling, check_model_folder
+from fastmath.inference.engines import AsyncEngine, Chunk, Sampling
+from fastmath.model_folder import ModelFolderError
 from fastmath.training.nano_model import make_base_model
 
 SETTINGS = EngineSettings(
@@ -67,13 +68,6 @@ def test_aborted_sample_ends_with_abort(engine: AsyncEngine) -> None:
 def test_prompt_longer_than_the_context_is_refused(engine: AsyncEngine) -> None:
     with pytest.raises(ValueError, match="max_model_len"):
         engine.run(collect(engine, "long", 8, [5] * 200))
-
-
-def test_folder_without_weights_is_named(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(ModelFolderError, match=r"lacks its weights \(\*\.safetensors\)"):
-        check_model_folder(tmp_path)
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from fastmath.config import TrainingSettings
 from fastmath.recipes import SettingsError
 from fastmath.training.callbacks import MetricsWriter, StopGuard
 from fastmath.training.checkpoints import find_last_checkpoint
@@ -22,12 +23,12 @@ def write(writer, arguments, step, **logs):
 
 def test_an_unknown_accelerate_configuration_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(SettingsError, match=r"no accelerate configuration 'zero9'; want one of .*cpu"):
-        launch("fastmath.training.sft", [tmp_path], "zero9")
+        launch("fastmath.training.sft", tmp_path, TrainingSettings(accelerate="zero9"))
 
 
 def test_a_failed_training_shows_the_end_of_its_log(tmp_path):
     with pytest.raises(TrainingFailedError, match="the following arguments are required: --run-dir"):
-        launch("fastmath.training.sft", [tmp_path], "cpu")
+        launch("fastmath.training.sft", tmp_path, TrainingSettings())
 
 
 def test_a_logged_step_is_one_line_with_its_number(tmp_path, arguments):

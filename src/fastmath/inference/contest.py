@@ -20,11 +20,12 @@ from fastmath.answers.extract import extract_answer
 from fastmath.answers.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.config import KernelSettings, Recipe
 from fastmath.inference.clock import ClockRules
-from fastmath.inference.engines import AsyncEngine, Engine, ModelFolderError, Sampling
+from fastmath.inference.engines import AsyncEngine, Engine, Sampling
 from fastmath.inference.gateway import LocalGateway, serve
 from fastmath.inference.kernel import Kernel
 from fastmath.inference.solver import SolverRules
 from fastmath.inference.voting import Vote, count_votes, leading_answer
+from fastmath.model_folder import ModelFolderError
 from fastmath.recipes import REPOSITORY_FOLDER
 from fastmath.runs import Stage, write_json
 
@@ -57,7 +58,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
 
     Raises:
         fastmath.runs.MissingStageError: the quantised model or the held-out problems are not there.
-        fastmath.inference.engines.ModelFolderError: the model's folder holds no model.
+        fastmath.model_folder.ModelFolderError: the model's folder holds no model.
         fastmath.inference.gateway.GatewayError: the questions are no questions.
     """
     settings = stage.recipe.kernel
@@ -107,7 +108,7 @@ def find_model(folder: Path) -> Path:
     """The one model below a folder, found by its `config.json`: where Kaggle mounts a model has changed over time.
 
     Raises:
-        fastmath.inference.engines.ModelFolderError: there is none, or more than one.
+        fastmath.model_folder.ModelFolderError: there is none, or more than one.
     """
     found = sorted(path.parent for path in folder.glob("**/config.json"))
     if len(found) != 1:

@@ -19,14 +19,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.prompts import THINK_END
 from fastmath.config import EngineSettings, SampleStop
+from fastmath.model_folder import check_model_folder
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-
-class ModelFolderError(FileNotFoundError):
-    """A folder holds no model that could be loaded."""
 
 
 @dataclass(frozen=True)
@@ -163,24 +160,6 @@ class AsyncEngine:
     def _stop_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=30)
-
-
-def check_model_folder(folder: Path) -> None:
-    """Refuse a folder without a model before minutes are spent on starting an engine.
-
-    Raises:
-        ModelFolderError: a part is missing; the message names it.
-    """
-    wanted = {"configuration": "config.json", "weights": "*.safetensors", "tokenizer": "tokenizer*.json"}
-    if not folder.is_dir():
-        raise ModelFolderError(f"there is no model folder {folder}; the stage that makes it has to run first")
-    missing = [f"{part} ({pattern})" for part, pattern in wanted.items() if not any(folder.glob(pattern))]
-    if missing:
-        held = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
-        raise ModelFolderError(
-            f"model folder {folder} lacks its {' and '.join(missing)}; it holds {held}. Run the stage that makes it "
-            "again, or copy the whole checkpoint"
-        )
 
 
 def _prepare_environment(environment: Mapping[str, str]) -> None:

@@ -29,7 +29,7 @@ def run(stage: Stage) -> None:
     """Train from the SFT model; products `model/` and `metrics.jsonl`."""
     check_model_folder(stage.product("sft", "model"))
     if not (stage.folder / "model" / "tokenizer.json").exists():
-        launch("fastmath.training.grpo", [stage.folder], stage.recipe.grpo.accelerate, "--run-dir", str(stage.run_dir))
+        launch("fastmath.training.grpo", stage.folder, stage.recipe.grpo, "--run-dir", str(stage.run_dir))
     check_model_folder(stage.folder / "model")
 
 

@@ -4,7 +4,6 @@ One path for one CPU process, eight GPUs and several nodes: the file in `configs
 `metrics.jsonl` and a log; the parent shows progress from the former and, on failure, the last lines of the latter.
 """
 
-import contextlib
 import json
 import logging
 import os
@@ -12,13 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from fastmath.config import TrainingSettings
 from fastmath.recipes import SettingsError, configs_folder
 from fastmath.training.callbacks import PARENT_VARIABLE, STOP_FILE
 
@@ -26,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 LOG_LINES_SHOWN = 25
-LOG_FILE = "train.log"
-METRICS_FILE = "metrics.jsonl"
 SHOWN_METRICS = {
     "loss": "loss",
     "mean_token_accuracy": "token accuracy",
@@ -41,89 +38,77 @@ class TrainingFailedError(RuntimeError):
     """The training process ended with an error; the message carries the last lines of its log."""
 
 
-def launch(module: str, folders: Sequence[Path], accelerate: str, *arguments: str) -> None:
-    """Run `python -m module FOLDER arguments` under accelerate, once a folder and all at the same time, and wait.
+def launch(module: str, folder: Path, settings: TrainingSettings, *arguments: str) -> None:
+    """Run `python -m module FOLDER arguments` under accelerate and wait for it, showing a progress bar.
 
-    A folder holds `train.log`, `metrics.jsonl` and the products afterwards; a bar shows the progress of each. An
-    interrupt asks the trainers to save a checkpoint and stop; a second one kills them.
+    The folder holds `train.log`, `metrics.jsonl` and the products afterwards. An interrupt asks the trainer to save a
+    checkpoint and stop; a second one kills it.
 
     Raises:
         SettingsError: no such file in `configs/accelerate`.
-        TrainingFailedError: a process failed.
-        KeyboardInterrupt: passed on once the trainers have stopped.
+        TrainingFailedError: the process failed.
+        KeyboardInterrupt: passed on once the trainer has stopped.
     """
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(_find_config(accelerate))]
-    if len(folders) > 1:  # each gets its part of the cores; threads of two processes on one core wait for each other
-        threads = max(1, (os.cpu_count() or 1) // len(folders))
-        command += ["--num_cpu_threads_per_process", str(threads)]
-    command += ["-m", module]
-    with contextlib.ExitStack() as bars:
-        runs = [_start([*command, str(folder), *arguments], folder, bars) for folder in folders]
+    config = _find_config(settings.accelerate)
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), "-m", module]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STOP_FILE).unlink(missing_ok=True)
+    log_path = folder / "train.log"
+    with log_path.open("w") as log:
+        process = subprocess.Popen(
+            [*command, str(folder), *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | settings.environment | {PARENT_VARIABLE: str(os.getpid())},
+            # A session of its own: an interrupt reaches the trainer through the stop file, after a whole step.
+            start_new_session=True,
+        )
+    with tqdm(unit="step", desc=folder.name, dynamic_ncols=True, mininterval=POLL_SECONDS) as bar:
+        progress = _Progress(folder / "metrics.jsonl", bar)
         try:
-            while sum(run.is_running() for run in runs):  # all of them, so that every bar moves
+            while process.poll() is None:
+                progress.show()
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            _stop(runs)
+            _stop(process, folder)
             raise
-    for run in runs:
-        if run.process.returncode != 0:
-            raise TrainingFailedError(
-                f"{module} ended with exit code {run.process.returncode}; the end of {run.folder / LOG_FILE}:\n"
-                f"{_tail(run.folder / LOG_FILE)}"
-            )
+        progress.show()
+    if process.returncode != 0:
+        raise TrainingFailedError(
+            f"{module} ended with exit code {process.returncode}; the end of {log_path}:\n{_tail(log_path)}"
+        )
 
 
-@dataclass
-class _Run:
-    """One training process, the bar that shows it, and how much of its metrics the bar has shown."""
+class _Progress:
+    """Shows in a bar the lines that a growing `metrics.jsonl` has gained since the last look."""
 
-    folder: Path
-    process: subprocess.Popen[bytes]
-    bar: "tqdm[Any]"
-    offset: int
+    def __init__(self, path: Path, bar: "tqdm[Any]") -> None:
+        self.path = path
+        self.bar = bar
+        self.offset = path.stat().st_size if path.exists() else 0
 
-    def is_running(self) -> bool:
-        """Bring the bar up to date and say whether the process goes on."""
-        running = self.process.poll() is None
-        for record in self._read_new_metrics():
+    def show(self) -> None:
+        """Bring the bar up to date."""
+        for record in self._read_new():
             self.bar.total = record.get("max_steps", self.bar.total)
             self.bar.update(record["step"] - self.bar.n)
             shown = {label: f"{record[name]:.3g}" for name, label in SHOWN_METRICS.items() if name in record}
             if shown:
                 self.bar.set_postfix(shown)
-        return running
 
-    def _read_new_metrics(self) -> Iterator[dict[str, Any]]:
-        path = self.folder / METRICS_FILE
-        if not path.exists():
+    def _read_new(self) -> Iterator[dict[str, Any]]:
+        if not self.path.exists():
             return
-        if path.stat().st_size < self.offset:  # a resumed run has cut the steps it repeats
+        if self.path.stat().st_size < self.offset:  # a resumed run has cut the steps it repeats
             self.offset = 0
-        with path.open("rb") as file:
+        with self.path.open("rb") as file:
             file.seek(self.offset)
             for line in file:
                 if not line.endswith(b"\n"):  # half a line: read it whole next time
                     return
                 self.offset += len(line)
                 yield json.loads(line)
-
-
-def _start(command: list[str], folder: Path, bars: contextlib.ExitStack) -> _Run:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / STOP_FILE).unlink(missing_ok=True)
-    metrics = folder / METRICS_FILE
-    with (folder / LOG_FILE).open("w") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
-            # A session of its own: an interrupt reaches the trainer through the stop file, after a whole step.
-            start_new_session=True,
-        )
-    bar = bars.enter_context(tqdm(unit="step", desc=folder.name, dynamic_ncols=True, mininterval=POLL_SECONDS))
-    return _Run(folder, process, bar, metrics.stat().st_size if metrics.exists() else 0)
 
 
 def _find_config(name: str) -> Path:
@@ -134,19 +119,15 @@ def _find_config(name: str) -> Path:
     return path
 
 
-def _stop(runs: Sequence[_Run]) -> None:
-    """Ask for checkpoints and a clean end; kill the processes with all their children on a second interrupt."""
+def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Ask for a checkpoint and a clean end; kill the process with all its children on a second interrupt."""
     logger.warning("interrupted: waiting for the trainer to save a checkpoint (interrupt again to kill it)")
-    for run in runs:
-        (run.folder / STOP_FILE).touch()
+    (folder / STOP_FILE).touch()
     try:
-        for run in runs:
-            run.process.wait()
+        process.wait()
     except KeyboardInterrupt:
-        for run in runs:
-            if run.process.poll() is None:
-                os.killpg(run.process.pid, signal.SIGKILL)
-                run.process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _tail(path: Path) -> str:

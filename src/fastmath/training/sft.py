@@ -33,12 +33,9 @@ def run(stage: Stage) -> None:
     """
     settings = stage.recipe.sft
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
-    # What was finished before the stage was interrupted is not trained again.
-    pending = [folder for folder in folders if not (folder / "model" / "tokenizer.json").exists()]
-    groups = [pending] if settings.side_by_side and pending else [[folder] for folder in pending]
-    for group in groups:
-        launch("fastmath.training.sft", group, settings.accelerate, "--run-dir", str(stage.run_dir))
     for folder in folders:
+        if not (folder / "model" / "tokenizer.json").exists():  # else finished before the stage was interrupted
+            launch("fastmath.training.sft", folder, settings, "--run-dir", str(stage.run_dir))
         check_model_folder(folder / "model")
 
 
