@@ -92,7 +92,7 @@ def _draw_remainder(rng: random.Random, difficulty: Difficulty) -> Parameters:
 
 
 def _state_remainder(parameters: Parameters) -> str:
-    return f"Find the remainder when {parameters[0]}^{parameters[1]} is divided by 10."
+    return f"Find the remainder when {parameters[0]}^({parameters[1]}) is divided by 10."
 
 
 def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -114,7 +114,7 @@ def _draw_digits(rng: random.Random, difficulty: Difficulty) -> Parameters:
 
 
 def _state_digit_sum(parameters: Parameters) -> str:
-    return f"Find the sum of the {len(str(parameters[0]))} digits of {parameters[0]}."
+    return f"Find the sum of the ({len(str(parameters[0]))}) digits of {parameters[0]}."
 
 
 def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -136,7 +136,7 @@ def _draw_sequence(rng: random.Random, difficulty: Difficulty) -> Parameters:
 
 def _state_sequence(parameters: Parameters) -> str:
     first, difference, term = parameters
-    return f"An arithmetic sequence has first term {first} and difference {difference}. Find term {term}."
+    return f"An arithmetic sequence has term (1) {first} and difference {difference}. Find term ({term})."
 
 
 def _work_sequence(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
