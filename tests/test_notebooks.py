@@ -9,11 +9,11 @@ from pathlib import Path
 import nbformat
 import polars
 import pytest
-from tiny_recipe import TINY
 
 from fastmath.pipeline import NOTEBOOKS, run_stage
 from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
 from fastmath.runs import Stage, StageFailedError
+from tiny_recipe import TINY
 
 SAMPLE_COLUMNS = ["problem_id", "sample", "text", "answer", "correct", "tokens", "finish_reason", "seed"]
 

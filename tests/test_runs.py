@@ -1,11 +1,12 @@
 """Run folders: what is current, what resumes, what is locked, what a manifest says."""
 
 import json
+import subprocess
 
 import pytest
 
 from fastmath.recipes import load_recipe
-from fastmath.runs import MissingStageError, RunLockedError, Stage, open_stage
+from fastmath.runs import DiskFullError, MissingStageError, RunLockedError, Stage, open_stage
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_a_stage_that_never_ran_is_not_current(stage):
 def test_a_changed_setting_makes_a_stage_stale(stage, tmp_path):
     with stage.running():
         pass
-    assert not Stage("build_data", load_recipe("nano", {"data.nano.steps": [2, 3]}), tmp_path).is_current()
+    assert not Stage("build_data", load_recipe("nano", {"data.nano.steps": [2, 2]}), tmp_path).is_current()
 
 
 def test_a_setting_of_a_later_stage_leaves_it_current(stage, tmp_path):
@@ -97,3 +98,23 @@ def test_a_manifest_holds_nothing_of_the_environment(stage, monkeypatch):
     with stage.running():
         pass
     assert "secret-token" not in (stage.folder / "manifest.json").read_text()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_what_was_saved_is_kept(small_disk):
+    stage = Stage("build_data", load_recipe("nano"), small_disk)
+    with pytest.raises(DiskFullError, match="make room and run the same command again"), stage.running():
+        (stage.folder / "saved").write_text("kept")
+        (stage.folder / "large").write_bytes(bytes(200_000))
+    assert (stage.folder / "saved").read_text() == "kept"

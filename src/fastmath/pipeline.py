@@ -4,8 +4,10 @@ A stage whose settings and inputs are unchanged is passed over; one that was kil
 executed notebook lies in the run folder, the failed one too.
 """
 
+import contextlib
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,19 +90,36 @@ def run_stage(
     started = time.monotonic()
     output = run_dir / Path(NOTEBOOKS[name]).name
     try:
-        papermill.execute_notebook(
-            str(REPOSITORY_FOLDER / NOTEBOOKS[name]),
-            str(output),
-            parameters={"recipe": recipe_name, "run_dir": str(run_dir), "overrides": dict(overrides)},
-            kernel_name=KERNEL_NAME,
-            cwd=str(REPOSITORY_FOLDER),
-            progress_bar=False,
-            # Unix sockets instead of TCP ports, which every user of the machine could connect to.
-            config=Config({"KernelManager": {"transport": "ipc"}}),
-        )
+        with _stderr_to(run_dir / "notebooks.log"):
+            papermill.execute_notebook(
+                str(REPOSITORY_FOLDER / NOTEBOOKS[name]),
+                str(output),
+                parameters={"recipe": recipe_name, "run_dir": str(run_dir), "overrides": dict(overrides)},
+                kernel_name=KERNEL_NAME,
+                cwd=str(REPOSITORY_FOLDER),
+                progress_bar=False,
+                # Unix sockets instead of TCP ports, which every user of the machine could connect to.
+                config=Config({"KernelManager": {"transport": "ipc"}}),
+            )
     except PapermillExecutionError as error:
         raise StageFailedError(
             f"stage {name!r} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"
             f"The executed notebook, with the traceback: {output}"
         ) from error
     return StageResult(name, "done", time.monotonic() - started, stage.read_manifest()["peak_memory_gib"])
+
+
+@contextlib.contextmanager
+def _stderr_to(path: Path) -> Iterator[None]:
+    """Let this process and the kernels it starts write their standard error to a file.
+
+    Libraries in a kernel write past Jupyter, straight to the file descriptor, and would break the progress lines.
+    """
+    saved = os.dup(2)
+    try:
+        with path.open("ab") as log:
+            os.dup2(log.fileno(), 2)
+            yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

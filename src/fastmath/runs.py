@@ -6,10 +6,12 @@ the folder, writes `config.yaml` and `manifest.json` and records how the work en
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import shutil
@@ -26,6 +28,8 @@ import yaml
 from fastmath.config import Recipe
 from fastmath.memory import MemoryMonitor
 from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
+
+logger = logging.getLogger(__name__)
 
 STAGE_SECTIONS: Mapping[str, tuple[str, ...]] = {
     "build_data": ("model", "data"),
@@ -69,6 +73,10 @@ class MissingStageError(RuntimeError):
 
 class StageFailedError(RuntimeError):
     """A notebook failed; the message holds the stage, the error and where the executed notebook lies."""
+
+
+class DiskFullError(RuntimeError):
+    """A stage could not write its products; what it had saved before is kept."""
 
 
 class RunLockedError(RuntimeError):
@@ -164,17 +172,22 @@ class Stage:
             except BaseException as error:
                 interrupted = isinstance(error, KeyboardInterrupt)
                 manifest |= {"status": "interrupted" if interrupted else "failed", "error": type(error).__name__}
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    raise DiskFullError(
+                        f"no space left for {self.name} in {self.folder} "
+                        f"({shutil.disk_usage(self.folder).free / 2**30:.2f} GiB free); what it has saved is kept: "
+                        "make room and run the same command again"
+                    ) from error
                 raise
             else:
                 manifest["status"] = "done"
             finally:
-                seconds = time.monotonic() - started
                 manifest |= {
                     "ended": _timestamp(),
-                    "seconds": round(seconds, 1),
+                    "seconds": round(time.monotonic() - started, 1),
                     "peak_memory_gib": round(memory.peak_gib, 2),
                 }
-                write_json(self.folder / "manifest.json", manifest)
+                _write_last(self.folder / "manifest.json", manifest)
 
     def _can_resume(self) -> bool:
         manifest = self.read_manifest()
@@ -226,6 +239,16 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _write_last(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write how a stage ended; a disk without room for it must not hide why."""
+    try:
+        write_json(path, manifest)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or manifest["status"] == "done":
+            raise
+        logger.warning("%s could not be brought up to date: %s", path, error)
 
 
 def describe_commit() -> dict[str, Any]:

@@ -4,11 +4,11 @@ import json
 
 import polars
 import pytest
-from tiny_recipe import TINY
 
 from fastmath.data import build
 from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
 from fastmath.runs import Stage
+from tiny_recipe import TINY
 
 SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
 

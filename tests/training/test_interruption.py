@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_recipe import TINY
 
 from fastmath.training.checkpoints import find_last_checkpoint
+from tiny_recipe import TINY
 
 STEPS = 40
 OVERRIDES = TINY | {

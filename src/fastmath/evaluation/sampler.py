@@ -29,6 +29,7 @@ from fastmath.evaluation.sample import (
     read_problems,
     sample_seed,
 )
+from fastmath.inference.expand import find_runnable_checkpoint
 from fastmath.model_folder import check_model_folder
 
 _TOKENIZER_PROBES = 16
@@ -50,7 +51,8 @@ def sample_model(job: SamplingJob) -> None:
     problems = read_problems(job.problems, job.settings.problems)
     tokenizer = AutoTokenizer.from_pretrained(job.model_folder)
     prompts = [render_prompt(tokenizer, problem, job.system_prompt) for problem in problems["problem"]]
-    llm = LLM(**engine_arguments(job.model_folder, job.settings, job.seed))
+    checkpoint = find_runnable_checkpoint(job.model_folder)
+    llm = LLM(**engine_arguments(checkpoint, job.settings, job.seed))
     try:
         assert_same_ids(tokenizer, llm.get_tokenizer(), problems["problem"].head(_TOKENIZER_PROBES).to_list())
         assert_prompts_fit(prompts, job.settings.token_budget, llm.model_config.max_model_len)

@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.prompts import THINK_END
 from fastmath.config import EngineSettings, SampleStop
+from fastmath.inference.expand import find_runnable_checkpoint
 from fastmath.model_folder import check_model_folder
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,12 @@ class AsyncEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
         self._thread.start()
-        arguments = {"model": str(model), "seed": seed, "disable_log_stats": True, **settings.arguments}
+        arguments = {
+            "model": str(find_runnable_checkpoint(model)),
+            "seed": seed,
+            "disable_log_stats": True,
+            **settings.arguments,
+        }
         try:
             self._llm = self.run(_load(arguments))
         except BaseException:

@@ -5,6 +5,7 @@ drops calibration texts longer than its limit, so long traces are cut into chunk
 """
 
 import itertools
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import polars
 from transformers import PreTrainedTokenizerBase
 
 from fastmath.config import QuantizeSettings
-from fastmath.runs import Stage
+from fastmath.runs import Stage, write_json
 
 
 def run(stage: Stage) -> None:
@@ -51,6 +52,9 @@ def quantize(source: Path, destination: Path, texts: Sequence[str], settings: Qu
     tokenizer.save_pretrained(destination)
     # AutoAWQ writes a generation config of its own making; where generation ends must stay what training set.
     shutil.copy(source / "generation_config.json", destination / "generation_config.json")
+    config = json.loads((destination / "config.json").read_text())
+    # AutoAWQ's scales are float16 whatever the model was; kernels for 4 bits take no float32 activations.
+    write_json(destination / "config.json", config | {"dtype": "float16"})
 
 
 def chunk_texts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, settings: QuantizeSettings) -> list[str]:

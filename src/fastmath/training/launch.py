@@ -4,6 +4,7 @@ One path for one CPU process, eight GPUs and several nodes: the file in `configs
 `metrics.jsonl` and a log; the parent shows progress from the former and, on failure, the last lines of the latter.
 """
 
+import errno
 import json
 import logging
 import os
@@ -47,6 +48,7 @@ def launch(module: str, folder: Path, settings: TrainingSettings, *arguments: st
     Raises:
         SettingsError: no such file in `configs/accelerate`.
         TrainingFailedError: the process failed.
+        OSError: it failed because the disk is full (`ENOSPC`).
         KeyboardInterrupt: passed on once the trainer has stopped.
     """
     config = _find_config(settings.accelerate)
@@ -75,9 +77,10 @@ def launch(module: str, folder: Path, settings: TrainingSettings, *arguments: st
             raise
         progress.show()
     if process.returncode != 0:
-        raise TrainingFailedError(
-            f"{module} ended with exit code {process.returncode}; the end of {log_path}:\n{_tail(log_path)}"
-        )
+        end = _tail(log_path)
+        if os.strerror(errno.ENOSPC) in end:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        raise TrainingFailedError(f"{module} ended with exit code {process.returncode}; the end of {log_path}:\n{end}")
 
 
 class _Progress:
