@@ -35,8 +35,8 @@ def direct_answer(name: str, parameters: tuple[int, ...]) -> int:
         case "digit_sum":
             return sum(map(int, str(parameters[0])))
         case "sequence":
-            first, difference, term = parameters
-            return first + (term - 1) * difference
+            first, ratio, term = parameters
+            return first * ratio ** (term - 1) % 10
         case "count":
             return sum(number % parameters[0] == 0 for number in parameters[1:])
     raise AssertionError(f"no plain arithmetic for family {name}")

@@ -109,7 +109,7 @@ def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]
 
 
 def _draw_digits(rng: random.Random, difficulty: Difficulty) -> Parameters:
-    digits = [rng.randint(1, difficulty.largest) for _ in range(difficulty.steps + 1)]
+    digits = [rng.randint(1, min(9, difficulty.largest + 1)) for _ in range(difficulty.steps + 1)]
     return (int("".join(map(str, digits))),)
 
 
@@ -127,25 +127,25 @@ def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]
     return steps, total
 
 
-# A term of an arithmetic sequence: (first, difference, index of the term).
+# Last digit of a term of a geometric sequence: (first, ratio, index of the term).
 
 
 def _draw_sequence(rng: random.Random, difficulty: Difficulty) -> Parameters:
-    return (rng.randrange(10, 90), rng.randint(2, difficulty.largest), difficulty.steps + 1)
+    return (rng.randrange(2, 1000), rng.randint(2, difficulty.largest), difficulty.steps + 1)
 
 
 def _state_sequence(parameters: Parameters) -> str:
-    first, difference, term = parameters
-    return f"An arithmetic sequence has term (1) {first} and difference {difference}. Find term ({term})."
+    first, ratio, term = parameters
+    return f"A geometric sequence has term (1) {first} and ratio {ratio}. Find the last digit of term ({term})."
 
 
 def _work_sequence(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
-    value, difference, term = parameters
-    steps = []
+    first, ratio, term = parameters
+    value, steps = first % 10, []
     for index in range(term - 1):
         before = value
-        value = slip(index, before + difference)
-        steps.append(f"{before}+{difference}={value}")
+        value = slip(index, before * ratio % 10)
+        steps.append(f"{before}*{ratio}={value}")
     return steps, value
 
 
