@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.config import EvaluateSettings, Recipe
+from fastmath.config import EvaluateSettings, NanoModelSettings, Recipe
 from fastmath.data.nano import NanoSettings, generate_rows
 from fastmath.evaluation.sample import (
     SAMPLE_SCHEMA,
@@ -21,7 +21,7 @@ from fastmath.evaluation.sample import (
     sample_seed,
 )
 from fastmath.runs import MissingStageError, Stage
-from fastmath.training.nano_model import build_model, save, train_tokenizer
+from fastmath.training.nano_model import make_base_model
 
 PROBLEMS = pl.DataFrame({"id": ["p"], "problem": ["3 + 4?"], "answer": [7]})
 
@@ -127,10 +127,10 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with an untrained model, once as the SFT model and once, the same weights, as the GRPO model."""
     folder = tmp_path_factory.mktemp("run")
     rows = list(generate_rows("test", NanoSettings(4)))
-    tokenizer = train_tokenizer([str(row["problem"]) for row in rows], vocabulary_size=320)
-    model = build_model(tokenizer, hidden_size=64, layers=1, heads=2, max_positions=256, seed=0)
+    settings = NanoModelSettings(hidden_size=64, layers=1, heads=2, max_positions=256, vocabulary_size=320)
+    texts = [str(row["problem"]) for row in rows]
     for stage in ("sft", "grpo"):
-        save(model, tokenizer, folder / stage / "model")
+        make_base_model(folder / stage / "model", settings, texts, seed=0)
     (folder / "build_data").mkdir()
     problems = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
     pl.DataFrame(problems, schema=["id", "problem", "answer"], orient="row").write_parquet(
