@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoTokenizer, GenerationConfig
 
 from fastmath.config import EvaluateSettings, NanoModelSettings, Recipe
 from fastmath.data.nano import NanoSettings, generate_rows
@@ -131,6 +132,9 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [str(row["problem"]) for row in rows]
     for stage in ("sft", "grpo"):
         make_base_model(folder / stage / "model", settings, texts, seed=0)
+        tokenizer = AutoTokenizer.from_pretrained(folder / stage / "model")
+        ends = [tokenizer.convert_tokens_to_ids("</think>"), tokenizer.eos_token_id]
+        GenerationConfig(eos_token_id=ends).save_pretrained(folder / stage / "model")
     (folder / "build_data").mkdir()
     problems = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
     pl.DataFrame(problems, schema=["id", "problem", "answer"], orient="row").write_parquet(
