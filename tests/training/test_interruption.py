@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fastmath.data import build
+from fastmath.recipes import load_recipe
+from fastmath.runs import Stage
 from fastmath.training.checkpoints import find_last_checkpoint
 from tiny_recipe import TINY
 
@@ -32,8 +34,10 @@ with stage.running():
 
 
 @pytest.fixture
-def run_dir(tiny_run, tmp_path) -> Path:
-    shutil.copytree(tiny_run[0] / "build_data", tmp_path / "build_data")
+def run_dir(tmp_path) -> Path:
+    stage = Stage("build_data", load_recipe("nano", TINY), tmp_path)
+    with stage.running():
+        build.run(stage)
     return tmp_path
 
 
