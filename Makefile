@@ -38,12 +38,12 @@ test-slow: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/nbstripout --verify notebooks/*.ipynb inference_kernel/*.ipynb
+	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb inference_kernel/*.ipynb
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/nbstripout notebooks/*.ipynb inference_kernel/*.ipynb
+	$(BIN)/nbstripout --keep-id notebooks/*.ipynb inference_kernel/*.ipynb
 
 clean:
 	rm -rf $(VENV) build dist
