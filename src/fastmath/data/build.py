@@ -181,7 +181,7 @@ def _tabulate_grpo(
     for problem in draw([p for p in problems if p.source in sources], settings.grpo_problems, seed, key=_key):
         answer = to_int(problem.answer)
         if answer is None or not low <= answer <= high:
-            rejects.append(dataclasses.replace(_reject(problem, f"GRPO: no integer answer in {low}-{high}")))
+            rejects.append(_reject(problem, f"GRPO: no integer answer in {low}-{high}"))
         else:
             rows.append((problem.problem, str(answer), problem.source))
     return polars.DataFrame(rows, schema=["problem", "answer", "source"], orient="row")
