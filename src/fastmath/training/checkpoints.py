@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from fastmath.answers.prompts import THINK_END
+from fastmath.training.callbacks import StopGuard
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:
@@ -15,6 +16,16 @@ def find_last_checkpoint(folder: Path) -> Path | None:
     """
     complete = [path for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if (path / "trainer_state.json").is_file()]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path) -> bool:
+    """Train, going on from the folder's last checkpoint, and save `model/`; False when asked to stop before the end."""
+    checkpoint = find_last_checkpoint(folder / "checkpoints")
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    if guard.stopped:
+        return False
+    trainer.save_model(str(folder / "model"))
+    return True
 
 
 def stop_at_reasoning_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

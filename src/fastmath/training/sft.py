@@ -20,7 +20,7 @@ from fastmath.model_folder import check_model_folder
 from fastmath.recipes import load_recipe
 from fastmath.runs import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.checkpoints import find_last_checkpoint, stop_at_reasoning_end
+from fastmath.training.checkpoints import stop_at_reasoning_end, train_from_last_checkpoint
 from fastmath.training.launch import launch
 
 FIRST_EPOCH = "first_epoch"
@@ -84,12 +84,7 @@ def train(folder: Path, run_dir: Path) -> bool:
         processing_class=tokenizer,
         callbacks=[MetricsWriter(folder / "metrics.jsonl"), guard],
     )
-    checkpoint = find_last_checkpoint(folder / "checkpoints")
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if guard.stopped:
-        return False
-    trainer.save_model(str(folder / "model"))
-    return True
+    return train_from_last_checkpoint(trainer, guard, folder)
 
 
 def main() -> None:
