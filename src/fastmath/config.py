@@ -173,10 +173,27 @@ class RewardSettings(Section):
     parameters: dict[str, Any] = {}
 
 
+class VerificationSettings(Section):
+    """Limits of the processes that verify completions.
+
+    Attributes:
+        workers: of each training process; None shares the cores of the machine between them.
+        cpu_seconds: of one check, in CPU seconds.
+        memory_gib: of one worker, beyond what it begins with.
+        deadline_seconds: wall time of one batch of completions.
+    """
+
+    workers: int | None = Field(None, ge=1)
+    cpu_seconds: float = Field(0.5, gt=0)
+    memory_gib: float = Field(1.0, gt=0)
+    deadline_seconds: float = Field(3.0, gt=0)
+
+
 class GrpoSettings(TrainingSettings):
     """Stage 2."""
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
+    verification: VerificationSettings = VerificationSettings()
 
 
 class QuantizeSettings(Section):

@@ -4,15 +4,13 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmath.answers import verify as verify_module
 from fastmath.answers.screen import is_cheap
-from fastmath.answers.verify import verify, verify_many
+from fastmath.answers.verify import verify
 
 PAIRS = Path(__file__).parents[3] / "shared" / "data" / "answers" / "equivalence_pairs.jsonl"
 TOO_COSTLY = [
@@ -37,10 +35,76 @@ TOO_COSTLY = [
         ("xy", "yx"),
         ("10", "10 cm^2"),
         (r"\text{Monday}", r"\text{Monday}"),
+        (r"\$3.50", "3.5"),
+        ("918.5", r"918\frac{1}{2}"),
+        ("7/2", "3 1/2"),
+        (r"50\%", "0.5"),
+        (r"50\%", "50"),
     ],
 )
 def test_equal_answers_are_correct(gold: str, prediction: str) -> None:
     assert verify(gold, prediction) is True
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction"),
+    [
+        ("1/3", "0.33"),
+        (r"\frac{2}{3}", "0.66"),
+        (r"40\pi", "125.663"),
+        (r"2\sqrt{3}", "3.46"),
+        (r"(\frac{3}{5},\frac{8}{3}]", "(0.6,2.6667]"),
+        (r"\frac{1}{432}", r"2.314814814815 \times 10^{-3}"),
+        ("x + 1.414I", r"x + \sqrt2I"),
+    ],
+)
+def test_a_rounded_or_cut_off_decimal_stands_for_a_number_that_goes_on(gold: str, prediction: str) -> None:
+    assert verify(gold, prediction) is True
+    assert verify(prediction, gold) is True
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction"),
+    [
+        ("1/3", "0.3"),  # one place
+        ("1/3", "0.34"),
+        (r"\sqrt{2}", "1.42"),  # neither rounded nor cut off
+        ("1/8", "0.13"),  # could have been written in full
+        ("5", "5.001"),
+        ("1.23", "1.234"),  # two decimals
+        (r"\frac{1}{81}", "0.01"),  # one digit
+        ("12:00", "1:00"),
+    ],
+)
+def test_other_decimals_do_not(gold: str, prediction: str) -> None:
+    assert verify(gold, prediction) is False
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction"),
+    [
+        (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)"),
+        ("[0.5, 1]", r"\begin{matrix} \frac12 \\ 1 \end{matrix}"),
+        (r"\langle 1,2,3\rangle", "(1,2,3)"),
+        (r"\begin{pmatrix}\frac13\\ \frac15\end{pmatrix}", r"\begin{pmatrix}0.33\\0.2\end{pmatrix}"),
+    ],
+)
+def test_a_vector_is_a_vector_however_it_is_written(gold: str, prediction: str) -> None:
+    assert verify(gold, prediction) is True
+
+
+def test_the_order_of_a_vector_counts() -> None:
+    assert verify("(1,2)", r"\begin{pmatrix}2\\1\end{pmatrix}") is False
+
+
+@pytest.mark.parametrize("prediction", ["(x+y)^2=81", "x+y=81", "9x=81", r"a \cdot b = 81", "x^2=81"])
+def test_an_equation_that_names_no_quantity_is_no_number(prediction: str) -> None:
+    assert verify("81", prediction) is False
+
+
+@pytest.mark.parametrize("prediction", ["x=81", "f(2)=81", "a_{n+1}=81", r"\angle ABC = 81", "9^2=81", "|AB|=81"])
+def test_an_equation_that_names_a_quantity_is_its_value(prediction: str) -> None:
+    assert verify("81", prediction) is True
 
 
 @pytest.mark.parametrize(
@@ -110,16 +174,10 @@ def test_a_worker_thread_can_verify() -> None:
         assert pool.submit(verify, "0.5", r"\frac{1}{2}").result() is True
 
 
-def test_equal_pairs_are_judged_once() -> None:
-    with patch.object(verify_module, "verify", wraps=verify) as judge:
-        assert verify_many([("7", "7"), ("7", "8"), ("7", "7"), ("", "7")]) == [True, False, True, None]
-    assert judge.call_count == 3
-
-
 @pytest.mark.skipif(not PAIRS.is_file(), reason=f"{PAIRS} is absent")
-def test_verdicts_of_seven_checkers_are_met_as_well_as_by_math_verify() -> None:
+def test_verdicts_of_seven_checkers_are_met_better_than_by_math_verify() -> None:
     rows = [json.loads(line) for line in PAIRS.read_text().splitlines()]
-    theirs = sum(row["math_verify_0_9_0_default"] != row["expected"] for row in rows)
-    ours = [row["id"] for row in rows if verify(row["gold"], row["pred"]) != row["expected"]]
-    assert theirs == 21
-    assert len(ours) <= theirs, ours
+    ours = [row for row in rows if verify(row["gold"], row["pred"]) != row["expected"]]
+    assert sum(row["math_verify_0_9_0_default"] != row["expected"] for row in rows) == 21
+    assert [row["id"] for row in ours if row["math_verify_0_9_0_default"] == row["expected"]] == []
+    assert len(ours) <= 12

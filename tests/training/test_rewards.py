@@ -4,17 +4,25 @@ import math
 import pickle
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
+import math_verify
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastmath.answers.extract import extract_answer
+from fastmath.answers.verifier import Verifier
+from fastmath.answers.verify import verify
 from fastmath.config import RewardSettings
 from fastmath.recipes import SettingsError
-from fastmath.training import rewards as rewards_module
+from fastmath.training.judge import Judge
 from fastmath.training.nano_model import train_tokenizer
 from fastmath.training.rewards import Reward, build_rewards
+
+VERIFIER = Verifier(workers=1)
+"""One for the module: it starts its process with the first answer that exact rules do not settle."""
 
 RIGHT = "(1) 3+4=7\nSo \\boxed{7}.\n</think>"
 WRONG = "(1) 3+4=8\nSo \\boxed{8}.\n</think>"
@@ -22,7 +30,7 @@ UNFINISHED = "(1) 3+4=7\nSo \\boxed{7}. wait"
 
 
 def build(name: str, num_generations: int = 1, **parameters: object) -> Reward:
-    return build_rewards([RewardSettings(name=name, parameters=parameters)], num_generations)[0]
+    return build_rewards([RewardSettings(name=name, parameters=parameters)], num_generations, Judge(VERIFIER))[0]
 
 
 def call(
@@ -119,6 +127,41 @@ def test_accuracy_is_one_for_the_right_answer() -> None:
     assert call(build("accuracy"), [RIGHT, WRONG, UNFINISHED]) == [1.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("tokens", "reward"),
+    [(80, 0.0), (81, -0.05), (90, -0.5), (100, -1.0), (101, -1.0)],  # (100 - 20 - 81) / 20 = -0.05
+)
+def test_soft_overlong_charges_the_last_tokens_before_the_limit(tokens: int, reward: float) -> None:
+    assert call(build("soft_overlong", max_length=100, margin=20), [RIGHT], [tokens]) == [pytest.approx(reward)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "reward"),
+    [
+        ([1, 2, 3, 4], 0.0),
+        ([5, 5, 5, 5, 5], -0.75),  # four pairs, one of them unique: (1 - 1/4) * -1
+        ([1, 2, 1, 2], -1 / 3),  # (1,2) (2,1) (1,2): (1 - 2/3) * -1
+        ([1], 0.0),
+    ],
+)
+def test_repetition_charges_the_share_of_ngrams_that_stood_before(ids: list[int], reward: float) -> None:
+    repetition = build("repetition", ngram_size=2)
+    assert repetition(completions=[RIGHT], completion_ids=[ids], answer=["7"]) == [pytest.approx(reward)]
+
+
+def test_what_the_workers_cannot_judge_in_time_gets_no_reward_and_is_counted_by_reason() -> None:
+    integral = r"\int_0^1 \frac{\sin(x^x)}{\ln(x+1)^{x}}dx"
+    metrics: dict[str, float] = {}
+    rewards = build("accuracy")(
+        completions=[rf"So \boxed{{{answer}}}.</think>" for answer in (integral, r"\sqrt{7}")],
+        completion_ids=[[0]] * 2,
+        answer=[r"\sqrt{7}"] * 2,
+        log_metric=metrics.__setitem__,
+    )
+    assert rewards == [None, 1.0]
+    assert metrics["judge/cannot_judge/cpu_time"] == 0.5
+
+
 def test_conversational_completions_are_read_like_plain_ones() -> None:
     conversation = [[{"role": "assistant", "content": text}] for text in (RIGHT, WRONG)]
     assert call(build("accuracy"), conversation) == call(build("accuracy"), [RIGHT, WRONG])
@@ -151,7 +194,12 @@ def test_what_cannot_be_judged_is_counted() -> None:
         log_metric=metrics.__setitem__,
     )
     # one of four has no usable reference, one of four is cut off, one of the three judged is right
-    assert metrics == {"judge/cannot_judge": 0.25, "judge/unfinished": 0.25, "judge/correct": pytest.approx(1 / 3)}
+    assert metrics == {
+        "judge/cannot_judge": 0.25,
+        "judge/cannot_judge/reference": 0.25,
+        "judge/unfinished": 0.25,
+        "judge/correct": pytest.approx(1 / 3),
+    }
 
 
 @pytest.mark.parametrize(
@@ -163,6 +211,8 @@ def test_what_cannot_be_judged_is_counted() -> None:
         ("cosine", {"max_length": 0}, "`max_length` is 0; want a positive number of tokens"),
         ("group_length", {"unit": "words"}, "`unit` is 'words'; want one of tokens, characters"),
         ("accuracy", {"unit": "tokens"}, "no parameter 'unit'"),
+        ("soft_overlong", {"max_length": 10, "margin": 11}, "`margin` is 11; want 1 to `max_length`, 10 tokens"),
+        ("repetition", {"max_penalty": 1.0}, "`max_penalty` 1.0; want at least 1 and at most 0"),
         ("group_length", {"num_generations": 8}, "no parameter 'num_generations'"),
     ],
 )
@@ -217,22 +267,23 @@ def test_defect_published_lengths_are_compared_across_prompts() -> None:
 
 
 def test_defect_a_box_in_a_truncated_trace_scores_as_correct() -> None:
-    assert rewards_module.verify_many([("7", rewards_module.extract_answer(UNFINISHED, require_finished=False))]) == [
-        True
-    ]
+    assert verify("7", extract_answer(UNFINISHED, require_finished=False)) is True
     assert call(build("accuracy"), [UNFINISHED]) == [0.0]
 
 
 def test_defect_arguments_of_the_verification_are_reversed() -> None:
     # The published order asks whether the interval (1,2) answers the prediction 1<x<2, which holds.
     completion = "So \\boxed{1<x<2}.</think>"
-    assert rewards_module.verify_many([("1<x<2", "(1,2)")]) == [True]
+    assert verify("1<x<2", "(1,2)") is True
     assert call(build("accuracy"), [completion], gold="(1,2)") == [0.0]
 
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("accuracy", {}), ("boxed_before_think_end", {}), ("group_length", {}), ("cosine", {"max_length": 10})],
+    [
+        *(("accuracy", {}), ("boxed_before_think_end", {}), ("group_length", {}), ("cosine", {"max_length": 10})),
+        *(("soft_overlong", {"max_length": 10, "margin": 2}), ("repetition", {})),
+    ],
 )
 def test_defect_an_unparseable_gold_earns_the_full_score(name: str, parameters: dict) -> None:
     rewards = call(build(name, num_generations=2, **parameters), [RIGHT, UNFINISHED], [5, 9], gold="???")
@@ -241,9 +292,18 @@ def test_defect_an_unparseable_gold_earns_the_full_score(name: str, parameters: 
 
 def test_defect_every_completion_is_verified_twice_a_step() -> None:
     names = ["boxed_before_think_end", "group_length", "accuracy"]
-    rewards = build_rewards([RewardSettings(name=name) for name in names], 2)
-    with patch.object(rewards_module, "verify_many", wraps=rewards_module.verify_many) as verify_many:
+    rewards = build_rewards([RewardSettings(name=name) for name in names], 2, Judge(VERIFIER))
+    with patch.object(VERIFIER, "verify_many", wraps=VERIFIER.verify_many) as verify_many:
         for reward in rewards:
             call(reward, [RIGHT, WRONG])
     assert verify_many.call_count == 1
     assert [len(call_.args[0]) for call_ in verify_many.call_args_list] == [2]
+
+
+def test_defect_the_timeouts_of_math_verify_fail_in_a_worker_thread() -> None:
+    completions = [rf"So \boxed{{\sqrt{{{number}}}}}.</think>" for number in (2, 3)]
+    with ThreadPoolExecutor(1) as threads:
+        judged = threads.submit(call, build("accuracy"), completions, gold=r"\sqrt{2}").result()
+    assert judged == [1.0, 0.0]
+    with ThreadPoolExecutor(1) as threads, pytest.raises(ValueError, match="threaded environment"):
+        threads.submit(math_verify.parse, r"$\sqrt{2}$").result()

@@ -5,7 +5,10 @@ everything before `</think>`), and ends a generation prompt with `<think>` and a
 training text goes on, so that a rendered prompt is a prefix of the rendered training example.
 """
 
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # answers are extracted where transformers need not be loaded
+    from transformers import PreTrainedTokenizerBase
 
 THINK_START = "<think>"
 THINK_END = "</think>"
@@ -57,7 +60,7 @@ def build_messages(problem: str, system_prompt: str | None) -> list[dict[str, st
     return [user] if system_prompt is None else [{"role": "system", "content": system_prompt}, user]
 
 
-def render_prompt(tokenizer: PreTrainedTokenizerBase, problem: str, system_prompt: str | None) -> list[int]:
+def render_prompt(tokenizer: "PreTrainedTokenizerBase", problem: str, system_prompt: str | None) -> list[int]:
     """Token ids of the prompt that asks `problem`, by the template saved with the tokenizer."""
     messages = build_messages(problem, system_prompt)
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]

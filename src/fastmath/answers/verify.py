@@ -1,17 +1,23 @@
 r"""Whether a predicted answer is the reference answer.
 
 Cheap exact rules first (equal strings, equal integers), then math-verify 0.9.0 with its arguments in the order it
-documents, reference first: its comparison is not symmetric. Its timeouts rest on SIGALRM, which raises in a worker
-thread, so they are off and costly input is refused by `fastmath.answers.screen` beforehand.
+documents, reference first: its comparison is not symmetric. What it misreads is rewritten beforehand
+(`fastmath.answers.notation`), what it does not see to be equal is looked at afterwards (`fastmath.answers.agreement`).
+Its timeouts rest on SIGALRM, which raises in a worker thread, so they are off: costly input is refused by
+`fastmath.answers.screen`, and what a model wrote belongs into a `fastmath.answers.verifier.Verifier`.
 """
 
+import itertools
 import logging
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import math_verify
 
+from fastmath.answers.agreement import agree
 from fastmath.answers.extract import extract_boxed, to_int
+from fastmath.answers.notation import rewrite_notation
 from fastmath.answers.screen import is_cheap
 
 # math-verify warns once a process that its timeouts are off; they are off on purpose.
@@ -25,6 +31,9 @@ _PLAIN = re.compile(
 )
 _INVISIBLE = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\[,;:! ]|\$")
 _IDLE_SPACE = re.compile(r"(?<!\w)\s++|\s++(?!\w)")
+_ARGUMENTS = re.compile(r"([A-Za-z}]\s*)\([^()]*\)|_\s*(?:\{[^{}]*\}|\w)")
+_LETTER = re.compile(r"[A-Za-z]")
+_JOINED = re.compile(r"[-+*^]|\\(?:cdot|times|pm)(?![A-Za-z])|[0-9]\s*[A-Za-z]")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 
 
@@ -43,23 +52,37 @@ def verify(gold: str, prediction: str | None) -> bool | None:
     Example: `verify("0.5", r"\frac{1}{2}")` is True, `verify("(1,2)", "1<x<2")` is False and `verify("1<x<2", "(1,2)")`
     is True, as an interval is accepted for an inequality but not the other way round.
     """
-    gold_integer = _to_int(gold)
-    if prediction is None:
-        return None if gold_integer is None and not _holds_mathematics(_parse(gold)) else False
-    if (normalised := _normalise(gold)) and normalised == _normalise(prediction):
-        return True
-    if gold_integer is not None and (prediction_integer := _to_int(prediction)) is not None:
-        return gold_integer == prediction_integer
-    parsed_gold, parsed_prediction = _parse(gold), _parse(prediction)
+    settled = settle(gold, prediction)
+    if settled is not None:
+        return settled
+    parsed_gold = _parse(gold)
+    golds = _expressions(parsed_gold)
+    wrong = False if golds else None
+    if prediction is None or ("=" not in gold and _is_condition(prediction)):
+        return wrong
+    parsed_prediction = _parse(prediction)
     if math_verify.verify(parsed_gold, parsed_prediction, timeout_seconds=None):
         return True
-    return False if _holds_mathematics(parsed_gold) else None
+    pairs = itertools.product(golds, _expressions(parsed_prediction))
+    return True if any(agree(*pair) for pair in pairs) else wrong
 
 
-def verify_many(pairs: Sequence[tuple[str, str | None]]) -> list[bool | None]:
-    """`verify` of each (gold, prediction) pair, in order; equal pairs are judged once."""
-    verdicts = {pair: verify(*pair) for pair in dict.fromkeys(pairs)}
-    return [verdicts[pair] for pair in pairs]
+def settle(gold: str, prediction: str | None) -> bool | None:
+    """The verdict where exact rules give one; None where the answers have to be parsed.
+
+    It takes linear time and never lets a computer algebra system see the prediction: any process may call it.
+    """
+    gold_integer = _to_int(gold)
+    if prediction is None:
+        return None if gold_integer is None else False
+    if (normalised := _normalise(gold)) and normalised == _normalise(prediction):
+        return True
+    if gold_integer is None:
+        return None
+    prediction_integer = _to_int(prediction)
+    if prediction_integer is not None:
+        return gold_integer == prediction_integer
+    return None if _screen(prediction) else False
 
 
 def _to_int(answer: str) -> int | None:
@@ -72,17 +95,35 @@ def _normalise(answer: str) -> str:
     return _FRACTION.sub(r"\\frac", _IDLE_SPACE.sub("", _INVISIBLE.sub(" ", answer)))
 
 
-def _holds_mathematics(parsed: Sequence[object]) -> bool:
-    """Whether more was read than the text itself, which math-verify falls back to."""
-    return any(not isinstance(item, str) for item in parsed)
+def _expressions(parsed: Sequence[object]) -> list[Any]:
+    """What was read as mathematics, without the text that math-verify falls back to."""
+    return [item for item in parsed if not isinstance(item, str)]
+
+
+def _is_condition(answer: str) -> bool:
+    r"""Whether an answer is an equation that does not name one quantity: `(x+y)^2=81` does not say that 81 is it.
+
+    The left side names one where no operator joins its letters: `x`, `f(n+1)`, `a_{n+1}`, `|AB|` and `A:B` do. An
+    equation between numbers (`3^2 = 9`) works something out, and ends with it.
+    """
+    left, equals, _ = answer.strip().strip("$").partition("=")
+    if not equals or left.endswith(("<", ">", "!", ":")) or _MATH_MARK.search(answer.strip().strip("$")):
+        return False
+    name = _ARGUMENTS.sub(r"\1", left)
+    return bool(_LETTER.search(name) and _JOINED.search(name))
+
+
+def _screen(answer: str) -> str:
+    """The answer, or of a whole solution its box, where it is cheap enough to parse; else nothing."""
+    if is_cheap(answer):
+        return answer
+    box = extract_boxed(answer) or ""
+    return box if is_cheap(box) else ""
 
 
 def _parse(answer: str) -> list[object]:
     """What math-verify reads in an answer; empty where it reads nothing or must not try."""
-    if not is_cheap(answer):
-        answer = extract_boxed(answer) or ""  # of a whole solution, its box
-    if not is_cheap(answer):
-        return []
+    answer = rewrite_notation(_screen(answer))
     # math-verify recognises LaTeX by its marks, and reads plain numbers better without any (`10 cm^2`).
     marked = _MATH_MARK.search(answer) or _PLAIN.fullmatch(answer.strip())
-    return math_verify.parse(answer if marked else f"${answer}$", parsing_timeout=None)
+    return math_verify.parse(answer if marked else f"${answer}$", parsing_timeout=None) if answer.strip() else []

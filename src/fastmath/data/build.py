@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.extract import extract_answer
 from fastmath.answers.integers import to_int
-from fastmath.answers.verify import verify
+from fastmath.answers.verifier import Verifier
 from fastmath.config import DataSettings, SourceSettings
 from fastmath.data.nano import generate_rows
 from fastmath.data.select import JudgedProblem, apply_rules, draw, normalize_problem, remove_duplicates
@@ -44,7 +44,10 @@ def run(stage: Stage) -> None:
     test = read_held_out(settings, seed)
     test.write_parquet(folder / "test.parquet")
 
-    kept, grpo_sources, rejects = select_problems(settings, tokenizer, seed, known=test["problem"].to_list())
+    with Verifier() as verifier:
+        kept, grpo_sources, rejects = select_problems(
+            settings, tokenizer, verifier, seed, known=test["problem"].to_list()
+        )
     training = draw(kept, settings.sft_problems, seed, key=_key)
     _tabulate_sft(training).write_parquet(folder / "sft.parquet")
     _tabulate_grpo(kept, settings, grpo_sources, seed, rejects).write_parquet(folder / "grpo.parquet")
@@ -84,7 +87,7 @@ def read_held_out(settings: DataSettings, seed: int) -> polars.DataFrame:
 
 
 def select_problems(
-    settings: DataSettings, tokenizer: PreTrainedTokenizerBase, seed: int, known: Sequence[str]
+    settings: DataSettings, tokenizer: PreTrainedTokenizerBase, verifier: Verifier, seed: int, known: Sequence[str]
 ) -> tuple[list[JudgedProblem], set[str], list[Reject]]:
     """Read, judge and select the problems of all sources.
 
@@ -96,7 +99,7 @@ def select_problems(
     for source in settings.sources:
         judged = []
         rows = read_source(source, settings.nano, seed)
-        for item in tqdm(judge_rows(rows, tokenizer), desc=source.name, unit="row", dynamic_ncols=True):
+        for item in tqdm(judge_rows(rows, tokenizer, verifier), desc=source.name, unit="row", dynamic_ncols=True):
             if isinstance(item, Reject):
                 rejects.append(item)
             elif item.shortest_correct is None:
@@ -116,14 +119,14 @@ def select_problems(
 
 
 def judge_rows(
-    rows: Iterator[SourceRow | Reject], tokenizer: PreTrainedTokenizerBase
+    rows: Iterator[SourceRow | Reject], tokenizer: PreTrainedTokenizerBase, verifier: Verifier
 ) -> Iterator[JudgedProblem | Reject]:
     """Count the tokens of every generation and judge those that carry no flag; rejects pass through."""
     while chunk := list(islice(rows, BATCH_ROWS)):
-        texts = [text for row in chunk if isinstance(row, SourceRow) for text in row.generations]
-        lengths = (
-            iter(len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else iter(())
-        )
+        sound = [row for row in chunk if isinstance(row, SourceRow)]
+        texts = [text for row in sound for text in row.generations]
+        ids = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        lengths, verdicts = iter(map(len, ids)), iter(_judge(sound, verifier))
         for row in chunk:
             if isinstance(row, Reject):
                 yield row
@@ -134,20 +137,24 @@ def judge_rows(
                 problem=row.problem,
                 answer=row.answer,
                 generations=row.generations,
-                correct=tuple(_judge(row, index) for index in range(len(row.generations))),
+                correct=tuple(islice(verdicts, len(row.generations))),
                 tokens=tuple(islice(lengths, len(row.generations))),
             )
 
 
-def _judge(row: SourceRow, index: int) -> bool:
-    """A cut-off generation is never correct; a flag of the source counts before our own verification."""
-    if not row.complete[index]:
-        return False
-    flag = row.correct[index]
-    if flag is not None:
-        return flag
-    answer = extract_answer(row.generations[index], where="anywhere")
-    return answer is not None and verify(row.answer, answer) is True
+def _judge(rows: Sequence[SourceRow], verifier: Verifier) -> list[bool]:
+    """Whether each generation of each row is correct.
+
+    A cut-off generation never is; a flag of the source counts before our own verification.
+    """
+    flags, pairs = [], []
+    for row in rows:
+        for generation, complete, flag in zip(row.generations, row.complete, row.correct, strict=True):
+            flags.append(flag if complete else False)
+            if flags[-1] is None:
+                pairs.append((row.answer, extract_answer(generation, where="anywhere")))
+    verdicts = iter(verifier.verify_many(pairs))
+    return [next(verdicts).correct is True if flag is None else flag for flag in flags]
 
 
 def count_funnel(

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from fastmath.answers.extract import extract_answer
 from fastmath.answers.integers import to_int
 from fastmath.answers.prompts import SYSTEM_PROMPTS
-from fastmath.answers.verify import verify_many
+from fastmath.answers.verifier import Verifier
 from fastmath.config import EvaluateSettings
 from fastmath.model_folder import check_model_folder
 from fastmath.runs import Stage
@@ -140,7 +140,8 @@ def grade_samples(samples: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame
         for text, reason in zip(samples["text"], samples["finish_reason"], strict=True)
     ]
     pairs = [(gold[problem_id], answer) for problem_id, answer in zip(samples["problem_id"], answers, strict=True)]
-    correct = [verdict is True for verdict in verify_many(pairs)]
+    with Verifier() as verifier:
+        correct = [verdict.correct is True for verdict in verifier.verify_many(pairs)]
     graded = samples.with_columns(
         pl.Series("answer", answers, dtype=pl.String), pl.Series("correct", correct, dtype=pl.Boolean)
     )

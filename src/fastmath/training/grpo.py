@@ -21,6 +21,7 @@ from fastmath.recipes import load_recipe
 from fastmath.runs import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
 from fastmath.training.checkpoints import stop_at_reasoning_end, train_from_last_checkpoint
+from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch
 from fastmath.training.rewards import build_rewards
 
@@ -65,9 +66,10 @@ def train(folder: Path, run_dir: Path) -> bool:
     config.model_init_kwargs = None
     stop_at_reasoning_end(model, tokenizer)
     guard = StopGuard(folder)
+    judge = make_judge(recipe.grpo.verification)
     trainer = GRPOTrainer(
         model=model,
-        reward_funcs=build_rewards(recipe.grpo.rewards, config.num_generations),
+        reward_funcs=build_rewards(recipe.grpo.rewards, config.num_generations, judge),
         args=config,
         train_dataset=read_prompts(run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]),
         processing_class=tokenizer,

@@ -1,9 +1,13 @@
 r"""The rewards of GRPO, as callables that TRL's GRPOTrainer takes.
 
-The paper's three (format, cosine, length within the group) and plain accuracy. They depart from the published code
+The paper's three (format, cosine, length within the group), plain accuracy, and two that guard against what the recipe
+met, overlong and repetitive completions. They depart from the published code
 on purpose: the length is counted in tokens, the group of the length reward is the completions of one prompt, an
 unfinished trace has no answer, the reference is the first argument of the verification, and a reference that nothing
 can be judged by makes every reward of its completions None, which TRL turns into an advantage of 0.
+
+TRL's own overlong and repetition rewards stand behind ours. Its cosine does not: it verifies each completion itself, in
+the training process, on whatever box the text holds.
 
 A completion is the reasoning that follows the prompt's `<think>`, ending with `</think>` unless it was cut off.
 """
@@ -11,82 +15,33 @@ A completion is the reasoning that follows the prompt's `<think>`, ending with `
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
 
-from fastmath.answers.extract import extract_answer
-from fastmath.answers.prompts import THINK_END
-from fastmath.answers.verify import verify_many
+from trl.rewards import get_repetition_penalty_reward, get_soft_overlong_punishment
+
 from fastmath.config import RewardSettings
 from fastmath.recipes import SettingsError, suggest
+from fastmath.training.judge import Judge, Judgement, LogExtra, LogMetric
 
 Completion: TypeAlias = str | Sequence[Mapping[str, str]]
-LogMetric: TypeAlias = Callable[[str, float], None]
-LogExtra: TypeAlias = Callable[[str, list[Any]], None]
 LengthUnit: TypeAlias = Literal["tokens", "characters"]
 _LENGTH_UNITS = ("tokens", "characters")
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What one completion is worth knowing by.
+class Rollout:
+    """One completion as a reward sees it: its judgement, its length in the reward's unit, and its token ids."""
 
-    Attributes:
-        answer: the answer boxed before `</think>`; None where there is none or the trace is unfinished.
-        correct: None where the reference answer cannot be judged by.
-        finished: whether the reasoning was ended with `</think>`.
-    """
+    judgement: Judgement
+    length: int
+    token_ids: Sequence[int]
 
-    answer: str | None
-    correct: bool | None
-    finished: bool
-
-
-@dataclass
-class Judge:
-    """Extracts and verifies each completion of a step once, for all the rewards that share it.
-
-    TRL hands the same batch to one reward after the other; the judgements of the last batch are kept for that.
-    """
-
-    _batch: tuple[tuple[str, ...], tuple[str, ...]] | None = field(default=None, repr=False)
-    _judgements: list[Judgement] = field(default_factory=list, repr=False)
-
-    def judge(
-        self,
-        texts: Sequence[str],
-        golds: Sequence[object],
-        log_metric: LogMetric | None = None,
-        log_extra: LogExtra | None = None,
-    ) -> list[Judgement]:
-        """Judge a batch; a new one is logged, as the shares `judge/…` and the column `extracted_answer`."""
-        batch = tuple(texts), tuple(map(str, golds))
-        if batch != self._batch:
-            self._judgements = _judge(*batch)
-            self._batch = batch
-            _log(self._judgements, log_metric, log_extra)
-        return self._judgements
-
-
-def _judge(texts: Sequence[str], golds: Sequence[str]) -> list[Judgement]:
-    answers = [extract_answer(text) for text in texts]
-    verdicts = verify_many(list(zip(golds, answers, strict=True)))
-    return [
-        Judgement(answer, correct, finished=THINK_END in text)
-        for text, answer, correct in zip(texts, answers, verdicts, strict=True)
-    ]
-
-
-def _log(judgements: Sequence[Judgement], log_metric: LogMetric | None, log_extra: LogExtra | None) -> None:
-    if log_metric is not None and judgements:
-        judged = [item.correct for item in judgements if item.correct is not None]
-        log_metric("judge/cannot_judge", 1 - len(judged) / len(judgements))
-        log_metric("judge/unfinished", sum(not item.finished for item in judgements) / len(judgements))
-        if judged:
-            log_metric("judge/correct", sum(judged) / len(judged))
-    if log_extra is not None:
-        log_extra("extracted_answer", [item.answer for item in judgements])
+    @property
+    def correct(self) -> bool:
+        """Whether the answer is known to be right."""
+        return self.judgement.correct is True
 
 
 @dataclass
@@ -118,13 +73,17 @@ class Reward(ABC):
         """
         texts = [_text_of(completion) for completion in completions]
         judgements = self.judge.judge(texts, answer, log_metric, log_extra)
-        lengths = [len(item) for item in (completion_ids if self.unit == "tokens" else texts)]
-        rewards = self.score(judgements, lengths)
+        counted = completion_ids if self.unit == "tokens" else texts
+        rollouts = [
+            Rollout(judgement, len(item), ids)
+            for judgement, item, ids in zip(judgements, counted, completion_ids, strict=True)
+        ]
+        rewards = self.score(rollouts)
         return [None if item.correct is None else reward for item, reward in zip(judgements, rewards, strict=True)]
 
     @abstractmethod
-    def score(self, judgements: Sequence[Judgement], lengths: Sequence[int]) -> list[float]:
-        """Rewards of B completions from their judgements and lengths; those that cannot be judged are ignored."""
+    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
+        """Rewards of B completions; what it says of one that cannot be judged is not used."""
 
 
 @dataclass
@@ -137,8 +96,8 @@ class BoxedBeforeThinkEnd(Reward):
 
     __name__: ClassVar[str] = "boxed_before_think_end"
 
-    def score(self, judgements: Sequence[Judgement], lengths: Sequence[int]) -> list[float]:
-        return [float(item.answer is not None) for item in judgements]
+    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
+        return [float(rollout.judgement.answer is not None) for rollout in rollouts]
 
 
 @dataclass
@@ -147,8 +106,8 @@ class Accuracy(Reward):
 
     __name__: ClassVar[str] = "accuracy"
 
-    def score(self, judgements: Sequence[Judgement], lengths: Sequence[int]) -> list[float]:
-        return [float(item.correct is True) for item in judgements]
+    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
+        return [float(rollout.correct) for rollout in rollouts]
 
 
 @dataclass
@@ -179,8 +138,8 @@ class Cosine(Reward):
         if not isinstance(self.max_length, int) or self.max_length < 1:
             raise ValueError(f"`max_length` is {self.max_length!r}; want a positive number of {self.unit}")
 
-    def score(self, judgements: Sequence[Judgement], lengths: Sequence[int]) -> list[float]:
-        return [self._scale(item.correct is True, length) for item, length in zip(judgements, lengths, strict=True)]
+    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
+        return [self._scale(rollout.correct, rollout.length) for rollout in rollouts]
 
     def _scale(self, correct: bool, length: int) -> float:
         short, long = (self.correct_short, self.correct_long) if correct else (self.wrong_short, self.wrong_long)
@@ -206,40 +165,95 @@ class GroupLength(Reward):
     def __post_init__(self) -> None:
         _require_unit(self.unit)
 
-    def score(self, judgements: Sequence[Judgement], lengths: Sequence[int]) -> list[float]:
-        if len(judgements) % self.num_generations:
+    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
+        if len(rollouts) % self.num_generations:
             raise ValueError(
-                f"a batch of {len(judgements)} completions does not divide into groups of {self.num_generations}; set "
+                f"a batch of {len(rollouts)} completions does not divide into groups of {self.num_generations}; set "
                 "`per_device_train_batch_size` x `steps_per_generation` to a multiple of `num_generations`"
             )
         rewards: list[float] = []
-        for start in range(0, len(judgements), self.num_generations):
-            group = slice(start, start + self.num_generations)
-            rewards += _score_group(judgements[group], lengths[group])
+        for start in range(0, len(rollouts), self.num_generations):
+            rewards += _score_group(rollouts[start : start + self.num_generations])
         return rewards
 
 
-def _score_group(judgements: Sequence[Judgement], lengths: Sequence[int]) -> list[float]:
-    judged = [length for item, length in zip(judgements, lengths, strict=True) if item.correct is not None]
+def _score_group(group: Sequence[Rollout]) -> list[float]:
+    judged = [rollout.length for rollout in group if rollout.judgement.correct is not None]
     if not judged or min(judged) == max(judged):
-        return [0.0] * len(lengths)
+        return [0.0] * len(group)
     shortest, longest = min(judged), max(judged)
-    rewards = [0.5 - (length - shortest) / (longest - shortest) for length in lengths]
-    return [reward if item.correct else min(0.0, reward) for item, reward in zip(judgements, rewards, strict=True)]
+    rewards = [0.5 - (rollout.length - shortest) / (longest - shortest) for rollout in group]
+    return [reward if rollout.correct else min(0.0, reward) for rollout, reward in zip(group, rewards, strict=True)]
+
+
+@dataclass
+class SoftOverlong(Reward):
+    """A penalty that grows over the last tokens before the limit (DAPO, arXiv 2503.14476, equation 13; TRL's own).
+
+    With n tokens: 0 up to `max_length - margin`, then (max_length - margin - n) / margin, and -1 beyond `max_length`.
+    It keeps completions from running into the limit, where the answer is lost.
+
+    Example: a `max_length` of 100 and a `margin` of 20 charge 90 tokens (100 - 20 - 90) / 20 = -0.5.
+
+    Attributes:
+        max_length: tokens at which a completion is cut off, as a rule `max_completion_length`.
+        margin: tokens before it over which the penalty grows.
+    """
+
+    __name__: ClassVar[str] = "soft_overlong"
+    max_length: int
+    margin: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin <= self.max_length:
+            raise ValueError(f"`margin` is {self.margin}; want 1 to `max_length`, {self.max_length} tokens")
+
+    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
+        punish = get_soft_overlong_punishment(self.max_length, self.margin)
+        return punish(completion_ids=[rollout.token_ids for rollout in rollouts])
+
+
+@dataclass
+class Repetition(Reward):
+    """A penalty for saying the same again ("Demystifying Long Chain-of-Thought", arXiv 2502.03373, C.2; TRL's own).
+
+    The share of token n-grams that stood before in the completion, times `max_penalty`: from `max_penalty` to 0.
+
+    Example: the pairs of 5 5 5 5 5 are four, one of them unique: (1 - 1/4) · -1 = -0.75.
+
+    Attributes:
+        ngram_size: tokens in one n-gram.
+        max_penalty: of a completion that is nothing but repetition; at most 0.
+    """
+
+    __name__: ClassVar[str] = "repetition"
+    ngram_size: int = 20
+    max_penalty: float = -1.0
+
+    def __post_init__(self) -> None:
+        if self.ngram_size < 1 or self.max_penalty > 0:
+            raise ValueError(
+                f"`ngram_size` is {self.ngram_size} and `max_penalty` {self.max_penalty}; want at least 1 and at most 0"
+            )
+
+    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
+        punish = get_repetition_penalty_reward(self.ngram_size, self.max_penalty)
+        return punish(completion_ids=[rollout.token_ids for rollout in rollouts])
 
 
 REWARDS: dict[str, type[Reward]] = {
-    kind.__dict__["__name__"]: kind for kind in (BoxedBeforeThinkEnd, Cosine, GroupLength, Accuracy)
+    kind.__dict__["__name__"]: kind
+    for kind in (BoxedBeforeThinkEnd, Cosine, GroupLength, Accuracy, SoftOverlong, Repetition)
 }
 
 
-def build_rewards(settings: Sequence[RewardSettings], num_generations: int) -> list[Reward]:
+def build_rewards(settings: Sequence[RewardSettings], num_generations: int, judge: Judge | None = None) -> list[Reward]:
     """The rewards that a recipe names, in its order, with one judge between them.
 
     Raises:
         SettingsError: an unknown reward, or a parameter that is unknown, missing or out of range.
     """
-    judge = Judge()
+    judge = judge or Judge()
     return [_build_reward(item, judge, num_generations) for item in settings]
 
 

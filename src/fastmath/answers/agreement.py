@@ -1,0 +1,140 @@
+r"""Agreements between parsed answers that math-verify 0.9.0 does not see: rounded decimals, and vectors.
+
+They are asked only where math-verify says no, and only of expressions that have been parsed already.
+"""
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sympy import Basic, Expr, Float, Interval, MatrixBase, Mul, Pow, Rational, Tuple, nan, zoo
+
+MIN_DECIMALS = 2
+"""Decimal places and digits that a rounded number must show to stand for an exact one."""
+_MAX_NODES = 400
+_MAX_DIGITS = 30
+
+Expression = Basic | MatrixBase
+
+
+def agree(gold: Expression, prediction: Expression) -> bool:
+    """Whether two expressions agree but for decimals that stand for exact numbers, and for how a vector is written.
+
+    Example: `(0.6, 2.6667]` agrees with `(3/5, 8/3]`, and the column of 1/2 and 1 with the list `[0.5, 1]`.
+    """
+    if max(_count_nodes(gold), _count_nodes(prediction)) > _MAX_NODES or gold.has(nan, zoo) or prediction.has(nan, zoo):
+        return False
+    return _agree(_as_vector(gold, prediction), _as_vector(prediction, gold))
+
+
+def is_rounded(decimal: Decimal, exact: Decimal) -> bool:
+    r"""Whether `decimal` is `exact`, a number that goes on behind its last place, rounded or cut off there.
+
+    With `k` >= `MIN_DECIMALS` places, |decimal - exact| <= 10^-k / 2, or < 10^-k and nearer to zero: cut off.
+
+    Example: 1.732 and 1.7320508 for sqrt(3): 0.00005 <= 0.0005. 125.663 for 40 pi = 125.66370…: cut off.
+    """
+    _, digits, exponent = decimal.as_tuple()
+    if -exponent < MIN_DECIMALS or len(digits) < MIN_DECIMALS:
+        return False
+    unit, difference = Decimal(1).scaleb(exponent), abs(decimal - exact)
+    return difference <= unit / 2 or (difference < unit and abs(decimal) < abs(exact))
+
+
+def _agree(gold: Expression, prediction: Expression) -> bool:
+    if gold == prediction:
+        return True
+    if _is_number(gold) and _is_number(prediction):
+        return _numbers_agree(gold, prediction)
+    if isinstance(gold, MatrixBase) and isinstance(prediction, MatrixBase):
+        return gold.shape == prediction.shape and _all_agree(list(gold), list(prediction))
+    if isinstance(gold, MatrixBase) or isinstance(prediction, MatrixBase):
+        return False
+    if type(gold) is not type(prediction) or not gold.args or len(gold.args) != len(prediction.args):
+        return False
+    if _is_ordered(gold):
+        return _all_agree(gold.args, prediction.args)
+    return _matches(gold.args, prediction.args)
+
+
+def _is_ordered(expression: Expression) -> bool:
+    return isinstance(expression, (Tuple, Interval, Pow)) or len(expression.args) == 1
+
+
+def _all_agree(golds: Sequence[Expression], predictions: Sequence[Expression]) -> bool:
+    return all(_agree(gold, prediction) for gold, prediction in zip(golds, predictions, strict=True))
+
+
+def _matches(golds: Sequence[Expression], predictions: Sequence[Expression]) -> bool:
+    """Whether each gold has a prediction of its own to agree with, in any order; equal ones are paired first."""
+    left = list(predictions)
+    for gold in sorted(golds, key=lambda item: item not in left):
+        partner = next((item for item in left if _agree(gold, item)), None)
+        if partner is None:
+            return False
+        left.remove(partner)
+    return True
+
+
+def _numbers_agree(gold: Expr, prediction: Expr) -> bool:
+    """Whether one is a decimal that stands for the other, an exact number."""
+    decimal_gold, decimal_prediction = _as_decimal(gold), _as_decimal(prediction)
+    if (decimal_gold is None) == (decimal_prediction is None):
+        return False
+    decimal, exact = (decimal_gold, prediction) if decimal_prediction is None else (decimal_prediction, gold)
+    # 1/8 could have been written in full and is not 0.13, nor is 5.001 the integer 5.
+    if _terminates(exact):
+        return Rational(str(decimal)) == exact
+    return is_rounded(decimal, Decimal(str(exact.evalf(_MAX_DIGITS))))
+
+
+def _is_number(expression: Expression) -> bool:
+    return isinstance(expression, Expr) and not expression.free_symbols and expression.is_real is True
+
+
+def _terminates(exact: Expr) -> bool:
+    """Whether the number has a finite decimal expansion: a rational of denominator 2^a 5^b."""
+    if not isinstance(exact, Rational):
+        return False
+    denominator = exact.q
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator == 1
+
+
+def _as_decimal(number: Expr) -> Decimal | None:
+    r"""The decimal that was written, also times a power of ten (`2.31 \times 10^{-3}`); None for an exact number."""
+    factors = number.args if isinstance(number, Mul) else (number,)
+    floats = [factor for factor in factors if isinstance(factor, Float)]
+    if len(floats) != 1:
+        return None
+    written = Decimal(repr(float(floats[0])))
+    scale = Mul(*(factor for factor in factors if factor is not floats[0])).doit()
+    power = round(math.log10(scale)) if isinstance(scale, Rational) and scale > 0 else None
+    if power is None or abs(power) > _MAX_DIGITS or scale != Rational(10) ** power:
+        return None
+    return written.scaleb(power)
+
+
+def _as_vector(expression: Expression, other: Expression) -> Expression:
+    """A tuple, or the interval that `(a, b)` and `[a, b]` are read as, in the shape of the row or column beside it."""
+    if not isinstance(other, MatrixBase) or 1 not in other.shape:
+        return expression
+    if isinstance(expression, Interval) and expression.left_open == expression.right_open:
+        entries: Sequence[Basic] = expression.args[:2]
+    elif isinstance(expression, Tuple):
+        entries = expression.args
+    else:
+        return expression
+    return type(other)(*other.shape, list(entries)) if len(entries) == len(other) else expression
+
+
+def _count_nodes(expression: Expression) -> int:
+    """Nodes of the tree, counted no further than needed to refuse a large one."""
+    stack, count = [expression], 0
+    while stack and count <= _MAX_NODES:
+        node = stack.pop()
+        count += 1
+        stack += list(node) if isinstance(node, MatrixBase) else node.args
+    return count

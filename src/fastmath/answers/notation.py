@@ -1,0 +1,125 @@
+r"""Notations that math-verify 0.9.0 misreads, rewritten into ones that it reads, one general rule each.
+
+Every rule is a pure rewriting of text in linear time and says what it is for; none knows any particular answer.
+"""
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_WORD = r"(?:\\(?:text|textrm|mathrm|mbox)\s*\{\s*)?"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+
+_CURRENCY = re.compile(
+    r"(?:\\?[£€¥₹₩₽]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?:US)?\\\$)\s*(?=[0-9.])|(?<=[0-9])\s*(?:\\\$|\\?[£€¥₹₩₽])"
+)
+_MIXED = re.compile(r"(?<![0-9./^_{])([0-9]+)\s+([0-9]+)\s*/\s*([0-9]+)(?![0-9./])")
+_THOUSANDS = re.compile(
+    r"(?<![0-9.,])[1-9][0-9]{0,2}(?:(?:\{,\}|,?\\[,!;: ]|~|[\u00a0\u2009\u202f])[0-9]{3})+(?![0-9])"
+)
+_SCALE = re.compile(
+    rf"(?<![0-9.])({_NUMBER})(?:\s|~|\\[,;:! ])*{_WORD}({'|'.join(_SCALES)})s?(?![A-Za-z])\s*\}}?", re.IGNORECASE
+)
+_SCIENTIFIC = re.compile(rf"(?<![\w.])({_NUMBER})[eE]([+-]?[0-9]+)(?![\w.])")
+_REPEATING = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\overline\s*\{\s*([0-9]+)\s*\}")
+_FUNCTION_POWER = re.compile(
+    r"\\(sin|cos|tan|cot|sec|csc|log|ln)\s*\^\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))\s*([A-Za-z])(?![A-Za-z])"
+)
+_ANGLES = re.compile(r"\\langle(?![A-Za-z])((?:(?!\\langle)[^<>])*?)\\rangle(?![A-Za-z])")
+_CASES = re.compile(r"\\begin\s*\{cases\}((?:(?!\\begin).)*?)\\end\s*\{cases\}", re.DOTALL)
+_LINE = re.compile(r"\\\\|\n")
+_CONNECTIVE = re.compile(r"\\(?:text|textrm|mathrm|mbox)\s*\{\s*(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
+_QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
+
+
+def rewrite_notation(answer: str) -> str:
+    r"""The same answer in notations that math-verify reads.
+
+    Example: `£2{,}500` becomes `2500`, and `5\text{ million}` becomes `5\times10^{6}`.
+    """
+    for rule in RULES:
+        answer = rule(answer)
+    return answer
+
+
+def drop_currency(answer: str) -> str:
+    r"""`£5`, `\$5` and `5\$` are 5; a plain dollar marks mathematics."""
+    return _CURRENCY.sub("", answer)
+
+
+def write_out_mixed_numbers(answer: str) -> str:
+    r"""`3 1/2` is `3\frac{1}{2}`, seven halves."""
+    return _MIXED.sub(r"\1\\frac{\2}{\3}", answer)
+
+
+def join_thousands(answer: str) -> str:
+    r"""`1\ 000`, `1\,000`, `1{,}000` and `1~000` are 1000; a plain comma, which also separates, is left alone."""
+    return _THOUSANDS.sub(lambda match: re.sub("[^0-9]", "", match[0]), answer)
+
+
+def write_out_scales(answer: str) -> str:
+    r"""`5\text{ million}` is `5\times10^{6}`: the word is no unit to be dropped."""
+    return _SCALE.sub(lambda match: rf"{match[1]}\times10^{{{_SCALES[match[2].lower()]}}}", answer)
+
+
+def write_out_exponents(answer: str) -> str:
+    r"""`2.5e-3` is `2.5\times10^{-3}`, and not a product with Euler's number."""
+    return _SCIENTIFIC.sub(
+        lambda match: rf"{match[1]}\times10^{{{int(match[2])}}}" if len(match[2]) < 7 else match[0], answer
+    )
+
+
+def write_out_repetitions(answer: str) -> str:
+    r"""`0.1\overline{6}` is `\frac{1}{6}`: (16 - 1) / 90."""
+
+    def as_fraction(match: re.Match[str]) -> str:
+        whole, fixed, repeated = match.groups()
+        if len(match[0]) > 60:
+            return match[0]
+        nines = (10 ** len(repeated) - 1) * 10 ** len(fixed)
+        value = Fraction(int(whole + fixed + repeated or 0) - int(whole + fixed or 0), nines)
+        return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+
+    return _REPEATING.sub(as_fraction, answer)
+
+
+def brace_function_powers(answer: str) -> str:
+    r"""`\sin^2 t` is `\sin^{2}{t}`: the letter is no unit to be dropped."""
+    return _FUNCTION_POWER.sub(lambda match: rf"\{match[1]}^{{{match[2] or match[3]}}}{{{match[4]}}}", answer)
+
+
+def round_angles(answer: str) -> str:
+    r"""`\langle 1, 2 \rangle` is the vector `(1, 2)`."""
+    return _ANGLES.sub(r"(\1)", answer)
+
+
+def list_cases(answer: str) -> str:
+    r"""A system of equations in `cases` is the list of its lines; one with conditions behind `&` is left alone."""
+
+    def as_list(match: re.Match[str]) -> str:
+        lines = [line.strip() for line in _LINE.split(match[1])]
+        return match[0] if "&" in match[1] else ", ".join(filter(None, lines))
+
+    return _CASES.sub(as_list, answer)
+
+
+def group_assignments(answer: str) -> str:
+    r"""In `p=5, q=2 \text{ and } p=7, q=2` the word separates whole solutions, as a semicolon does."""
+    groups = [_QUAD.sub(" ", group).strip() for group in _CONNECTIVE.split(answer)]
+    several = len(groups) > 1 and all(group.count("=") > 1 and "," in group for group in groups)
+    return ";".join(groups) if several else answer
+
+
+RULES: tuple[Callable[[str], str], ...] = (
+    drop_currency,
+    write_out_mixed_numbers,
+    join_thousands,
+    write_out_scales,
+    write_out_exponents,
+    write_out_repetitions,
+    brace_function_powers,
+    round_angles,
+    list_cases,
+    group_assignments,
+)

@@ -1,0 +1,94 @@
+"""One judgement a completion a step, for all the rewards that share it."""
+
+import collections
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from fastmath.answers.extract import extract_answer
+from fastmath.answers.prompts import THINK_END
+from fastmath.answers.verifier import Verdict, Verifier
+from fastmath.config import VerificationSettings
+
+LogMetric: TypeAlias = Callable[[str, float], None]
+LogExtra: TypeAlias = Callable[[str, list[Any]], None]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one completion is worth knowing by.
+
+    Attributes:
+        answer: the answer boxed before `</think>`; None where there is none or the trace is unfinished.
+        verdict: on the answer; its `correct` is None where it cannot be judged.
+        finished: whether the reasoning was ended with `</think>`.
+    """
+
+    answer: str | None
+    verdict: Verdict
+    finished: bool
+
+    @property
+    def correct(self) -> bool | None:
+        """None where the answer cannot be judged."""
+        return self.verdict.correct
+
+
+@dataclass
+class Judge:
+    """Extracts and verifies each completion of a step once, for all the rewards that share it.
+
+    TRL hands the same batch to one reward after the other; the judgements of the last batch are kept for that.
+
+    Attributes:
+        verifier: its workers are this process's own, also after pickling.
+        deadline_seconds: of a batch; what is not verified by then is not judged.
+    """
+
+    verifier: Verifier = field(default_factory=Verifier)
+    deadline_seconds: float = 3.0
+    _batch: tuple[tuple[str, ...], tuple[str, ...]] | None = field(default=None, repr=False)
+    _judgements: list[Judgement] = field(default_factory=list, repr=False)
+
+    def judge(
+        self,
+        texts: Sequence[str],
+        golds: Sequence[object],
+        log_metric: LogMetric | None = None,
+        log_extra: LogExtra | None = None,
+    ) -> list[Judgement]:
+        """Judge a batch; a new one is logged, as the shares `judge/…` and the column `extracted_answer`."""
+        batch = tuple(texts), tuple(map(str, golds))
+        if batch != self._batch:
+            self._judgements = self._verify(*batch)
+            self._batch = batch
+            _log(self._judgements, log_metric, log_extra)
+        return self._judgements
+
+    def _verify(self, texts: Sequence[str], golds: Sequence[str]) -> list[Judgement]:
+        answers = [extract_answer(text) for text in texts]
+        verdicts = self.verifier.verify_many(list(zip(golds, answers, strict=True)), self.deadline_seconds)
+        return [
+            Judgement(answer, verdict, finished=THINK_END in text)
+            for text, answer, verdict in zip(texts, answers, verdicts, strict=True)
+        ]
+
+
+def make_judge(settings: VerificationSettings) -> Judge:
+    """The judge of a training process."""
+    verifier = Verifier(settings.workers, settings.cpu_seconds, settings.memory_gib)
+    return Judge(verifier, settings.deadline_seconds)
+
+
+def _log(judgements: Sequence[Judgement], log_metric: LogMetric | None, log_extra: LogExtra | None) -> None:
+    if log_metric is not None and judgements:
+        judged = [item.correct for item in judgements if item.correct is not None]
+        log_metric("judge/cannot_judge", 1 - len(judged) / len(judgements))
+        log_metric("judge/unfinished", sum(not item.finished for item in judgements) / len(judgements))
+        reasons = collections.Counter(item.verdict.reason for item in judgements if item.correct is None)
+        for reason, count in reasons.items():
+            log_metric(f"judge/cannot_judge/{reason}".replace(" ", "_"), count / len(judgements))
+        if judged:
+            log_metric("judge/correct", sum(judged) / len(judged))
+    if log_extra is not None:
+        log_extra("extracted_answer", [item.answer for item in judgements])
