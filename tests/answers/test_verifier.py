@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nbclient
+import nbformat
 import psutil
 import pytest
 
@@ -251,3 +253,36 @@ def test_workers_that_cannot_start_are_an_error_that_shows_how_to_look(monkeypat
 def test_limits_must_be_positive(limit: str) -> None:
     with pytest.raises(ValueError, match=f"`{limit}` is -1; want a positive number"):
         Verifier(**{limit: -1})
+
+
+@pytest.mark.slow
+def test_every_process_under_accelerate_has_workers_of_its_own(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            from accelerate import PartialState
+            from accelerate.utils import gather_object
+            from fastmath.answers.verifier import Verifier
+            state = PartialState(cpu=True)
+            with Verifier() as verifier:
+                verdicts = [verdict.correct for verdict in verifier.verify_many([("0.5", "1/2"), ("0.5", "1/3")])]
+                gathered = gather_object([(verifier.workers, verifier._supervisor._process.pid, verdicts)])
+            if state.is_main_process:
+                print(len({pid for _, pid, _ in gathered}), [verdicts for _, _, verdicts in gathered])
+            """
+        )
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    assert finished.stdout.split("\n")[-2] == "2 [[True, False], [True, False]]"
+
+
+@pytest.mark.slow
+def test_a_notebook_can_verify() -> None:
+    cell = nbformat.v4.new_code_cell(
+        'from fastmath.answers.verifier import Verifier\nVerifier().verify_many([("0.5", "1/2")])[0].correct'
+    )
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    assert notebook.cells[0].outputs[-1].data["text/plain"] == "True"
