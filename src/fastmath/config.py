@@ -102,8 +102,9 @@ class SourceSettings(Section):
     Attributes:
         kind: `nano` (made), `openr1` (OpenR1-Math-220k schema), `light_r1` (conversations; answers are extracted from
             the traces) or `published` (`problem, generation, answer` as they are).
-        path: local JSON, JSONL or parquet file, or Hub dataset; none for `nano`.
-        revision, file: commit of a Hub dataset, and one file of it.
+        path: local JSON, JSONL or parquet file (also gzipped), a folder of them, or a Hub dataset; none for `nano`.
+        revision, file: commit of a Hub dataset, and its files by a pattern; of a local folder likewise.
+        licence: stated by the publisher, for the data card.
         columns: our column name → theirs, where they differ.
         rules: draws from this source, joined; none keeps every problem with a correct generation.
         grpo: whether its problems also make the GRPO set.
@@ -114,6 +115,7 @@ class SourceSettings(Section):
     path: str | None = None
     revision: str | None = None
     file: str | None = None
+    licence: str = "not stated"
     columns: dict[str, str] = {}
     rules: tuple[RuleSettings, ...] = ()
     grpo: bool = False
@@ -125,24 +127,45 @@ class SourceSettings(Section):
         return self
 
 
+class DecontaminationSettings(Section):
+    """What must not be trained on, besides the held-out problems.
+
+    Attributes:
+        files: JSONL or CSV files of evaluation problems, with a column `problem`; named in the rejects by file.
+        ngram: words in one n-gram.
+        share: part of an evaluation problem's n-grams from which on a training problem repeats it.
+    """
+
+    files: tuple[str, ...] = ()
+    ngram: int = Field(8, ge=2)
+    share: float = Field(0.8, gt=0, le=1)
+
+
 class DataSettings(Section):
     """What the SFT set, the GRPO set and the held-out problems are made of.
 
     Attributes:
         sources: read in this order; a problem that stands in two is kept from the first.
         test_path: held-out problems, JSONL of `problem, answer` or a CSV; none takes the nano test split.
+        decontaminate: further problems that are removed from training.
+        near_duplicates: similarity from which on a reworded problem is removed; none removes exact repetitions alone.
         sft_problems, grpo_problems: upper limits, drawn at random; none keeps all.
         calibration_rows: training texts set apart for AWQ.
-        answer_range: smallest and largest integer answer of a GRPO problem; others are left out of the GRPO set.
+        answer_range: smallest and largest integer answer of a GRPO problem, others are left out of the GRPO set; none
+            keeps every answer.
+        workers: processes that read and judge; none takes one a core.
     """
 
     sources: tuple[SourceSettings, ...] = Field(min_length=1)
     nano: NanoDataSettings = NanoDataSettings()
     test_path: str | None = None
+    decontaminate: DecontaminationSettings = DecontaminationSettings()
+    near_duplicates: float | None = Field(0.8, gt=0, le=1)
     sft_problems: int | None = Field(None, ge=1)
     grpo_problems: int | None = Field(None, ge=1)
     calibration_rows: int = Field(128, ge=1)
-    answer_range: tuple[int, int] = (0, 999)
+    answer_range: tuple[int, int] | None = (0, 999)
+    workers: int | None = Field(None, ge=1)
 
 
 class TrainingSettings(Section):

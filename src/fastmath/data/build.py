@@ -1,66 +1,85 @@
-"""Stage 0: from sources to the SFT set, the GRPO set, the held-out problems and the calibration texts.
+"""The data stage: survey the sources, draw, collect the chosen rows, remove repetitions, and write every product.
 
-Every dropped row is kept aside in `rejects.parquet` with its reason, and `funnel.json` counts them by source.
+Every row of every source ends in the SFT set or in `rejects.parquet` with the rule that dropped it.
 """
 
-import dataclasses
+import collections
+import concurrent.futures
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import polars
 from tqdm.auto import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from fastmath.answers.extract import extract_answer
 from fastmath.answers.integers import to_int
-from fastmath.answers.verifier import Verifier
 from fastmath.config import DataSettings, SourceSettings
+from fastmath.data.card import write_card
+from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.nano import generate_rows
-from fastmath.data.select import JudgedProblem, apply_rules, draw, normalize_problem, remove_duplicates
-from fastmath.data.sources import Reject, SourceRow, nano_settings, read_source, read_test_problems, resolve_path
+from fastmath.data.select import draw, join_draws
+from fastmath.data.sources import Part, list_parts, nano_settings, read_test_problems, resolve_path
+from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, Workbench, collect_part, survey_part, write_whole
 from fastmath.runs import Stage, write_json
-from fastmath.training.nano_model import make_base_model
 
 logger = logging.getLogger(__name__)
 
-BATCH_ROWS = 256
 TOKENIZER_PROBLEMS = 1500
 """Nano problems on whose texts the embedded tokenizer is trained; their words are few and soon all seen."""
+
+REJECT_SCHEMA = polars.Schema(
+    {
+        "source": polars.String,
+        "index": polars.Int64,
+        "reason": polars.String,
+        "detail": polars.String,
+        "excerpt": polars.String,
+    }
+)
+"""A row that was left out; `detail` says what was found, `excerpt` how its problem begins."""
 
 
 def run(stage: Stage) -> None:
     """Build every product of the stage: `base_model/` (nano only), `sft`, `grpo`, `test`, `calibration`, `rejects`."""
     recipe, folder = stage.recipe, stage.folder
     settings, seed = recipe.data, recipe.seed
-    if recipe.model.nano is not None:
-        source = generate_rows(
-            "train", nano_settings(settings.nano, min(TOKENIZER_PROBLEMS, settings.nano.train_problems), seed)
+    if recipe.model.nano is not None and not (folder / "base_model" / "tokenizer.json").exists():
+        from fastmath.training.nano_model import (
+            make_base_model,  # torch and its gigabyte serve the embedded model alone
         )
-        texts = [f"{row['problem']}\n{generation}" for row in source for generation in row["generations"]]
-        make_base_model(folder / "base_model", recipe.model.nano, texts, seed)
-    tokenizer = load_tokenizer(stage)
-    test = read_held_out(settings, seed)
-    test.write_parquet(folder / "test.parquet")
 
-    with Verifier() as verifier:
-        kept, grpo_sources, rejects = select_problems(
-            settings, tokenizer, verifier, seed, known=test["problem"].to_list()
-        )
-    training = draw(kept, settings.sft_problems, seed, key=_key)
-    _tabulate_sft(training).write_parquet(folder / "sft.parquet")
-    _tabulate_grpo(kept, settings, grpo_sources, seed, rejects).write_parquet(folder / "grpo.parquet")
-    calibration = draw(training, settings.calibration_rows, seed, key=lambda problem: f"calibration {_key(problem)}")
-    texts = [f"{problem.problem}\n{problem.generations[problem.shortest_correct or 0]}" for problem in calibration]
-    polars.DataFrame({"text": texts}).write_parquet(folder / "calibration.parquet")
-    schema = {
-        field.name: polars.Int64 if field.name == "index" else polars.String for field in dataclasses.fields(Reject)
-    }
-    polars.DataFrame([dataclasses.asdict(reject) for reject in rejects], schema=schema).write_parquet(
-        folder / "rejects.parquet"
-    )
+        problems = min(TOKENIZER_PROBLEMS, settings.nano.train_problems)
+        rows = generate_rows("train", nano_settings(settings.nano, problems, seed))
+        texts = [f"{row['problem']}\n{generation}" for row in rows for generation in row["generations"]]
+        make_base_model(folder / "base_model", recipe.model.nano, texts, seed)
+    test = read_held_out(settings, seed)
+    write_whole(test, folder / "test.parquet")
+
+    bench = _lay_out(stage, load_tokenizer(stage), test)
+    parts = [part for source in settings.sources for part in list_parts(source, settings.nano, seed)]
+    survey = _survey(bench, parts, settings, folder / "survey")
+    survey = mark_repeated_uuids(survey)
+    chosen = draw_rows(survey, settings.sources, seed)
+    collected = _collect(bench, parts, chosen, settings, folder / "survey")
+    kept, repeats = remove_repetitions(collected, settings.near_duplicates)
+    training = _limit(kept, settings.sft_problems, seed)
+    grpo, grpo_rejects = select_grpo(kept, settings, seed)
+
+    columns = ["problem", "generation", "answer", "source", "tokens"]
+    write_whole(training.select(columns), folder / "sft.parquet")
+    write_whole(grpo, folder / "grpo.parquet")
+    write_whole(_calibration(training, settings.calibration_rows, seed), folder / "calibration.parquet")
+    rejects = polars.concat([explain_rejects(survey, chosen, repeats, training), grpo_rejects])
+    write_whole(rejects, folder / "rejects.parquet")
+    write_whole(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
     write_json(folder / "funnel.json", count_funnel(settings.sources, training, rejects))
+    write_card(folder, recipe)
+    shutil.rmtree(folder / "survey")
 
 
 def load_tokenizer(stage: Stage) -> PreTrainedTokenizerBase:
@@ -86,117 +105,182 @@ def read_held_out(settings: DataSettings, seed: int) -> polars.DataFrame:
     return polars.DataFrame(records, schema=schema, orient="row")
 
 
-def select_problems(
-    settings: DataSettings, tokenizer: PreTrainedTokenizerBase, verifier: Verifier, seed: int, known: Sequence[str]
-) -> tuple[list[JudgedProblem], set[str], list[Reject]]:
-    """Read, judge and select the problems of all sources.
+def mark_repeated_uuids(survey: polars.DataFrame) -> polars.DataFrame:
+    """Leave out a row whose uuid an earlier row of its source has for another problem."""
+    named = polars.col("uuid").is_not_null() & polars.col("reason").is_null()
+    first = polars.col("key").first().over("source", "uuid")
+    clash = named & (polars.col("key") != first)
+    return survey.with_columns(
+        polars.when(clash).then(polars.lit("repeats a uuid with another problem")).otherwise("reason").alias("reason"),
+        polars.when(clash).then(polars.col("uuid")).otherwise("detail").alias("detail"),
+    )
+
+
+def draw_rows(survey: polars.DataFrame, sources: Sequence[SourceSettings], seed: int) -> polars.DataFrame:
+    """The rows of the survey that the sources' rules choose, in order of sources."""
+    chosen = []
+    for source in sources:
+        rows = survey.filter((polars.col("source") == source.name) & polars.col("reason").is_null())
+        keys = join_draws(rows["key"].to_list(), rows["passes"].to_list(), source.rules, seed)
+        chosen.append(rows.filter(polars.col("key").is_in(list(keys))))
+    return polars.concat(chosen)
+
+
+def remove_repetitions(
+    collected: polars.DataFrame, near_duplicates: float | None
+) -> tuple[polars.DataFrame, polars.DataFrame]:
+    """Split rows into kept ones and those that repeat an earlier one.
 
     Returns:
-        The kept problems in order of sources, the names of the sources of the GRPO set, and the rejects.
+        Rows of `CHOSEN_SCHEMA`, and rows of `REJECT_SCHEMA`.
     """
-    selected: list[JudgedProblem] = []
-    rejects: list[Reject] = []
-    for source in settings.sources:
-        judged = []
-        rows = read_source(source, settings.nano, seed)
-        for item in tqdm(judge_rows(rows, tokenizer, verifier), desc=source.name, unit="row", dynamic_ncols=True):
-            if isinstance(item, Reject):
-                rejects.append(item)
-            elif item.shortest_correct is None:
-                rejects.append(_reject(item, "no correct generation"))
-            else:
-                judged.append(item)
-        passed = apply_rules(judged, source.rules, seed)
-        passed_indices = {problem.index for problem in passed}
-        rejects += [
-            _reject(item, "outside the rules or not drawn") for item in judged if item.index not in passed_indices
-        ]
-        selected += passed
-    kept, repeated, contaminated = remove_duplicates(selected, known)
-    rejects += [_reject(item, "repeats an earlier problem") for item in repeated]
-    rejects += [_reject(item, "stands in the held-out problems") for item in contaminated]
-    return kept, {source.name for source in settings.sources if source.grpo}, rejects
+    problems = collected["problem"].to_list()
+    first: dict[str, int] = {}
+    repeats: dict[int, tuple[str, int]] = {}
+    for position, problem in enumerate(problems):
+        earlier = first.setdefault(normalize_problem(problem), position)
+        if earlier != position:
+            repeats[position] = "repeats an earlier problem", earlier
+    if near_duplicates is not None:
+        different = [position for position in range(len(problems)) if position not in repeats]
+        found = find_near_duplicates([problems[position] for position in different], near_duplicates)
+        repeats |= {different[late]: ("rewords an earlier problem", different[early]) for late, early in found.items()}
+    names = collected.select("source", "index").rows()
+    rejects = [
+        (*names[position], reason, "{} {}".format(*names[earlier]), problems[position][:200])
+        for position, (reason, earlier) in sorted(repeats.items())
+    ]
+    kept = collected.with_row_index("position").filter(~polars.col("position").is_in(list(repeats)))
+    return kept.drop("position"), polars.DataFrame(rejects, schema=REJECT_SCHEMA, orient="row")
 
 
-def judge_rows(
-    rows: Iterator[SourceRow | Reject], tokenizer: PreTrainedTokenizerBase, verifier: Verifier
-) -> Iterator[JudgedProblem | Reject]:
-    """Count the tokens of every generation and judge those that carry no flag; rejects pass through."""
-    while chunk := list(islice(rows, BATCH_ROWS)):
-        sound = [row for row in chunk if isinstance(row, SourceRow)]
-        texts = [text for row in sound for text in row.generations]
-        ids = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-        lengths, verdicts = iter(map(len, ids)), iter(_judge(sound, verifier))
-        for row in chunk:
-            if isinstance(row, Reject):
-                yield row
-                continue
-            yield JudgedProblem(
-                source=row.source,
-                index=row.index,
-                problem=row.problem,
-                answer=row.answer,
-                generations=row.generations,
-                correct=tuple(islice(verdicts, len(row.generations))),
-                tokens=tuple(islice(lengths, len(row.generations))),
-            )
+def select_grpo(kept: polars.DataFrame, settings: DataSettings, seed: int) -> tuple[polars.DataFrame, polars.DataFrame]:
+    """Problems of the GRPO sources, with an integer answer where the contest wants one; and the rest as rejects."""
+    names = [source.name for source in settings.sources if source.grpo]
+    rows = _limit(kept.filter(polars.col("source").is_in(names)), settings.grpo_problems, seed)
+    if settings.answer_range is None:
+        return rows.select("problem", "answer", "source"), polars.DataFrame(schema=REJECT_SCHEMA)
+    low, high = settings.answer_range
+    integers = [to_int(answer) for answer in rows["answer"]]
+    fits = polars.Series([value is not None and low <= value <= high for value in integers], dtype=polars.Boolean)
+    rejects = rows.filter(~fits).select(
+        "source",
+        "index",
+        polars.lit(f"GRPO: no integer answer in {low}-{high}").alias("reason"),
+        polars.col("answer").str.slice(0, 200).alias("detail"),
+        polars.col("problem").str.slice(0, 200).alias("excerpt"),
+    )
+    return rows.filter(fits).select("problem", "answer", "source"), rejects
 
 
-def _judge(rows: Sequence[SourceRow], verifier: Verifier) -> list[bool]:
-    """Whether each generation of each row is correct.
-
-    A cut-off generation never is; a flag of the source counts before our own verification.
-    """
-    flags, pairs = [], []
-    for row in rows:
-        for generation, complete, flag in zip(row.generations, row.complete, row.correct, strict=True):
-            flags.append(flag if complete else False)
-            if flags[-1] is None:
-                pairs.append((row.answer, extract_answer(generation, where="anywhere")))
-    verdicts = iter(verifier.verify_many(pairs))
-    return [next(verdicts).correct is True if flag is None else flag for flag in flags]
+def explain_rejects(
+    survey: polars.DataFrame, chosen: polars.DataFrame, repeats: polars.DataFrame, training: polars.DataFrame
+) -> polars.DataFrame:
+    """Rows of `REJECT_SCHEMA` for all that is not in the training set, in order of source and row."""
+    rows = ["source", "index"]
+    columns = list(REJECT_SCHEMA)
+    passes_any = (polars.col("passes").list.len() == 0) | polars.col("passes").list.any()
+    reason = polars.when(passes_any).then(polars.lit("not drawn")).otherwise(polars.lit("outside the rules"))
+    undrawn = (
+        survey.filter(polars.col("reason").is_null()).join(chosen, on=rows, how="anti").with_columns(reason=reason)
+    )
+    early = polars.concat([survey.filter(polars.col("reason").is_not_null()), undrawn]).select(columns)
+    late = chosen.join(training, on=rows, how="anti").join(repeats, on=rows, how="anti")
+    late = late.with_columns(
+        reason=polars.lit("beyond the limit of SFT problems"), excerpt=polars.col("key").str.slice(0, 200)
+    )
+    return polars.concat([early, repeats.select(columns), late.select(columns)]).sort(rows)
 
 
 def count_funnel(
-    sources: Sequence[SourceSettings], kept: Sequence[JudgedProblem], rejects: Sequence[Reject]
+    sources: Sequence[SourceSettings], training: polars.DataFrame, rejects: polars.DataFrame
 ) -> dict[str, dict[str, int]]:
-    """Rows by source and outcome; the outcomes of a source sum to its rows."""
+    """Rows by source and outcome; the outcomes of a source sum to its rows, those of the GRPO set aside."""
     funnel = {}
     for source in sources:
-        outcomes = Counter(reject.reason for reject in rejects if reject.source == source.name)
-        outcomes["kept"] = sum(problem.source == source.name for problem in kept)
-        funnel[source.name] = {"rows": outcomes.total()} | dict(sorted(outcomes.items()))
+        mine = polars.col("source") == source.name
+        outcomes = collections.Counter(rejects.filter(mine)["reason"].to_list())
+        outcomes["kept"] = training.filter(mine).height
+        rows = sum(count for reason, count in outcomes.items() if not reason.startswith("GRPO"))
+        funnel[source.name] = {"rows": rows} | dict(sorted(outcomes.items()))
     return funnel
 
 
-def _tabulate_sft(problems: Sequence[JudgedProblem]) -> polars.DataFrame:
-    rows = []
-    for problem in problems:
-        shortest = problem.shortest_correct or 0
-        generation, tokens = problem.generations[shortest], problem.tokens[shortest]
-        rows.append((problem.problem, generation, problem.answer, problem.source, tokens))
-    schema = ["problem", "generation", "answer", "source", "tokens"]
-    return polars.DataFrame(rows, schema=schema, orient="row")
+def _lay_out(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.DataFrame) -> Workbench:
+    """Write what the processes need, and of what must not be trained on every problem."""
+    folder, settings = stage.folder / "survey", stage.recipe.data
+    folder.mkdir(exist_ok=True)
+    held_out = [("held-out", *row) for row in test.select("id", "problem").iter_rows()]
+    for file in settings.decontaminate.files:
+        path = resolve_path(file)
+        held_out += [(path.stem, row["id"], row["problem"]) for row in read_test_problems(path)]
+    schema = {"name": polars.String, "id": polars.String, "problem": polars.String}
+    write_whole(polars.DataFrame(held_out, schema=schema, orient="row"), folder / "held_out.parquet")
+    (folder / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str())
+    return Workbench(folder / "tokenizer.json", folder / "held_out.parquet", settings.decontaminate)
 
 
-def _tabulate_grpo(
-    problems: Sequence[JudgedProblem], settings: DataSettings, sources: set[str], seed: int, rejects: list[Reject]
+def _survey(bench: Workbench, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:
+    with tqdm(total=sum(part.rows for part in parts) or None, desc="survey", unit="row", dynamic_ncols=True) as bar:
+        work = partial(survey_part, bench, folder=folder)
+        files = list(_run([partial(work, part) for part in parts], settings.workers, parts, bar))
+    return polars.concat([polars.DataFrame(schema=SURVEY_SCHEMA), *map(polars.read_parquet, files)])
+
+
+def _collect(
+    bench: Workbench, parts: Sequence[Part], chosen: polars.DataFrame, settings: DataSettings, folder: Path
 ) -> polars.DataFrame:
-    """Problems of the GRPO sources whose answer is an integer of the contest's range."""
-    low, high = settings.answer_range
-    rows = []
-    for problem in draw([p for p in problems if p.source in sources], settings.grpo_problems, seed, key=_key):
-        answer = to_int(problem.answer)
-        if answer is None or not low <= answer <= high:
-            rejects.append(_reject(problem, f"GRPO: no integer answer in {low}-{high}"))
-        else:
-            rows.append((problem.problem, str(answer), problem.source))
-    return polars.DataFrame(rows, schema=["problem", "answer", "source"], orient="row")
+    wanted = {name[0]: rows["index"].sort() for name, rows in chosen.group_by("source")}
+    tasks, asked = [], []
+    for part, indices in _share_out(parts, wanted):
+        tasks.append(partial(collect_part, bench, part, indices, folder=folder))
+        asked.append(part)
+    with tqdm(total=sum(part.rows for part in asked) or None, desc="collect", unit="row", dynamic_ncols=True) as bar:
+        files = list(_run(tasks, settings.workers, asked, bar))
+    return polars.concat([polars.DataFrame(schema=CHOSEN_SCHEMA), *map(polars.read_parquet, files)])
 
 
-def _key(problem: JudgedProblem) -> str:
-    return normalize_problem(problem.problem)
+def _share_out(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> Iterator[tuple[Part, list[int]]]:
+    """The chosen rows of each part that has any; parts of a source follow one another."""
+    for position, part in enumerate(parts):
+        rows = wanted.get(part.source.name, polars.Series([], dtype=polars.Int64))
+        after = parts[position + 1] if position + 1 < len(parts) else None
+        start = 0 if part.shard is None else part.shard.first_row
+        same = after is not None and after.source == part.source and after.shard is not None
+        mine = rows.filter((rows >= start) & (rows < after.shard.first_row)) if same else rows.filter(rows >= start)
+        if len(mine):
+            yield part, mine.to_list()
 
 
-def _reject(problem: JudgedProblem, reason: str) -> Reject:
-    return Reject(problem.source, problem.index, reason, problem.problem[:200])
+def _run(tasks: Sequence[Callable[[], Path]], workers: int | None, parts: Sequence[Part], bar: tqdm) -> Iterator[Path]:
+    """Results of the tasks in their order, from as many processes as are worth it; the bar counts rows."""
+    processes = min(workers or len(os.sched_getaffinity(0)), len(tasks))
+    if processes <= 1:
+        for task, part in zip(tasks, parts, strict=True):
+            yield task()
+            bar.update(part.rows)
+        return
+    # Spawned: a fork of a process with threads, such as a notebook's, may hang.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+        futures = {pool.submit(task): part.rows for task, part in zip(tasks, parts, strict=True)}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+                bar.update(futures[future])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        yield from (future.result() for future in futures)
+
+
+def _limit(rows: polars.DataFrame, count: int | None, seed: int, purpose: str = "") -> polars.DataFrame:
+    """At most `count` of the rows, drawn by their problems, in their order."""
+    keys = [purpose + normalize_problem(problem) for problem in rows["problem"]]
+    drawn = draw(keys, count, seed)
+    return rows.filter(polars.Series([key in drawn for key in keys], dtype=polars.Boolean))
+
+
+def _calibration(training: polars.DataFrame, count: int, seed: int) -> polars.DataFrame:
+    rows = _limit(training, count, seed, purpose="calibration ")
+    return rows.select(polars.concat_str("problem", "generation", separator="\n").alias("text"))

@@ -1,17 +1,17 @@
-"""Reading problem sources into one row type; a row that does not fit its schema becomes a reject with a reason."""
+"""Problem sources by configuration: every schema becomes one row type, and what does not fit a reject with a reason."""
 
 import csv
+import fnmatch
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
-
-from fastmath.answers.extract import extract_answer
+from fastmath.answers.extract import extract_answer, to_int
 from fastmath.config import NanoDataSettings, SourceSettings
 from fastmath.data.nano import NanoSettings, generate_rows
+from fastmath.data.readers import Shard, list_files, list_shards, read_columns, read_shard
 from fastmath.recipes import REPOSITORY_FOLDER, SettingsError
 
 INSTRUCTION = "Please reason step by step"
@@ -25,18 +25,41 @@ WANTED_COLUMNS = {
 }
 
 
+_FURTHER_COLUMNS = (
+    *("uuid", "correctness_math_verify", "correctness_llama", "is_reasoning_complete", "finish_reasons"),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a source that can be read on its own: a shard of its files, or all of the embedded source."""
+
+    source: SourceSettings
+    shard: Shard | None
+    nano: NanoSettings | None
+
+    @property
+    def rows(self) -> int:
+        """Its rows; 0 where only reading would tell."""
+        return self.nano.problems if self.nano is not None else self.shard.rows
+
+
 @dataclass(frozen=True)
 class SourceRow:
     """One problem with its generations.
 
     Attributes:
-        answer: the gold answer as text; for Light-R1 the one its trace ends with.
+        index: number of the row in its source, from 0.
+        uuid: the source's own name for it, if it has one.
+        answer: the gold answer as text, an integer without zeros before or decimals behind it; for Light-R1 the one its
+            trace ends with.
         correct: one flag a generation; None where nobody has judged it yet.
         complete: whether each generation ended by itself.
     """
 
     source: str
     index: int
+    uuid: str | None
     problem: str
     answer: str
     generations: tuple[str, ...]
@@ -46,11 +69,12 @@ class SourceRow:
 
 @dataclass(frozen=True)
 class Reject:
-    """A row, or a problem, that was left out: where it stood, the rule that dropped it, and how it begins."""
+    """A row that was left out: where it stood, the rule that dropped it with what it found, and how the row begins."""
 
     source: str
     index: int
     reason: str
+    detail: str
     excerpt: str
 
 
@@ -58,20 +82,34 @@ class _MalformedRowError(ValueError):
     """A row does not fit its schema; the message is the reason code."""
 
 
-def read_source(source: SourceSettings, nano: NanoDataSettings, seed: int) -> Iterator[SourceRow | Reject]:
-    """Yield every row of a source, as a `SourceRow` or as a `Reject` with the reason.
+def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int) -> list[Part]:
+    """The parts of a source, in order.
 
     Raises:
-        SettingsError: the file is missing or its columns do not fit the source's kind.
+        SettingsError: the source is missing or empty, or its columns do not fit its kind.
     """
-    for index, record in enumerate(_read_records(source, nano, seed)):
-        if isinstance(record, Reject):
-            yield record
+    if source.kind == "nano":
+        return [Part(source, None, nano_settings(nano, nano.train_problems, seed))]
+    shards = list_shards(_find_files(source))
+    if not shards:
+        raise SettingsError(f"source {source.name!r}: {source.path} has no rows")
+    _check_columns(source, read_columns(shards[0]))
+    return [Part(source, shard, None) for shard in shards]
+
+
+def read_part(part: Part) -> Iterator[SourceRow | Reject]:
+    """Yield every row of a part, as a `SourceRow` or as a `Reject` with the reason."""
+    source = part.source
+    for index, record in _read_records(part):
+        if isinstance(record, str):
+            yield Reject(source.name, index, record, "", "")
             continue
+        record = {**record, **{ours: record.get(theirs) for ours, theirs in source.columns.items()}}
         try:
             yield _READERS[source.kind](source.name, index, record)
         except _MalformedRowError as error:
-            yield Reject(source.name, index, f"malformed: {error}", json.dumps(record, default=str)[:200])
+            excerpt = json.dumps(record, default=str)[:200]
+            yield Reject(source.name, index, f"malformed: {error}", "", excerpt)
 
 
 def read_test_problems(path: Path) -> Iterator[dict[str, str]]:
@@ -96,57 +134,54 @@ def resolve_path(path: str) -> Path:
     return Path(path) if Path(path).is_absolute() else REPOSITORY_FOLDER / path
 
 
-def _read_records(source: SourceSettings, nano: NanoDataSettings, seed: int) -> Iterator[dict[str, Any] | Reject]:
-    if source.kind == "nano":
-        yield from generate_rows("train", nano_settings(nano, nano.train_problems, seed))
-        return
-    records = _read_local(source) if resolve_path(str(source.path)).exists() else _read_hub(source)
-    for index, record in enumerate(records):
-        if isinstance(record, dict):
-            record = {**record, **{ours: record.get(theirs) for ours, theirs in source.columns.items()}}
-            if index == 0:
-                _check_columns(source, record)
-        yield record
-
-
 def nano_settings(nano: NanoDataSettings, problems: int, seed: int) -> NanoSettings:
     """The generator's settings for one split of the nano source."""
     shared = nano.model_dump(exclude={"train_problems", "test_problems"})
     return NanoSettings(problems=problems, seed=seed, **shared)
 
 
-def _read_local(source: SourceSettings) -> Iterator[dict[str, Any] | Reject]:
-    path = resolve_path(str(source.path))
-    if path.suffix == ".parquet":
-        yield from datasets.Dataset.from_parquet(str(path))
-    elif path.suffix == ".json":
-        yield from json.loads(path.read_text())
-    else:
-        with path.open() as lines:
-            for index, line in enumerate(lines):
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError:
-                    yield Reject(source.name, index, "malformed: no JSON", line[:200])
+def _read_records(part: Part) -> Iterable[tuple[int, dict[str, Any] | str]]:
+    if part.nano is not None:
+        return enumerate(generate_rows("train", part.nano))
+    wanted = (*WANTED_COLUMNS[part.source.kind], *_FURTHER_COLUMNS)
+    return read_shard(part.shard, [part.source.columns.get(name, name) for name in wanted])
 
 
-def _read_hub(source: SourceSettings) -> Iterator[dict[str, Any]]:
+def _find_files(source: SourceSettings) -> Sequence[Path]:
+    local = resolve_path(str(source.path))
+    folder = local if local.exists() else _download(source)
+    files = list_files(folder)
+    if source.file is None or folder.is_file():
+        return files
+    chosen = [file for file in files if fnmatch.fnmatch(str(file.relative_to(folder)), source.file)]
+    if not chosen:
+        names = ", ".join(str(file.relative_to(folder)) for file in files[:20])
+        raise SettingsError(f"source {source.name!r}: no file fits `file: {source.file}`; found {names}")
+    return chosen
+
+
+def _download(source: SourceSettings) -> Path:
+    from huggingface_hub import snapshot_download
+
     if source.revision is None:
         raise SettingsError(
             f"source {source.name!r}: {source.path!r} is no local file, and a Hub dataset needs `revision` (a commit)"
         )
-    yield from datasets.load_dataset(
-        source.path, revision=source.revision, data_files=source.file, split="train", streaming=True
-    )
+    # The files themselves, as they are cut into shards like local ones and a broken download goes on.
+    patterns = [source.file] if source.file else ["*.parquet", "*.jsonl", "*.json", "*.jsonl.gz", "*.json.gz"]
+    folder = snapshot_download(str(source.path), repo_type="dataset", revision=source.revision, allow_patterns=patterns)
+    return Path(folder)
 
 
-def _check_columns(source: SourceSettings, record: dict[str, Any]) -> None:
-    missing = [name for name in WANTED_COLUMNS[source.kind] if name not in record]
+def _check_columns(source: SourceSettings, found: Sequence[str]) -> None:
+    if not found:
+        raise SettingsError(f"source {source.name!r}: {source.path} has no rows")
+    missing = [name for name in WANTED_COLUMNS[source.kind] if source.columns.get(name, name) not in found]
     if missing:
         mapping = ", ".join(f"{name}: <their name>" for name in missing)
         raise SettingsError(
             f"source {source.name!r} of kind {source.kind!r} lacks {', '.join(missing)}; its columns are "
-            f"{', '.join(record)}. Map them: columns: {{{mapping}}}"
+            f"{', '.join(found)}. Map them: columns: {{{mapping}}}"
         )
 
 
@@ -154,24 +189,38 @@ def _read_openr1(name: str, index: int, record: dict[str, Any]) -> SourceRow:
     generations = record.get("generations")
     if not isinstance(generations, list) or not all(isinstance(text, str) for text in generations) or not generations:
         raise _MalformedRowError("no generations")
-    flags = record.get("correctness_math_verify") or record.get("correctness_llama") or [None] * len(generations)
-    complete = record.get("is_reasoning_complete") or ["</think>" in text for text in generations]
+    flags = _read_flags(record, "correctness_math_verify") or _read_flags(record, "correctness_llama")
+    flags = flags or [None] * len(generations)
+    complete = _read_flags(record, "is_reasoning_complete") or ["</think>" in text for text in generations]
     if len(flags) != len(generations) or len(complete) != len(generations):
         raise _MalformedRowError("flags and generations differ in number")
     return SourceRow(
         source=name,
         index=index,
+        uuid=str(record["uuid"]) if record.get("uuid") is not None else None,
         problem=_require_text(record, "problem"),
-        answer=_require_text(record, "answer"),
+        answer=_read_answer(record),
         generations=tuple(generations),
         correct=tuple(flags),
-        complete=tuple(complete),
+        complete=tuple(flag is True for flag in complete),
     )
+
+
+def _read_flags(record: dict[str, Any], key: str) -> list[bool | None] | None:
+    flags = record.get(key)
+    if flags is None:
+        return None
+    if not isinstance(flags, list) or not all(flag is None or isinstance(flag, bool) for flag in flags):
+        raise _MalformedRowError(f"{key!r} is no list of true, false and null")
+    return flags
 
 
 def _read_light_r1(name: str, index: int, record: dict[str, Any]) -> SourceRow:
     turns = record.get("conversations")
-    if not isinstance(turns, list) or [turn.get("from") for turn in turns] != ["user", "assistant"]:
+    if not isinstance(turns, list) or [turn.get("from") for turn in turns if isinstance(turn, dict)] != [
+        "user",
+        "assistant",
+    ]:
         raise _MalformedRowError("conversation is not one user and one assistant turn")
     trace = _require_text(turns[1], "value")
     answer = extract_answer(trace, where="anywhere")
@@ -179,13 +228,27 @@ def _read_light_r1(name: str, index: int, record: dict[str, Any]) -> SourceRow:
         raise _MalformedRowError("no answer in the trace")
     problem = _require_text(turns[0], "value").partition(INSTRUCTION)[0].strip()
     # The answer is the trace's own, so the trace is correct by definition.
-    return SourceRow(name, index, problem, answer, (trace,), (True,), (True,))
+    return SourceRow(name, index, None, problem, canonical_answer(answer), (trace,), (True,), (True,))
 
 
 def _read_published(name: str, index: int, record: dict[str, Any]) -> SourceRow:
     generation = _require_text(record, "generation")
-    problem, answer = _require_text(record, "problem"), _require_text(record, "answer")
-    return SourceRow(name, index, problem, answer, (generation,), (True,), (True,))
+    return SourceRow(
+        name, index, None, _require_text(record, "problem"), _read_answer(record), (generation,), (True,), (True,)
+    )
+
+
+def canonical_answer(answer: str) -> str:
+    """An answer that is an integer as one, so that `025` and `27.0` are 25 and 27; any other as it is."""
+    integer = to_int(answer)
+    return answer if integer is None else str(integer)
+
+
+def _read_answer(record: dict[str, Any]) -> str:
+    answer = record.get("answer")
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        return canonical_answer(str(answer))
+    return canonical_answer(_require_text(record, "answer"))
 
 
 def _require_text(record: dict[str, Any], key: str) -> str:

@@ -1,0 +1,185 @@
+"""Reading raw rows from local files of any usual form, in shards that processes can read each on their own."""
+
+import gzip
+import json
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import pyarrow
+import pyarrow.parquet
+
+from fastmath.recipes import SettingsError
+
+SHARD_BYTES = 32 * 2**20
+_BATCH_ROWS = 32
+_SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".json", ".json.gz", ".ndjson")
+
+RawRow = dict[str, Any] | str
+"""A row as it stands in the file, or the reason why there is none."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of one file.
+
+    Attributes:
+        form: `parquet` (a row group), `lines` (JSON objects, one a line) or `array` (one JSON array).
+        first_row: number of its first row within the source, from 0.
+        rows: how many it has; 0 where only reading would tell, of compressed lines and of arrays.
+        start, end: bytes of the file, or the row group and the one after it.
+    """
+
+    path: Path
+    form: Literal["parquet", "lines", "array"]
+    first_row: int
+    rows: int
+    start: int
+    end: int
+
+
+def list_files(path: Path) -> list[Path]:
+    """The file itself, or all files of known suffixes below a folder, sorted.
+
+    Raises:
+        SettingsError: there is nothing to read.
+    """
+    if path.is_file():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.name.endswith(_SUFFIXES) and file.is_file())
+    if not files:
+        raise SettingsError(f"{path} holds no file that ends in {', '.join(_SUFFIXES)}")
+    return files
+
+
+def list_shards(files: Sequence[Path], shard_bytes: int = SHARD_BYTES) -> list[Shard]:
+    """Cut files into shards, in order.
+
+    Raises:
+        SettingsError: a file is no parquet although it is named so.
+    """
+    shards: list[Shard] = []
+    first_row = 0
+    for file in files:
+        for shard in _cut_file(file, first_row, shard_bytes):
+            shards.append(shard)
+            first_row += shard.rows if shard.rows else _count_rows(shard)
+    return shards
+
+
+def read_shard(shard: Shard, columns: Sequence[str] | None = None) -> Iterator[tuple[int, RawRow]]:
+    """Yield (number, row) of a shard; a line that is no JSON object is the reason instead of the row.
+
+    Args:
+        shard: what to read.
+        columns: the only ones that parquet reads, where it has them.
+
+    Raises:
+        SettingsError: an array breaks off, or a parquet file is broken.
+    """
+    match shard.form:
+        case "parquet":
+            rows = _read_row_group(shard, columns)
+        case "lines":
+            rows = _read_lines(shard)
+        case "array":
+            rows = iter(_load_array(shard.path))
+    for offset, row in enumerate(rows):
+        yield shard.first_row + offset, row if isinstance(row, dict | str) else "malformed: no JSON object"
+
+
+def read_columns(shard: Shard) -> list[str]:
+    """Names of the columns, from the schema or from the first row."""
+    if shard.form == "parquet":
+        return pyarrow.parquet.read_schema(shard.path).names
+    return next((list(row) for _, row in read_shard(shard) if isinstance(row, dict)), [])
+
+
+def _cut_file(file: Path, first_row: int, shard_bytes: int) -> Iterator[Shard]:
+    if file.suffix == ".parquet":
+        try:
+            metadata = pyarrow.parquet.ParquetFile(file).metadata
+        except pyarrow.ArrowInvalid as error:
+            raise SettingsError(f"{file} is no whole parquet file: {error}") from error
+        for group in range(metadata.num_row_groups):
+            rows = metadata.row_group(group).num_rows
+            yield Shard(file, "parquet", first_row, rows, group, group + 1)
+            first_row += rows
+    elif _is_array(file):
+        yield Shard(file, "array", first_row, 0, 0, file.stat().st_size)
+    elif file.suffix == ".gz":
+        yield Shard(file, "lines", first_row, 0, 0, file.stat().st_size)
+    elif file.stat().st_size:
+        yield from _cut_lines(file, first_row, shard_bytes)
+
+
+def _cut_lines(file: Path, first_row: int, shard_bytes: int) -> Iterator[Shard]:
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = 0
+        while start < len(data):
+            newline = data.find(b"\n", min(start + shard_bytes, len(data)))
+            end = len(data) if newline < 0 else newline + 1
+            piece = data[start:end]
+            rows = piece.count(b"\n") + (not piece.endswith(b"\n"))
+            yield Shard(file, "lines", first_row, rows, start, end)
+            first_row, start = first_row + rows, end
+
+
+def _count_rows(shard: Shard) -> int:
+    return sum(1 for _ in read_shard(shard))
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+
+
+def _is_array(file: Path) -> bool:
+    with _open(file) as stream:
+        return stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+
+
+def _load_array(path: Path) -> list[Any]:
+    with _open(path) as stream:
+        text = stream.read().decode("utf-8-sig")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(
+            f"{path} is a JSON array that breaks at line {error.lineno}, column {error.colno} ({error.msg}); fetch the "
+            "file again, or turn it into one object a line, of which a broken one is put aside alone"
+        ) from error
+
+
+def _read_lines(shard: Shard) -> Iterator[Any]:
+    with _open(shard.path) as stream:
+        stream.seek(shard.start)
+        compressed = shard.path.suffix == ".gz"
+        while compressed or stream.tell() < shard.end:
+            line = stream.readline()
+            if not line:
+                return
+            yield _parse_line(line)
+
+
+def _parse_line(line: bytes) -> Any:
+    if not line.strip():
+        return "malformed: empty line"
+    try:
+        return json.loads(line)
+    except UnicodeDecodeError:
+        return "malformed: no UTF-8"
+    except json.JSONDecodeError:
+        return "malformed: no JSON"
+
+
+def _read_row_group(shard: Shard, columns: Sequence[str] | None) -> Iterator[Any]:
+    try:
+        with pyarrow.parquet.ParquetFile(shard.path) as file:
+            present = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+            # A batch is small because one row may hold megabytes of generations.
+            for batch in file.iter_batches(_BATCH_ROWS, row_groups=[shard.start], columns=present, use_threads=False):
+                yield from batch.to_pylist()
+    except pyarrow.ArrowInvalid as error:
+        raise SettingsError(f"{shard.path}, row group {shard.start}, is broken: {error}") from error

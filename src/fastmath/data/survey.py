@@ -1,0 +1,204 @@
+"""Judging every row of a source once, part by part, and keeping of each only what the draws need.
+
+A build reads its sources twice: the survey learns which rows pass which rules, the draws choose, and only the chosen
+rows are read again, for their shortest correct generation. So memory grows with the rows' names and not with their
+traces. Every part's survey is a file of its own, so that an interrupted build goes on where it stopped.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import polars
+
+from fastmath.answers.extract import extract_answer
+from fastmath.answers.verifier import Verifier
+from fastmath.config import DecontaminationSettings
+from fastmath.data.decontaminate import HeldOut, HeldOutProblem, normalize_problem
+from fastmath.data.repair import repair_text
+from fastmath.data.select import passes_accuracy, share_correct
+from fastmath.data.sources import Part, Reject, SourceRow, read_part
+from fastmath.data.tokens import TokenCounter
+
+BATCH_ROWS = 128
+SURVEY_SCHEMA = polars.Schema(
+    {
+        "source": polars.String,
+        "index": polars.Int64,
+        "uuid": polars.String,
+        "key": polars.String,
+        "accuracy": polars.Float64,
+        "generations": polars.Int64,
+        "passes": polars.List(polars.Boolean),
+        "repaired": polars.Int64,
+        "reason": polars.String,
+        "detail": polars.String,
+        "excerpt": polars.String,
+    }
+)
+"""One row for every row of a source; `reason` is null where it may be drawn, `key` names its problem."""
+
+CHOSEN_SCHEMA = polars.Schema(
+    {
+        "source": polars.String,
+        "index": polars.Int64,
+        "problem": polars.String,
+        "generation": polars.String,
+        "answer": polars.String,
+        "tokens": polars.Int64,
+    }
+)
+"""A chosen row with the correct generation of fewest tokens."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a process needs for any part: files, so that it can be sent anywhere and loaded once.
+
+    Attributes:
+        tokenizer: `tokenizer.json` by which lengths are counted.
+        held_out: parquet of `name, id, problem`.
+        settings: how held-out problems are matched.
+    """
+
+    tokenizer: Path
+    held_out: Path
+    settings: DecontaminationSettings
+
+
+def survey_part(bench: Workbench, part: Part, folder: Path) -> Path:
+    """Judge every row of a part; the survey's file, which is taken as it is where an earlier run has left it."""
+    path = folder / f"{name_part(part)}.parquet"
+    if not path.exists():
+        counter, held_out = _load(bench)
+        with Verifier(workers=1) as verifier:
+            rows = list(judge_rows(read_part(part), counter, held_out, verifier, part))
+        write_whole(polars.DataFrame(rows, schema=SURVEY_SCHEMA, orient="row"), path)
+    return path
+
+
+def collect_part(bench: Workbench, part: Part, indices: Sequence[int], folder: Path) -> Path:
+    """Read the chosen rows of a part again, each with its shortest correct generation."""
+    name = hashlib.sha256(f"{name_part(part)}/{sorted(indices)}".encode()).hexdigest()[:32]
+    path = folder / f"chosen-{name}.parquet"
+    if not path.exists():
+        counter, _ = _load(bench)
+        with Verifier(workers=1) as verifier:
+            rows = list(_collect_rows(part, set(indices), counter, verifier))
+        write_whole(polars.DataFrame(rows, schema=CHOSEN_SCHEMA, orient="row"), path)
+    return path
+
+
+def name_part(part: Part) -> str:
+    """A name that changes with what the part holds and with how its source is judged."""
+    stat = None if part.shard is None else part.shard.path.stat()
+    version = None if stat is None else (stat.st_size, stat.st_mtime_ns)
+    return hashlib.sha256(f"{part!r}/{version}".encode()).hexdigest()[:32]
+
+
+def write_whole(frame: polars.DataFrame, path: Path) -> None:
+    """Write a parquet file aside and rename it, so that a full disk or a kill leaves the earlier one whole."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        frame.write_parquet(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def judge_rows(
+    rows: Iterator[SourceRow | Reject], counter: TokenCounter, held_out: HeldOut, verifier: Verifier, part: Part
+) -> Iterator[tuple[object, ...]]:
+    """Rows of `SURVEY_SCHEMA`, in order."""
+    while batch := list(islice(rows, BATCH_ROWS)):
+        sound = [row for row in batch if isinstance(row, SourceRow)]
+        verdicts = iter(judge_generations(sound, verifier))
+        for row in batch:
+            if isinstance(row, Reject):
+                yield (row.source, row.index, None, None, None, None, None, 0, row.reason, row.detail, row.excerpt)
+            else:
+                yield _survey_row(row, next(verdicts), counter, held_out, part)
+
+
+def judge_generations(rows: Sequence[SourceRow], verifier: Verifier) -> list[tuple[bool, ...]]:
+    """Whether each generation of each row is correct.
+
+    A cut-off generation never is; a flag of the source counts before our own verification.
+    """
+    flags = [
+        [flag if complete else False for flag, complete in zip(row.correct, row.complete, strict=True)] for row in rows
+    ]
+    unknown = [(row, number) for row, known in zip(rows, flags, strict=True) for number in _unknown(known)]
+    pairs = [(row.answer, extract_answer(row.generations[number], where="anywhere")) for row, number in unknown]
+    verdicts = iter(verifier.verify_many(pairs))
+    return [tuple(next(verdicts).correct is True if flag is None else flag for flag in known) for known in flags]
+
+
+def _unknown(flags: Sequence[bool | None]) -> list[int]:
+    return [number for number, flag in enumerate(flags) if flag is None]
+
+
+def _survey_row(
+    row: SourceRow, correct: tuple[bool, ...], counter: TokenCounter, held_out: HeldOut, part: Part
+) -> tuple[object, ...]:
+    repair = repair_text(row.problem)
+    accuracy = share_correct(correct)
+    reason, detail = None, ""
+    match = held_out.match(repair.text)
+    if repair.broken:
+        reason, detail = "broken control characters", f"{repair.broken} in the problem"
+    elif match is not None:
+        reason = "stands in the held-out problems"
+        detail = f"{match.name} {match.id}: " + ("same text" if match.exact else f"{match.share:.0%} of its n-grams")
+    elif not any(correct):
+        reason, detail = "no correct generation", f"of {len(correct)}"
+    passes = [] if reason else _passes(row, correct, accuracy, counter, part)
+    excerpt = repair.text[:200] if reason or not any(passes) else ""
+    return (
+        *(
+            row.source,
+            row.index,
+            row.uuid,
+            normalize_problem(repair.text),
+            accuracy,
+            len(correct),
+            passes,
+            repair.repaired,
+        ),
+        *(reason, detail, excerpt),
+    )
+
+
+def _passes(row: SourceRow, correct: Sequence[bool], accuracy: float, counter: TokenCounter, part: Part) -> list[bool]:
+    """Which rules the row passes; lengths are asked for only where the accuracy leaves it open, the longest first."""
+    texts = sorted((text for text, right in zip(row.generations, correct, strict=True) if right), key=len, reverse=True)
+    return [
+        passes_accuracy(accuracy, rule)
+        and (rule.trace_tokens_above is None or any(counter.exceeds(text, rule.trace_tokens_above) for text in texts))
+        for rule in part.source.rules
+    ]
+
+
+def _collect_rows(
+    part: Part, wanted: set[int], counter: TokenCounter, verifier: Verifier
+) -> Iterator[tuple[object, ...]]:
+    rows = (row for row in read_part(part) if row.index in wanted and isinstance(row, SourceRow))
+    while batch := list(islice(rows, BATCH_ROWS)):
+        for row, correct in zip(batch, judge_generations(batch, verifier), strict=True):
+            texts = [text for text, right in zip(row.generations, correct, strict=True) if right]
+            best, tokens = counter.shortest(texts)
+            generation = repair_text(texts[best])
+            if generation.repaired or generation.text != texts[best]:
+                tokens = counter.count(generation.text)
+            yield row.source, row.index, repair_text(row.problem).text, generation.text, row.answer, tokens
+
+
+@functools.lru_cache(maxsize=1)
+def _load(bench: Workbench) -> tuple[TokenCounter, HeldOut]:
+    rows = polars.read_parquet(bench.held_out)
+    problems = [HeldOutProblem(*row) for row in rows.select("name", "id", "problem").iter_rows()]
+    return TokenCounter(bench.tokenizer.read_text()), HeldOut(problems, bench.settings.ngram, bench.settings.share)
