@@ -101,7 +101,8 @@ class SourceSettings(Section):
 
     Attributes:
         kind: `nano` (made), `openr1` (OpenR1-Math-220k schema), `light_r1` (conversations; answers are extracted from
-            the traces) or `published` (`problem, generation, answer` as they are).
+            the traces), `published` (`problem, generation, answer` as they are) or `problems` (`problem, answer`, for
+            the GRPO set alone).
         path: local JSON, JSONL or parquet file (also gzipped), a folder of them, or a Hub dataset; none for `nano`.
         revision, file: commit of a Hub dataset, and its files by a pattern; of a local folder likewise.
         licence: stated by the publisher, for the data card.
@@ -111,7 +112,7 @@ class SourceSettings(Section):
     """
 
     name: str
-    kind: Literal["nano", "openr1", "light_r1", "published"]
+    kind: Literal["nano", "openr1", "light_r1", "published", "problems"]
     path: str | None = None
     revision: str | None = None
     file: str | None = None

@@ -1,11 +1,14 @@
 """The data stage: what it keeps, what it counts, what it leaves out."""
 
+import errno
 import json
+from unittest.mock import patch
 
+import datasets
 import polars
 import pytest
 
-from fastmath.data import build
+from fastmath.data import build, survey
 from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
 from fastmath.runs import Stage
 from tiny_recipe import TINY
@@ -60,6 +63,129 @@ def test_held_out_problems_are_removed_from_training(tmp_path):
     reasons = polars.read_parquet(second / "rejects.parquet")["reason"].to_list()
     assert reasons.count("stands in the held-out problems") == 5
     assert not set(rows[:5]) & set(polars.read_parquet(second / "sft.parquet")["problem"])
+
+
+def write_rows(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def make_row(problem, answer="7", generations=2, correct=1, **columns):
+    traces = [f"<think>\n{'so ' * (10 + index)}\\boxed{{{answer}}}\n</think>" for index in range(generations)]
+    flags = [index < correct for index in range(generations)]
+    return {"problem": problem, "answer": answer, "generations": traces, "correctness_math_verify": flags} | columns
+
+
+def build_from(folder, rows, **overrides):
+    source = {"name": "made", "kind": "openr1", "path": write_rows(folder / "rows.jsonl", rows)}
+    return run(folder / "run", **{"data.sources": [source]} | overrides)
+
+
+def reasons(folder):
+    rejects = polars.read_parquet(folder / "rejects.parquet").filter(~polars.col("reason").str.starts_with("GRPO"))
+    return dict(rejects.select("index", "reason").iter_rows())
+
+
+def test_the_folder_is_a_dataset_that_datasets_loads(folder, tmp_path):
+    rows = datasets.load_dataset(str(folder), "sft", split="train", cache_dir=str(tmp_path))
+    assert rows.column_names == ["problem", "generation", "answer", "source", "tokens"]
+    assert len(rows) == len(polars.read_parquet(folder / "sft.parquet"))
+
+
+def test_the_card_tells_sources_counts_and_settings(folder):
+    card = (folder / "README.md").read_text()
+    assert all(text in card for text in ("made by `fastmath.data.nano`", "| nano | kept |", "near_duplicates: null"))
+
+
+def test_the_chosen_trace_is_the_shortest_correct_one(tmp_path):
+    row = make_row("p 1", generations=3, correct=3)
+    row["generations"] = [row["generations"][index] for index in (2, 0, 1)]
+    sft = polars.read_parquet(build_from(tmp_path, [row]) / "sft.parquet")
+    assert sft["generation"].to_list() == [row["generations"][1]]
+
+
+def test_repetitions_are_told_apart_by_what_they_repeat(tmp_path):
+    long = "Alice and Bob walk from A to B at 3 and 4 kilometres an hour and meet after 7 hours where is B"
+    rows = [make_row(long), make_row(long.upper()), make_row("Kindly: " + long), make_row(long.replace("7", "8"))]
+    found = reasons(build_from(tmp_path, rows, **{"data.near_duplicates": 0.8}))
+    assert found == {1: "repeats an earlier problem", 2: "rewords an earlier problem"}
+
+
+def test_a_uuid_with_two_problems_keeps_the_first(tmp_path):
+    rows = [make_row("p 1", uuid="a"), make_row("p 2", uuid="a"), make_row("p 3", uuid="b")]
+    assert reasons(build_from(tmp_path, rows)) == {1: "repeats a uuid with another problem"}
+
+
+def test_rules_and_draws_are_different_reasons(tmp_path):
+    rows = [make_row("p 1"), make_row("p 2"), make_row("p 3", correct=2)]
+    source = {"name": "made", "kind": "openr1", "path": write_rows(tmp_path / "rows.jsonl", rows)}
+    source["rules"] = [{"name": "half", "accuracy_at_most": 0.5, "draw": 1}]
+    found = reasons(run(tmp_path / "run", **{"data.sources": [source]}))
+    assert sorted(found.values()) == ["not drawn", "outside the rules"]
+    assert found[2] == "outside the rules"
+
+
+def test_an_evaluation_set_is_kept_out_by_configuration(tmp_path):
+    files = [write_rows(tmp_path / "aime.jsonl", [{"id": "I-1", "problem": "P  2?"}])]
+    folder = build_from(tmp_path, [make_row("p 1"), make_row("p 2")], **{"data.decontaminate.files": files})
+    rejects = polars.read_parquet(folder / "rejects.parquet")
+    assert rejects["detail"].to_list() == ["aime I-1: same text"]
+
+
+def test_generations_without_flags_are_verified(tmp_path):
+    rows = [make_row("p 1", answer=r"\frac{1}{2}"), make_row("p 2", answer=r"\frac{1}{2}") | {"answer": "1/3"}]
+    for row in rows:
+        del row["correctness_math_verify"]
+    assert reasons(build_from(tmp_path, rows)) == {1: "no correct generation"}
+
+
+def test_a_grpo_set_may_be_a_source_of_its_own_that_repeats_the_sft_set(tmp_path):
+    sft = write_rows(tmp_path / "sft.jsonl", [make_row("p 1"), make_row("p 2")])
+    grpo = write_rows(tmp_path / "grpo.jsonl", [{"problem": text, "answer": 7} for text in ("p 2", "p 3", "P 3")])
+    sources = [
+        {"name": "sft", "kind": "openr1", "path": sft},
+        {"name": "grpo", "kind": "problems", "path": grpo, "grpo": True},
+    ]
+    folder = run(tmp_path / "run", **{"data.sources": sources})
+    assert polars.read_parquet(folder / "sft.parquet")["problem"].to_list() == ["p 1", "p 2"]
+    assert polars.read_parquet(folder / "grpo.parquet")["problem"].to_list() == ["p 2", "p 3"]
+    assert set(reasons(folder).values()) == {"for the GRPO set alone"}
+
+
+def test_broken_characters_are_repaired_or_the_row_is_left_out(tmp_path):
+    folder = build_from(tmp_path, [make_row("What is $\x0crac{1}{2}$ of 14?"), make_row("What is \x0czzz?")])
+    assert polars.read_parquet(folder / "sft.parquet")["problem"].to_list() == [r"What is $\frac{1}{2}$ of 14?"]
+    assert reasons(folder) == {1: "broken control characters"}
+
+
+def test_any_number_of_processes_builds_the_same_set(tmp_path):
+    rows = [make_row(f"problem {index}", str(index)) for index in range(40)]
+    (tmp_path / "rows").mkdir()
+    for start in (0, 20):
+        write_rows(tmp_path / "rows" / f"{start:02}.jsonl", rows[start : start + 20])
+    source = {"name": "made", "kind": "openr1", "path": str(tmp_path / "rows"), "rules": [{"name": "r", "draw": 15}]}
+    one, two = (
+        run(tmp_path / f"run{workers}", **{"data.sources": [source], "data.workers": workers}) for workers in (1, 2)
+    )
+    assert polars.read_parquet(one / "sft.parquet").equals(polars.read_parquet(two / "sft.parquet"))
+    assert polars.read_parquet(one / "rejects.parquet").equals(polars.read_parquet(two / "rejects.parquet"))
+
+
+def test_an_interrupted_build_does_not_judge_again_what_it_has_judged(tmp_path):
+    with patch.object(build, "draw_rows", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    with patch.object(survey, "judge_rows", side_effect=AssertionError("judged again")):
+        assert len(polars.read_parquet(run(tmp_path) / "sft.parquet")) > 0
+
+
+def test_a_full_disk_leaves_the_earlier_file_whole(tmp_path):
+    path = tmp_path / "sft.parquet"
+    survey.write_whole(polars.DataFrame({"a": [1]}), path)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with patch.object(polars.DataFrame, "write_parquet", side_effect=full), pytest.raises(OSError, match="No space"):
+        survey.write_whole(polars.DataFrame({"a": [2]}), path)
+    assert polars.read_parquet(path)["a"].to_list() == [1]
+    assert [file.name for file in tmp_path.iterdir()] == ["sft.parquet"]
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real traces are not in {SHARED}")

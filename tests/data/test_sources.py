@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastmath.config import NanoDataSettings, SourceSettings
-from fastmath.data.sources import Reject, SourceRow, read_source, read_test_problems
+from fastmath.data.sources import Reject, SourceRow, canonical_answer, list_parts, read_part, read_problems
 from fastmath.recipes import REPOSITORY_FOLDER, SettingsError
 
 SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
@@ -14,7 +16,7 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real traces 
 
 def read(path, kind="openr1", **settings):
     source = SourceSettings(name="s", kind=kind, path=str(path), **settings)
-    return list(read_source(source, NanoDataSettings(), seed=0))
+    return [row for part in list_parts(source, NanoDataSettings(), seed=0) for row in read_part(part)]
 
 
 def write(path, *rows):
@@ -58,7 +60,16 @@ def test_light_r1_answers_come_from_the_traces_and_its_instruction_goes():
         (GOOD | {"generations": []}, "malformed: no generations"),
         (GOOD | {"correctness_math_verify": [True, False]}, "malformed: flags and generations differ in number"),
         (GOOD | {"problem": " "}, "malformed: no text in 'problem'"),
-        (GOOD | {"answer": 7}, "malformed: no text in 'answer'"),
+        (GOOD | {"answer": None}, "malformed: no text in 'answer'"),
+        (GOOD | {"answer": [7]}, "malformed: no text in 'answer'"),
+        (GOOD | {"generations": "g"}, "malformed: no generations"),
+        (GOOD | {"generations": [None]}, "malformed: no generations"),
+        (
+            GOOD | {"correctness_math_verify": "yes"},
+            "malformed: 'correctness_math_verify' is no list of true, false and null",
+        ),
+        ("[1, 2]", "malformed: no JSON object"),
+        ("", "malformed: empty line"),
     ],
 )
 def test_a_malformed_row_is_kept_aside_with_its_reason_and_the_rest_is_read(tmp_path, row, reason):
@@ -101,11 +112,56 @@ def test_a_hub_dataset_without_a_revision_is_refused():
 def test_held_out_problems_come_from_a_csv(tmp_path):
     path = tmp_path / "test.csv"
     path.write_text('id,problem,answer\na,"1, 2?",3\n')
-    assert list(read_test_problems(path)) == [{"id": "a", "problem": "1, 2?", "answer": "3"}]
+    assert list(read_problems(path)) == [{"id": "a", "problem": "1, 2?", "answer": "3"}]
 
 
 def test_held_out_problems_without_answers_are_refused(tmp_path):
     path = tmp_path / "test.csv"
     path.write_text("id,problem\na,b\n")
     with pytest.raises(SettingsError, match="no answer; found id, problem"):
-        list(read_test_problems(path))
+        list(read_problems(path))
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [("025", "25"), (27.0, "27"), (7, "7"), ("1{,}024", "1024"), (r"\frac{1}{2}", r"\frac{1}{2}")],
+)
+def test_an_integer_answer_is_written_as_one(tmp_path, written, read_as):
+    assert read(write(tmp_path / "rows.jsonl", GOOD | {"answer": written}))[0].answer == read_as
+
+
+@given(st.integers(-999, 99_999))
+def test_writing_an_answer_canonically_twice_changes_nothing(answer):
+    assert canonical_answer(canonical_answer(f"{answer:06d}")) == str(answer)
+
+
+def test_problems_without_generations_are_rows_for_grpo_alone(tmp_path):
+    assert read(write(tmp_path / "rows.jsonl", {"problem": "p", "answer": "1"}), "problems")[0].generations == ()
+
+
+def test_a_trace_without_an_end_of_reasoning_is_not_complete(tmp_path):
+    row = {"problem": "p", "answer": "1", "generations": ["<think>\n\\boxed{1}"]}
+    assert read(write(tmp_path / "rows.jsonl", row))[0].complete == (False,)
+
+
+def test_a_source_without_rows_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="has no rows"):
+        read(write(tmp_path / "rows.jsonl"))
+
+
+def test_only_the_named_file_of_a_folder_is_read(tmp_path):
+    write(tmp_path / "stage1.jsonl", GOOD, GOOD)
+    write(tmp_path / "stage2.jsonl", GOOD)
+    assert len(read(tmp_path, file="stage2*")) == 1
+    with pytest.raises(SettingsError, match=r"no file fits `file: stage3\.json`; found stage1\.jsonl, stage2\.jsonl"):
+        read(tmp_path, file="stage3.json")
+
+
+@needs_shared
+def test_form_feeds_of_a_real_file_are_repaired_and_reported(caplog):
+    problems = list(read_problems(SHARED / "defects" / "light_r1_aime25.json"))
+    # Row 18 has five form feeds and row 27 one beside three sound commands, all of `\\frac`; row 19 has a tab for the
+    # `\\t` of `\\triangle`.
+    assert [problems[row]["problem"].count("\\frac") for row in (18, 27)] == [5, 4]
+    assert "\\triangle DEF" in problems[19]["problem"]
+    assert "light_r1_aime25.json: 7 commands repaired, 0 control characters unexplained" in caplog.text

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastmath.evaluation.data_plots import describe_answer
 from fastmath.evaluation.metrics import SampleArrays
 from fastmath.evaluation.plots import (
     plot_accuracy_against_tokens,
@@ -93,3 +94,15 @@ def test_accuracy_is_drawn_for_every_model(tmp_path: Path) -> None:
 def test_metrics_are_read_line_by_line(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n\n{"step": 2, "loss": 1.0}\n')
     assert read_metrics(tmp_path / "metrics.jsonl") == [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        *(("025", "integer 0-999"), ("-3", "other integer"), ("1024", "other integer"), ("0.5", "number")),
+        *((r"\frac{1}{2}", "number"), (r"2\sqrt{3}", "number"), ("x+1", "expression"), ("(1, 2)", "expression")),
+        *((r"\text{odd}", "text"), ("Monday", "text")),
+    ],
+)
+def test_answers_are_told_apart_by_kind(answer: str, kind: str) -> None:
+    assert describe_answer(answer) == kind

@@ -23,7 +23,7 @@ from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.nano import generate_rows
 from fastmath.data.select import draw, join_draws
-from fastmath.data.sources import Part, list_parts, nano_settings, read_test_problems, resolve_path
+from fastmath.data.sources import Part, list_parts, nano_settings, read_problems, resolve_path
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, Workbench, collect_part, survey_part, write_whole
 from fastmath.runs import Stage, write_json
 
@@ -66,9 +66,9 @@ def run(stage: Stage) -> None:
     survey = mark_repeated_uuids(survey)
     chosen = draw_rows(survey, settings.sources, seed)
     collected = _collect(bench, parts, chosen, settings, folder / "survey")
-    kept, repeats = remove_repetitions(collected, settings.near_duplicates)
+    kept, repeats = remove_repetitions(collected.drop_nulls("generation"), settings.near_duplicates)
     training = _limit(kept, settings.sft_problems, seed)
-    grpo, grpo_rejects = select_grpo(kept, settings, seed)
+    grpo, grpo_rejects = select_grpo(collected, settings, seed)
 
     columns = ["problem", "generation", "answer", "source", "tokens"]
     write_whole(training.select(columns), folder / "sft.parquet")
@@ -77,6 +77,8 @@ def run(stage: Stage) -> None:
     rejects = polars.concat([explain_rejects(survey, chosen, repeats, training), grpo_rejects])
     write_whole(rejects, folder / "rejects.parquet")
     write_whole(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
+    if repaired := survey["repaired"].sum():
+        logger.warning("%d LaTeX commands had lost their backslash and were made whole", repaired)
     write_json(folder / "funnel.json", count_funnel(settings.sources, training, rejects))
     write_card(folder, recipe)
     shutil.rmtree(folder / "survey")
@@ -95,7 +97,7 @@ def read_held_out(settings: DataSettings, seed: int) -> polars.DataFrame:
         rows = generate_rows("test", nano_settings(settings.nano, settings.nano.test_problems, seed))
         records = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
     else:
-        rows = list(read_test_problems(resolve_path(settings.test_path)))
+        rows = list(read_problems(resolve_path(settings.test_path)))
         records = [(row["id"], row["problem"], to_int(row["answer"])) for row in rows]
         unusable = [identifier for identifier, _, answer in records if answer is None]
         if unusable:
@@ -154,10 +156,16 @@ def remove_repetitions(
     return kept.drop("position"), polars.DataFrame(rejects, schema=REJECT_SCHEMA, orient="row")
 
 
-def select_grpo(kept: polars.DataFrame, settings: DataSettings, seed: int) -> tuple[polars.DataFrame, polars.DataFrame]:
-    """Problems of the GRPO sources, with an integer answer where the contest wants one; and the rest as rejects."""
+def select_grpo(
+    collected: polars.DataFrame, settings: DataSettings, seed: int
+) -> tuple[polars.DataFrame, polars.DataFrame]:
+    """Problems of the GRPO sources, with an integer answer where the contest wants one; and the rest as rejects.
+
+    Repetitions are those within the GRPO sources: the recipe trains on these problems in both stages.
+    """
     names = [source.name for source in settings.sources if source.grpo]
-    rows = _limit(kept.filter(polars.col("source").is_in(names)), settings.grpo_problems, seed)
+    different, _ = remove_repetitions(collected.filter(polars.col("source").is_in(names)), settings.near_duplicates)
+    rows = _limit(different, settings.grpo_problems, seed)
     if settings.answer_range is None:
         return rows.select("problem", "answer", "source"), polars.DataFrame(schema=REJECT_SCHEMA)
     low, high = settings.answer_range
@@ -181,15 +189,16 @@ def explain_rejects(
     columns = list(REJECT_SCHEMA)
     passes_any = (polars.col("passes").list.len() == 0) | polars.col("passes").list.any()
     reason = polars.when(passes_any).then(polars.lit("not drawn")).otherwise(polars.lit("outside the rules"))
-    undrawn = (
-        survey.filter(polars.col("reason").is_null()).join(chosen, on=rows, how="anti").with_columns(reason=reason)
-    )
-    early = polars.concat([survey.filter(polars.col("reason").is_not_null()), undrawn]).select(columns)
+    dropped = polars.col("reason").is_not_null()
+    undrawn = survey.filter(~dropped).join(chosen, on=rows, how="anti").with_columns(reason=reason)
     late = chosen.join(training, on=rows, how="anti").join(repeats, on=rows, how="anti")
+    limit = polars.when(polars.col("generations") == 0).then(polars.lit("for the GRPO set alone"))
     late = late.with_columns(
-        reason=polars.lit("beyond the limit of SFT problems"), excerpt=polars.col("key").str.slice(0, 200)
+        reason=limit.otherwise(polars.lit("beyond the limit of SFT problems")),
+        excerpt=polars.col("key").str.slice(0, 200),
     )
-    return polars.concat([early, repeats.select(columns), late.select(columns)]).sort(rows)
+    frames = (survey.filter(dropped), undrawn, repeats, late)
+    return polars.concat([frame.select(columns) for frame in frames]).sort(rows)
 
 
 def count_funnel(
@@ -213,7 +222,7 @@ def _lay_out(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.Data
     held_out = [("held-out", *row) for row in test.select("id", "problem").iter_rows()]
     for file in settings.decontaminate.files:
         path = resolve_path(file)
-        held_out += [(path.stem, row["id"], row["problem"]) for row in read_test_problems(path)]
+        held_out += [(path.stem, row["id"], row["problem"]) for row in read_problems(path, ["problem"])]
     schema = {"name": polars.String, "id": polars.String, "problem": polars.String}
     write_whole(polars.DataFrame(held_out, schema=schema, orient="row"), folder / "held_out.parquet")
     (folder / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str())

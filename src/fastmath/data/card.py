@@ -40,6 +40,8 @@ def _describe(folder: Path, recipe: Recipe) -> Iterator[str]:
     yield "\n## What became of every row\n\n| source | outcome | rows |\n| :-- | :-- | --: |"
     for source, outcomes in json.loads((folder / "funnel.json").read_text()).items():
         yield from (f"| {source} | {outcome} | {count:,} |" for outcome, count in outcomes.items())
+    repaired = polars.read_parquet(folder / "survey.parquet")["repaired"].sum()
+    yield f"\nLaTeX commands that had lost their backslash to an escape and were made whole: {repaired:,}."
     yield f"\n{_CHOICES}\n\n## Settings\n\n```yaml"
     yield yaml.safe_dump(recipe.data.model_dump(mode="json"), sort_keys=False) + "```"
 

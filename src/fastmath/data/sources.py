@@ -3,6 +3,7 @@
 import csv
 import fnmatch
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 from fastmath.answers.extract import extract_answer, to_int
 from fastmath.config import NanoDataSettings, SourceSettings
 from fastmath.data.nano import NanoSettings, generate_rows
-from fastmath.data.readers import Shard, list_files, list_shards, read_columns, read_shard
+from fastmath.data.readers import RawRow, Shard, list_files, list_shards, read_columns, read_shard
+from fastmath.data.repair import repair_text
 from fastmath.recipes import REPOSITORY_FOLDER, SettingsError
+
+logger = logging.getLogger(__name__)
 
 INSTRUCTION = "Please reason step by step"
 """How the instruction begins that Light-R1 appends to its problems; our own template adds one of its own."""
@@ -22,6 +26,7 @@ WANTED_COLUMNS = {
     "openr1": ("problem", "answer", "generations"),
     "light_r1": ("conversations",),
     "published": ("problem", "generation", "answer"),
+    "problems": ("problem", "answer"),
 }
 
 
@@ -112,21 +117,37 @@ def read_part(part: Part) -> Iterator[SourceRow | Reject]:
             yield Reject(source.name, index, f"malformed: {error}", "", excerpt)
 
 
-def read_test_problems(path: Path) -> Iterator[dict[str, str]]:
-    """Yield `id, problem, answer` of held-out problems from a JSONL file or a CSV, all as text.
+def read_problems(path: Path, wanted: Sequence[str] = ("problem", "answer")) -> Iterator[dict[str, str]]:
+    """Yield `id, problem, answer` of held-out problems from a CSV, JSON or JSONL file, all as text.
+
+    LaTeX commands that lost their backslash to an escape are made whole, and reported.
 
     Raises:
-        SettingsError: the file is missing or lacks a column.
+        SettingsError: the file is missing, lacks a column, or a row of it is broken.
     """
     if not path.is_file():
-        raise SettingsError(f"`data.test_path` is {path}, and there is no such file")
-    with path.open(newline="") as file:
-        rows: Iterable[dict[str, Any]] = csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, file)
-        for index, row in enumerate(rows):
-            missing = {"problem", "answer"} - row.keys()
-            if missing:
-                raise SettingsError(f"{path}, row {index}: no {', '.join(sorted(missing))}; found {', '.join(row)}")
-            yield {"id": str(row.get("id", index)), "problem": row["problem"], "answer": str(row["answer"])}
+        raise SettingsError(f"{path} names held-out problems, and there is no such file")
+    repaired, broken = 0, 0
+    for index, row in _read_rows(path):
+        if isinstance(row, str):
+            raise SettingsError(f"{path}, row {index}: {row}")
+        missing = set(wanted) - row.keys()
+        if missing:
+            raise SettingsError(f"{path}, row {index}: no {', '.join(sorted(missing))}; found {', '.join(row)}")
+        repair = repair_text(row["problem"])
+        repaired, broken = repaired + repair.repaired, broken + repair.broken
+        yield {"id": str(row.get("id", index)), "problem": repair.text, "answer": str(row.get("answer", ""))}
+    if repaired or broken:
+        logger.warning("%s: %d commands repaired, %d control characters unexplained", path.name, repaired, broken)
+
+
+def _read_rows(path: Path) -> Iterator[tuple[int, RawRow]]:
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            yield from enumerate(csv.DictReader(file))
+    else:
+        for shard in list_shards([path]):
+            yield from read_shard(shard)
 
 
 def resolve_path(path: str) -> Path:
@@ -238,6 +259,10 @@ def _read_published(name: str, index: int, record: dict[str, Any]) -> SourceRow:
     )
 
 
+def _read_problem(name: str, index: int, record: dict[str, Any]) -> SourceRow:
+    return SourceRow(name, index, None, _require_text(record, "problem"), _read_answer(record), (), (), ())
+
+
 def canonical_answer(answer: str) -> str:
     """An answer that is an integer as one, so that `025` and `27.0` are 25 and 27; any other as it is."""
     integer = to_int(answer)
@@ -263,4 +288,5 @@ _READERS = {
     "openr1": _read_openr1,
     "light_r1": _read_light_r1,
     "published": _read_published,
+    "problems": _read_problem,
 }

@@ -52,7 +52,7 @@ CHOSEN_SCHEMA = polars.Schema(
         "tokens": polars.Int64,
     }
 )
-"""A chosen row with the correct generation of fewest tokens."""
+"""A chosen row with the correct generation of fewest tokens; null where its source has none."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _survey_row(
     row: SourceRow, correct: tuple[bool, ...], counter: TokenCounter, held_out: HeldOut, part: Part
 ) -> tuple[object, ...]:
     repair = repair_text(row.problem)
-    accuracy = share_correct(correct)
+    accuracy = share_correct(correct) if correct else None
     reason, detail = None, ""
     match = held_out.match(repair.text)
     if repair.broken:
@@ -154,10 +154,10 @@ def _survey_row(
     elif match is not None:
         reason = "stands in the held-out problems"
         detail = f"{match.name} {match.id}: " + ("same text" if match.exact else f"{match.share:.0%} of its n-grams")
-    elif not any(correct):
+    elif correct and not any(correct):
         reason, detail = "no correct generation", f"of {len(correct)}"
-    passes = [] if reason else _passes(row, correct, accuracy, counter, part)
-    excerpt = repair.text[:200] if reason or not any(passes) else ""
+    passes = [] if reason or accuracy is None else _passes(row, correct, accuracy, counter, part)
+    excerpt = "" if any(passes) else repair.text[:200]
     return (
         *(
             row.source,
@@ -190,11 +190,15 @@ def _collect_rows(
     while batch := list(islice(rows, BATCH_ROWS)):
         for row, correct in zip(batch, judge_generations(batch, verifier), strict=True):
             texts = [text for text, right in zip(row.generations, correct, strict=True) if right]
+            problem = repair_text(row.problem).text
+            if not texts:
+                yield row.source, row.index, problem, None, row.answer, None
+                continue
             best, tokens = counter.shortest(texts)
-            generation = repair_text(texts[best])
-            if generation.repaired or generation.text != texts[best]:
-                tokens = counter.count(generation.text)
-            yield row.source, row.index, repair_text(row.problem).text, generation.text, row.answer, tokens
+            generation = repair_text(texts[best]).text
+            if generation != texts[best]:
+                tokens = counter.count(generation)
+            yield row.source, row.index, problem, generation, row.answer, tokens
 
 
 @functools.lru_cache(maxsize=1)
