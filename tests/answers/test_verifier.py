@@ -140,6 +140,7 @@ def test_hostile_input_is_survived(verifier: Verifier, tmp_path: Path, name: str
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_three_hundred_hostile_inputs_leave_everything_as_it_was() -> None:
     texts = [f"{text}+{index}" for index in range(-(-300 // len(HOSTILE))) for text in HOSTILE.values()][:300]
     with Verifier(workers=2, cpu_seconds=0.2) as verifier:
