@@ -24,6 +24,9 @@ from fastmath.answers.notation import rewrite_notation
         (r"0.1\overline{6}", r"\frac{1}{6}"),  # (16 - 1) / 90
         (r"2.\overline{18}", r"\frac{24}{11}"),  # (218 - 2) / 99
         ("3 1/2", r"3\frac{1}{2}"),
+        ("1 234 567", "1234567"),
+        (r"\sin 30^\circ", r"\sin(\frac{30\pi}{180})"),
+        (r"\cos(60^{\circ})", r"\cos(\frac{60\pi}{180})"),
         (r"\sin^2 t", r"\sin^{2}{t}"),
         (r"\langle 1, 2\rangle", "( 1, 2)"),
         (r"\begin{cases} x+y=1\\ x-y=3 \end{cases}", "x+y=1, x-y=3"),
@@ -37,7 +40,22 @@ def test_what_is_misread_is_rewritten(answer: str, rewritten: str) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        *("$5$", "1,2", "(1,000, 2)", "12e", "e^{2}", "2e", "x_1 1/2", r"\sin^2 tx", r"\sin^{-1} x", "pounds 5"),
+        *(
+            "2**3",
+            "1 23",
+            "1 234 x",
+            r"30^\circ",
+            "$5$",
+            "1,2",
+            "(1,000, 2)",
+            "12e",
+            "e^{2}",
+            "2e",
+            "x_1 1/2",
+            r"\sin^2 tx",
+            r"\sin^{-1} x",
+            "pounds 5",
+        ),
         *(r"\begin{cases} x & x>0\\ -x & x<0\end{cases}", r"k = 45 \text{ and } n = 2", "1 or 2", "1.2345e99999999"),
     ],
 )

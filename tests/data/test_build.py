@@ -200,3 +200,20 @@ def test_real_traces_pass_the_same_selection_by_configuration_alone(tmp_path):
     funnel = json.loads((folder / "funnel.json").read_text())
     assert {name: outcomes["rows"] for name, outcomes in funnel.items()} == {"openr1": 5, "distill": 15, "light": 5}
     assert len(polars.read_parquet(folder / "sft.parquet")) == sum(outcomes["kept"] for outcomes in funnel.values()) > 0
+
+
+def test_of_ten_boxes_the_last_one_is_the_answer(tmp_path):
+    row = make_row("p 1", answer="9")
+    boxes = " ".join(rf"\boxed{{{number}}}" for number in range(10))
+    row |= {"generations": [f"<think>\n{boxes}\n</think>"] * 2, "correctness_math_verify": None}
+    assert len(polars.read_parquet(build_from(tmp_path, [row]) / "sft.parquet")) == 1
+
+
+def test_a_trace_of_five_megabytes_is_measured_like_any_other(tmp_path):
+    row = make_row("p 1", generations=1)
+    row["generations"] = ["<think>\n" + "so we go on " * 450_000 + "\n</think>\n\\boxed{7}"]
+    source = {"name": "made", "kind": "openr1", "path": write_rows(tmp_path / "rows.jsonl", [row])}
+    source["rules"] = [{"name": "long", "trace_tokens_above": 1_000_000}]
+    sft = polars.read_parquet(run(tmp_path / "run", **{"data.sources": [source]}) / "sft.parquet")
+    # Four words each, none of fewer tokens than one
+    assert sft["tokens"].item() > 4 * 450_000

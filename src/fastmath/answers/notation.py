@@ -26,6 +26,10 @@ _REPEATING = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\overline\s*\{\s*([0-9]+
 _FUNCTION_POWER = re.compile(
     r"\\(sin|cos|tan|cot|sec|csc|log|ln)\s*\^\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))\s*([A-Za-z])(?![A-Za-z])"
 )
+_SPACED_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?: [0-9]{3})+")
+_DEGREES = re.compile(
+    r"(\\(?:sin|cos|tan|cot|sec|csc))\s*(?:\(\s*|\{\s*)?([0-9]{1,4})\s*\^\s*\{?\s*\\circ\s*\}?(?:\s*\)|\s*\})?"
+)
 _ANGLES = re.compile(r"\\langle(?![A-Za-z])((?:(?!\\langle)[^<>])*?)\\rangle(?![A-Za-z])")
 _CASES = re.compile(r"\\begin\s*\{cases\}((?:(?!\\begin).)*?)\\end\s*\{cases\}", re.DOTALL)
 _LINE = re.compile(r"\\\\|\n")
@@ -54,8 +58,18 @@ def write_out_mixed_numbers(answer: str) -> str:
 
 
 def join_thousands(answer: str) -> str:
-    r"""`1\ 000`, `1\,000`, `1{,}000` and `1~000` are 1000; a plain comma, which also separates, is left alone."""
+    r"""`1\ 000`, `1\,000`, `1{,}000` and `1~000` are 1000, and so is `1 000` where nothing else stands.
+
+    A plain comma, which also separates, is left alone.
+    """
+    if _SPACED_THOUSANDS.fullmatch(answer.strip()):
+        return answer.replace(" ", "")
     return _THOUSANDS.sub(lambda match: re.sub("[^0-9]", "", match[0]), answer)
+
+
+def write_out_degrees(answer: str) -> str:
+    r"""`\sin 30^\circ` is the sine of 30 degrees, `\sin(\frac{30\pi}{180})`, and not of 30."""
+    return _DEGREES.sub(r"\1(\\frac{\2\\pi}{180})", answer)
 
 
 def write_out_scales(answer: str) -> str:
@@ -119,6 +133,7 @@ RULES: tuple[Callable[[str], str], ...] = (
     write_out_exponents,
     write_out_repetitions,
     brace_function_powers,
+    write_out_degrees,
     round_angles,
     list_cases,
     group_assignments,
