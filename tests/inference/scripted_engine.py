@@ -24,10 +24,11 @@ def make_tokenizer() -> Qwen2Tokenizer:
 
 @dataclass(frozen=True)
 class Sample:
-    """One written sample: its text, the seconds it takes, or the error that it fails with."""
+    """One written sample: its text, the seconds it takes, whether its budget cut it, or the error it fails with."""
 
     text: str = TEXT
     seconds: float = 0.0
+    cut: bool = False
     error: Exception | None = None
 
 
@@ -38,11 +39,15 @@ def boxed(answer: int, seconds: float = 0.0) -> Sample:
 
 @dataclass
 class ScriptedEngine:
-    """Gives sample `i` of every question the text `script[i]`; `aborted` holds the requests that were ended."""
+    """Gives sample `i` of every question the text `script[i]`, and `harvest` to every sample that is harvested.
+
+    `aborted` holds the requests that were ended.
+    """
 
     script: Sequence[Sample]
     tokenizer: Qwen2Tokenizer = field(default_factory=make_tokenizer)
     aborted: list[str] = field(default_factory=list)
+    harvest: str = "9}"
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -55,6 +60,9 @@ class ScriptedEngine:
         sample = self.script[int(request_id.rpartition("-")[2]) % len(self.script)]
         if sample.error is not None:
             raise sample.error
+        if "-harvest-" in request_id:
+            yield Chunk(tuple(self.tokenizer(self.harvest)["input_ids"]), "stop")
+            return
         ids = tuple(self.tokenizer(sample.text)["input_ids"])
         # All but the end of the reasoning comes at once.
         yield Chunk(ids[:-1], None)
@@ -65,7 +73,7 @@ class ScriptedEngine:
         if request_id in self.aborted:
             yield Chunk((), "abort")
         else:
-            yield Chunk(ids[-1:], "stop")
+            yield Chunk(ids[-1:], "length" if sample.cut else "stop")
 
     async def abort(self, request_ids: Iterable[str]) -> None:
         self.aborted += request_ids

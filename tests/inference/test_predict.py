@@ -17,7 +17,12 @@ from fastmath.inference.solver import SolverRules
 
 
 def make_kernel(
-    folder: Path, *script: Sample, seconds: float = 20.0, questions: int = 2, stop: SampleStop = "think_end"
+    folder: Path,
+    *script: Sample,
+    seconds: float = 20.0,
+    questions: int = 2,
+    stop: SampleStop = "think_end",
+    **rules: float,
 ) -> Kernel:
     engine = ScriptedEngine(script)
     return Kernel(
@@ -25,7 +30,7 @@ def make_kernel(
         profile=CONTESTS["aimo2"],
         system_prompt=None,
         sampling=Sampling(64, 1.0, 1.0, stop),
-        rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=5),
+        rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=5, **rules),
         clock=ClockRules(seconds, questions, reserve_share=0.0),
         journal=folder / "questions.jsonl",
     )
@@ -142,3 +147,21 @@ def test_sample_that_stops_at_its_box_votes_before_its_reasoning_ends(tmp_path: 
 def test_reasoning_that_goes_on_has_no_vote_yet(tmp_path: Path) -> None:
     ask(make_kernel(tmp_path, boxed(7, 60.0), seconds=1.0))
     assert read_record(tmp_path)["votes"] == []
+
+
+def test_before_the_deadline_live_samples_are_made_to_answer(tmp_path: Path) -> None:
+    # All samples would take a minute; asked for their answers they say 9.
+    answer = ask(make_kernel(tmp_path, boxed(7, 60.0), seconds=2.0, harvest_seconds=0.5)).item(0, "answer")
+    assert (answer, set(read_record(tmp_path)["votes"])) == (9, {9})
+
+
+def test_a_harvest_breaks_a_tie_that_time_has_left(tmp_path: Path) -> None:
+    script = [boxed(7), boxed(3), *[boxed(3, 60.0)] * 6]
+    assert ask(make_kernel(tmp_path, *script, seconds=2.0, harvest_seconds=0.5)).item(0, "answer") == 9
+
+
+def test_reasoning_that_its_budget_cut_votes_only_where_it_has_a_weight(tmp_path: Path) -> None:
+    ask(make_kernel(tmp_path, Sample("So \\boxed{7}, but", cut=True)))
+    assert read_record(tmp_path)["votes"] == []
+    ask(make_kernel(tmp_path, Sample("So \\boxed{7}, but", cut=True), cut_weight=0.5))
+    assert set(read_record(tmp_path)["votes"]) == {7}

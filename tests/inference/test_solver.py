@@ -11,6 +11,7 @@ from fastmath.inference.solver import (
     Failed,
     Finished,
     Grew,
+    Harvest,
     Solver,
     SolverRules,
     Start,
@@ -118,6 +119,46 @@ def test_vote_after_the_answer_does_not_count() -> None:
     solver.handle(TimePassed(), 30.0)
     solver.handle(Finished(0, 40, 7), 30.1)
     assert solver.votes == []
+
+
+HARVESTING = SolverRules((2, 2, 4), 0.85, 0.5, 5, harvest_seconds=2.0, harvest_weight=0.5)
+
+
+def test_before_the_deadline_live_samples_are_harvested_once() -> None:
+    solver = Solver(HARVESTING, ALLOTMENT)
+    solver.begin(0.0)
+    assert solver.handle(TimePassed(), 28.0) == [Harvest((0, 1))]
+    assert solver.handle(TimePassed(), 28.5) == []
+
+
+def test_the_solver_wakes_for_the_harvest() -> None:
+    solver = Solver(HARVESTING, ALLOTMENT)
+    solver.begin(0.0)
+    assert solver.next_wakeup == 28.0
+
+
+def test_harvested_votes_decide_by_their_lower_weight() -> None:
+    solver = Solver(HARVESTING, ALLOTMENT)
+    solver.begin(0.0)
+    solver.handle(TimePassed(), 28.0)
+    # One vote of 0.5 against 0.5 at most that is still to come, which would lose the tie.
+    assert solver.handle(Finished(0, 50, 7, "harvested"), 28.1) == [Abort((1,)), Answer(7, "cannot be overtaken")]
+
+
+def test_a_trace_said_twice_weighs_what_the_rules_say() -> None:
+    solver = Solver(SolverRules((2, 2, 4), 0.99, 0.5, 5, repeat_weight=0.25), ALLOTMENT)
+    solver.begin(0.0)
+    for sample in (0, 1):
+        solver.handle(Finished(sample, 40, 7, trace=1), 1.0)
+    assert solver.tally == {7: 1.25}
+
+
+def test_the_stop_rule_counts_weights_as_the_vote_does() -> None:
+    # 1.0 against 0.25 has a posterior below that of one vote against none, 0.75, though two of two have answered.
+    solver = Solver(SolverRules((2,), 0.9, 1.0, 5, cut_weight=0.25), ALLOTMENT)
+    solver.begin(0.0)
+    solver.handle(Finished(0, 40, 3, "cut"), 1.0)
+    assert solver.handle(Finished(1, 40, 7), 2.0) == [Answer(7, "cannot be overtaken")]
 
 
 event_kinds = st.sampled_from(["finish", "empty", "fail", "time"])

@@ -1,6 +1,7 @@
 """Votes: who leads, what is decided, and what cannot change any more."""
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -32,23 +33,41 @@ def test_tie_goes_to_the_answer_given_first() -> None:
 
 
 def test_weights_are_summed() -> None:
-    # 3 weighs 1 + 1, 7 weighs 3.
-    assert leading_answer(count_votes([Vote(3), Vote(7, 3), Vote(3)])) == 7
+    # 3 weighs 0.25 + 0.5, 7 weighs 1.
+    assert leading_answer(count_votes([Vote(3, 0.25), Vote(7), Vote(3, 0.5)])) == 7
 
 
-def test_weight_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="weighs 0"):
-        count_votes([Vote(7, 0)])
+@pytest.mark.parametrize("weight", [0.0, -1.0, 1.5])
+def test_a_weight_of_nothing_or_of_more_than_one_sample_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match=f"weighs {weight}; want more than 0 and at most 1"):
+        count_votes([Vote(7, weight)])
+
+
+def test_posterior_of_half_a_vote_against_none() -> None:
+    # Beta(1.5, 1) above 1/2: 1 - (1/2)^1.5.
+    assert posterior_of_lead(0.5, 0.0) == pytest.approx(1 - 0.5**1.5)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_posterior_of_whole_weights_counts_tosses_of_a_coin(leader: int, runner_up: int) -> None:
+    tosses = leader + runner_up + 1
+    heads = sum(math.comb(tosses, count) for count in range(leader + 1))
+    assert posterior_of_lead(leader, runner_up) == pytest.approx(heads / 2**tosses, abs=1e-12)
+
+
+@given(st.floats(0, 40), st.floats(0, 40))
+def test_posterior_of_a_lead_and_of_its_mirror_make_one(first: float, second: float) -> None:
+    assert posterior_of_lead(first, second) + posterior_of_lead(second, first) == pytest.approx(1.0)
 
 
 def test_posterior_of_two_against_none() -> None:
     # Beta(3, 1) above 1/2: 1 - (1/2)^3 = 0.875.
-    assert posterior_of_lead(2, 0) == 0.875
+    assert posterior_of_lead(2, 0) == pytest.approx(0.875)
 
 
 def test_posterior_of_three_against_one() -> None:
     # At most 3 heads in 5 tosses: (1 + 5 + 10 + 10) / 32 = 0.8125.
-    assert posterior_of_lead(3, 1) == 0.8125
+    assert posterior_of_lead(3, 1) == pytest.approx(0.8125)
 
 
 @given(st.integers(0, 20))

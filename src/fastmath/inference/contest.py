@@ -5,6 +5,7 @@ under a clock that is a share of it, so that the limit means the same on every m
 """
 
 import asyncio
+import dataclasses
 import json
 import logging
 import time
@@ -161,10 +162,16 @@ def build_kernel(
         profile=CONTESTS[settings.profile],
         system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
         sampling=make_sampling(settings),
-        rules=SolverRules(settings.waves, settings.stop_posterior, settings.patience, settings.fallback_answer),
+        rules=make_rules(settings),
         clock=ClockRules(limit, questions, settings.most_shares),
         journal=journal,
     )
+
+
+def make_rules(settings: KernelSettings) -> SolverRules:
+    """How the kernel decides a question."""
+    names = [item.name for item in dataclasses.fields(SolverRules)]
+    return SolverRules(**{name: getattr(settings, name) for name in names})
 
 
 def make_sampling(settings: KernelSettings) -> Sampling:

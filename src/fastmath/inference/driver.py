@@ -3,18 +3,36 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastmath.answers.contests import ContestProfile, contest_answer
-from fastmath.answers.extract import extract_answer
+from fastmath.answers.extract import extract_answer, extract_boxed
+from fastmath.answers.prompts import THINK_END
 from fastmath.inference.engines import Chunk, Engine, Sampling
-from fastmath.inference.solver import Abort, Action, Answer, Event, Failed, Finished, Grew, Solver, Start, TimePassed
+from fastmath.inference.solver import (
+    Abort,
+    Action,
+    Answer,
+    End,
+    Event,
+    Failed,
+    Finished,
+    Grew,
+    Harvest,
+    Solver,
+    Start,
+    TimePassed,
+)
 
 logger = logging.getLogger(__name__)
 
 ABORT_SECONDS = 0.5
 """Longest wait for aborted samples to say how many tokens they had."""
+HARVEST_TEXT = f"\n{THINK_END}\n\n\\boxed{{"
+"""Put in the mouth of a sample that is out of time; a few tokens more are its answer."""
+HARVEST_TOKENS = 12
 
 
 @dataclass
@@ -40,6 +58,8 @@ class Driver:
     elapsed: Callable[[], float]
     _events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
     _samples: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _requests: dict[int, str] = field(default_factory=dict)
+    _tokens: dict[int, list[int]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Pass events to the solver and carry out its actions until it has answered."""
@@ -69,37 +89,64 @@ class Driver:
             match action:
                 case Start(samples):
                     for sample in samples:
-                        self._start(sample)
+                        self._start(sample, f"{self.name}-{sample}", self._draw)
+                case Harvest(samples):
+                    for sample in samples:
+                        self._samples[sample].cancel()  # its stream is closed, and with it the request
+                        self._start(sample, f"{self.name}-harvest-{sample}", self._harvest)
                 case Abort(samples):
-                    await self.engine.abort([self._request_id(sample) for sample in samples])
+                    await self.engine.abort([self._requests[sample] for sample in samples])
                 case Answer(answer, reason):
                     logger.debug("%s: answered %d (%s)", self.name, answer, reason)
 
-    def _start(self, sample: int) -> None:
+    def _start(self, sample: int, request: str, work: Callable[[int, str], Coroutine[Any, Any, None]]) -> None:
         def report_failure(task: asyncio.Task[None]) -> None:
             error = None if task.cancelled() else task.exception()
             if error is not None:
-                logger.error("sample %s failed", self._request_id(sample), exc_info=error)
+                logger.error("sample %s failed", request, exc_info=error)
                 self._events.put_nowait(Failed(sample, f"{type(error).__name__}: {error}"))
 
-        task = asyncio.create_task(self._draw(sample))
+        self._requests[sample] = request
+        self._tokens.setdefault(sample, [])
+        task = asyncio.create_task(work(sample, request))
         task.add_done_callback(report_failure)
         self._samples[sample] = task
 
-    async def _draw(self, sample: int) -> None:
-        tokens: list[int] = []
-        async with contextlib.aclosing(
-            self.engine.stream(self._request_id(sample), self.prompt, self.sampling)
-        ) as stream:
+    async def _draw(self, sample: int, request: str) -> None:
+        tokens = self._tokens[sample]
+        finish_reason = None
+        async with contextlib.aclosing(self.engine.stream(request, self.prompt, self.sampling)) as stream:
             async for chunk in stream:
                 tokens += chunk.token_ids
+                finish_reason = chunk.finish_reason
                 answer = self._read_open_box(tokens, chunk)
                 if answer is not None:
-                    self._events.put_nowait(Finished(sample, len(tokens), answer))
+                    self._finish(sample, answer, "ended")
                     return
                 self._events.put_nowait(Grew(sample, len(tokens)))
-        answer = contest_answer(extract_answer(self.engine.tokenizer.decode(tokens)), self.profile)
-        self._events.put_nowait(Finished(sample, len(tokens), answer))
+        cut = finish_reason == "length"
+        text = extract_answer(self.engine.tokenizer.decode(tokens), require_finished=not cut)
+        self._finish(sample, contest_answer(text, self.profile), "cut" if cut else "ended")
+
+    async def _harvest(self, sample: int, request: str) -> None:
+        """Let a sample that is out of time say its answer; what it has said so far is in the engine's prefix cache."""
+        closing = self.engine.tokenizer(HARVEST_TEXT, add_special_tokens=False)["input_ids"]
+        prompt = [*self.prompt, *self._tokens[sample], *closing]
+        sampling = Sampling(HARVEST_TOKENS, temperature=0.0, top_p=1.0)
+        said: list[int] = []
+        box = None
+        async with contextlib.aclosing(self.engine.stream(request, prompt, sampling)) as stream:
+            async for chunk in stream:
+                said += chunk.token_ids
+                box = extract_boxed(r"\boxed{" + self.engine.tokenizer.decode(said))
+                if box is not None:
+                    break
+        self._tokens[sample] += said
+        self._finish(sample, contest_answer(box, self.profile), "harvested")
+
+    def _finish(self, sample: int, answer: int | None, end: End) -> None:
+        tokens = self._tokens[sample]
+        self._events.put_nowait(Finished(sample, len(tokens), answer, end, hash(tuple(tokens))))
 
     def _read_open_box(self, tokens: Sequence[int], chunk: Chunk) -> int | None:
         """The answer of reasoning that goes on behind its first complete box, None where the end is waited for."""
@@ -108,6 +155,3 @@ class Driver:
             return None
         text = self.engine.tokenizer.decode(tokens)
         return contest_answer(extract_answer(text, require_finished=False), self.profile)
-
-    def _request_id(self, sample: int) -> str:
-        return f"{self.name}-{sample}"

@@ -9,8 +9,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-Tally = Mapping[int, int]
+Tally = Mapping[int, float]
 """Answer → summed weight, in the order in which the answers were first given."""
+
+MAX_WEIGHT = 1.0
+"""Weight of a sample that ended its reasoning by itself; no vote weighs more."""
+
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Vote:
     """One sample's answer and what it weighs."""
 
     answer: int
-    weight: int = 1
+    weight: float = MAX_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,21 @@ class Decision:
     reason: str
 
 
-def count_votes(votes: Iterable[Vote]) -> dict[int, int]:
+def count_votes(votes: Iterable[Vote]) -> dict[int, float]:
     """Sum the weights by answer, keeping the order in which the answers were first given.
 
     Raises:
-        ValueError: a weight below 1.
+        ValueError: a weight that is not above 0 and at most `MAX_WEIGHT`.
 
-    Example: votes for 0, 7, 0 give `{0: 2, 7: 1}`.
+    Example: votes for 0, 7, 0 give `{0: 2.0, 7: 1.0}`.
     """
-    tally: dict[int, int] = {}
+    tally: dict[int, float] = {}
     for vote in votes:
-        if vote.weight < 1:
-            raise ValueError(f"a vote for {vote.answer} weighs {vote.weight}; want a positive integer")
-        tally[vote.answer] = tally.get(vote.answer, 0) + vote.weight
+        if not 0 < vote.weight <= MAX_WEIGHT:
+            raise ValueError(
+                f"a vote for {vote.answer} weighs {vote.weight}; want more than 0 and at most {MAX_WEIGHT}"
+            )
+        tally[vote.answer] = tally.get(vote.answer, 0.0) + vote.weight
     return tally
 
 
@@ -50,26 +57,41 @@ def leading_answer(tally: Tally) -> int | None:
     return max(tally, key=tally.__getitem__, default=None)
 
 
-def leading_weights(tally: Tally) -> tuple[int, int]:
+def leading_weights(tally: Tally) -> tuple[float, float]:
     """Weights of the leader and of the runner-up; 0 where there is none."""
-    first, second = [*sorted(tally.values(), reverse=True), 0, 0][:2]
+    first, second = [*sorted(tally.values(), reverse=True), 0.0, 0.0][:2]
     return first, second
 
 
-def posterior_of_lead(leader: int, runner_up: int) -> float:
+def posterior_of_lead(leader: float, runner_up: float) -> float:
     r"""Probability that the leader's share against the runner-up alone exceeds one half, given a uniform prior.
 
-    With `a` and `b` votes the share is Beta(a+1, b+1) distributed, and P(share > 1/2) equals the chance of at most
-    `a` heads in `a+b+1` tosses of a fair coin (Aggarwal et al. 2023, Adaptive-Consistency).
+    With weights `a` and `b` the share is Beta(a+1, b+1) distributed, and P(share > 1/2) = I(1/2; b+1, a+1), the
+    regularised incomplete beta function (Aggarwal et al. 2023, Adaptive-Consistency). For whole weights it equals the
+    chance of at most `a` heads in `a+b+1` tosses of a fair coin.
 
-    Example: 2 against 0: (C(3,0) + C(3,1) + C(3,2)) / 2^3 = 7/8 = 0.875.
+    Example: 2 against 0: (C(3,0) + C(3,1) + C(3,2)) / 2^3 = 7/8 = 0.875; 0.5 against 0: 1 - (1/2)^1.5 = 0.646.
     """
-    tosses = leader + runner_up + 1
-    return sum(math.comb(tosses, heads) for heads in range(leader + 1)) / 2**tosses
+    # Exactly one half: a tie is no lead, not even by a rounding error.
+    return 0.5 if leader == runner_up else _incomplete_beta_at_half(runner_up + 1.0, leader + 1.0)
 
 
-def cannot_be_overtaken(tally: Tally, pending: int) -> bool:
-    """Whether the leader wins however the `pending` samples, of weight 1 each, vote.
+def _incomplete_beta_at_half(a: float, b: float) -> float:
+    """I(1/2; a, b) by its series in x^a (1-x)^b / (a B(a, b)); DLMF 8.17.8: all terms positive, ratio below 1/2."""
+    if a < b:  # the series converges faster where the mean lies above one half
+        return 1.0 - _incomplete_beta_at_half(b, a)
+    logarithm = math.lgamma(a + b) - math.lgamma(a + 1.0) - math.lgamma(b) - (a + b) * math.log(2.0)
+    term = total = 1.0
+    count = 0
+    while term > 1e-16 * total:
+        term *= 0.5 * (a + b + count) / (a + 1.0 + count)
+        total += term
+        count += 1
+    return math.exp(logarithm) * total
+
+
+def cannot_be_overtaken(tally: Tally, pending: float) -> bool:
+    """Whether the leader wins however the weight that is still `pending` is given.
 
     A rival given earlier than the leader wins a tie, one given later or not at all loses it.
     """
@@ -86,12 +108,12 @@ def cannot_be_overtaken(tally: Tally, pending: int) -> bool:
     )
 
 
-def decide(tally: Tally, pending: int, stop_posterior: float) -> Decision | None:
+def decide(tally: Tally, pending: float, stop_posterior: float) -> Decision | None:
     """Decide the vote if the leader cannot be overtaken, or leads with at least probability `stop_posterior`.
 
     Args:
         tally: the votes so far.
-        pending: samples that run or have not been started.
+        pending: weight at most of the samples that run or have not been started.
         stop_posterior: probability, see `posterior_of_lead`, at which a vote counts as decided; at 1 none does.
 
     Example: `{7: 2}` with 14 pending is decided at 0.85, by 0.875, and undecided at 0.9.
@@ -101,7 +123,7 @@ def decide(tally: Tally, pending: int, stop_posterior: float) -> Decision | None
         return None
     if cannot_be_overtaken(tally, pending):
         return Decision(leader, "cannot be overtaken")
-    if posterior_of_lead(*leading_weights(tally)) >= stop_posterior:
+    if posterior_of_lead(*leading_weights(tally)) >= stop_posterior - _ROUNDING:
         return Decision(leader, "posterior")
     return None
 
