@@ -271,6 +271,7 @@ class KernelSettings(Section):
             probability asked for falls, to one half at the end of the share.
         most_shares: even shares of the time left that one question may take at most.
         fallback_answer: answered when no sample voted.
+        hang_seconds: without a token from any live sample for so long the engine is replaced.
         harvest_seconds: so long before a question's deadline every live sample is made to say its answer; 0 asks none.
         harvest_weight, cut_weight, repeat_weight: of such a vote, of a box in reasoning that the token budget cut, and
             of a trace that an earlier sample gave word for word; a sample that ended by itself weighs 1.
@@ -290,6 +291,7 @@ class KernelSettings(Section):
     patience: float = Field(0.75, ge=0, le=1)
     most_shares: float = Field(3.0, ge=1)
     fallback_answer: int = 0
+    hang_seconds: float = Field(60.0, gt=0)
     harvest_seconds: float = Field(10.0, ge=0)
     harvest_weight: float = Field(0.5, gt=0, le=1)
     cut_weight: float = Field(0.0, ge=0, le=1)

@@ -48,6 +48,8 @@ class ScriptedEngine:
     tokenizer: Qwen2Tokenizer = field(default_factory=make_tokenizer)
     aborted: list[str] = field(default_factory=list)
     harvest: str = "9}"
+    is_alive: bool = True
+    killed: bool = False
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -74,6 +76,12 @@ class ScriptedEngine:
             yield Chunk((), "abort")
         else:
             yield Chunk(ids[-1:], "length" if sample.cut else "stop")
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def close(self) -> None:
+        self.kill()
 
     async def abort(self, request_ids: Iterable[str]) -> None:
         self.aborted += request_ids

@@ -54,15 +54,19 @@ def test_last_chunk_says_why_the_sample_ended(engine: AsyncEngine) -> None:
     assert chunks[-1].finish_reason in ("stop", "length")
 
 
-def test_aborted_sample_ends_with_abort(engine: AsyncEngine) -> None:
+def test_aborted_sample_ends_with_abort_and_is_gone_from_the_engine(engine: AsyncEngine) -> None:
     async def draw() -> list[Chunk]:
-        # So long a budget that a random model cannot have ended before it is aborted.
-        task = asyncio.create_task(collect(engine, "abort", 100, prompt_of(engine)))
-        await asyncio.sleep(0.02)
-        await engine.abort(["abort"])
-        return await task
+        chunks = []
+        async for chunk in engine.stream("abort", prompt_of(engine), Sampling(100, 1.0, 1.0)):
+            if not chunks:  # the engine has it now, and has most of its budget left
+                await engine.abort(["abort"])
+            chunks.append(chunk)
+        return chunks
 
-    assert engine.run(draw())[-1].finish_reason == "abort"
+    chunks = engine.run(draw())
+    assert chunks[-1].finish_reason == "abort"
+    assert sum(len(chunk.token_ids) for chunk in chunks) < 100
+    assert engine._llm.get_num_unfinished_requests() == 0
 
 
 def test_prompt_longer_than_the_context_is_refused(engine: AsyncEngine) -> None:

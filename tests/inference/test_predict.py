@@ -12,8 +12,10 @@ from fastmath.config import SampleStop
 from fastmath.inference.clock import ClockRules
 from fastmath.inference.engines import Engine, Sampling
 from fastmath.inference.gateway import LocalGateway
+from fastmath.inference.journal import Journal
 from fastmath.inference.kernel import Kernel
 from fastmath.inference.solver import SolverRules
+from fastmath.inference.supervision import EngineKeeper
 
 
 def make_kernel(
@@ -26,13 +28,13 @@ def make_kernel(
 ) -> Kernel:
     engine = ScriptedEngine(script)
     return Kernel(
-        start_engine=lambda: engine,
+        keeper=EngineKeeper(lambda _: engine),
         profile=CONTESTS["aimo2"],
         system_prompt=None,
         sampling=Sampling(64, 1.0, 1.0, stop),
         rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=5, **rules),
         clock=ClockRules(seconds, questions, reserve_share=0.0),
-        journal=folder / "questions.jsonl",
+        journal=Journal(folder / "questions.jsonl", {"model": "scripted"}),
     )
 
 
@@ -69,7 +71,7 @@ def test_split_vote_is_settled_by_the_later_waves(tmp_path: Path) -> None:
 def test_straggler_is_aborted(tmp_path: Path) -> None:
     kernel = make_kernel(tmp_path, boxed(7), boxed(3), boxed(7, 60.0), boxed(7), boxed(7), boxed(7), boxed(7), boxed(7))
     ask(kernel)
-    assert "q0-2" in kernel.start_engine().aborted
+    assert "q0-2" in kernel.keeper.wait(None).aborted
 
 
 def test_deadline_answers_the_vote_so_far(tmp_path: Path) -> None:
@@ -95,34 +97,34 @@ def test_failure_of_a_sample_is_journaled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("no memory"), SystemExit(3), MemoryError()])
 def test_engine_that_does_not_start_costs_no_answer(tmp_path: Path, error: BaseException) -> None:
-    def fail() -> Engine:
+    def fail(_: float) -> Engine:
         raise error
 
     kernel = make_kernel(tmp_path, boxed(7))
-    kernel.start_engine = fail
+    kernel.keeper = EngineKeeper(fail)
     assert ask(kernel).row(0) == ("a", 5)
 
 
 def test_interrupt_passes_through(tmp_path: Path) -> None:
-    def interrupt() -> Engine:
+    def interrupt(_: float) -> Engine:
         raise KeyboardInterrupt
 
     kernel = make_kernel(tmp_path, boxed(7))
-    kernel.start_engine = interrupt
+    kernel.keeper = EngineKeeper(interrupt)
     with pytest.raises(KeyboardInterrupt):
         ask(kernel)
 
 
 def test_journal_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
     kernel = make_kernel(tmp_path, boxed(7))
-    kernel.journal = tmp_path / "missing" / "questions.jsonl"
+    kernel.journal = Journal(tmp_path / "missing" / "questions.jsonl", {})
     assert ask(kernel).item(0, "answer") == 7
 
 
 def test_tokens_of_all_samples_are_counted(tmp_path: Path) -> None:
     kernel = make_kernel(tmp_path, boxed(7))
     ask(kernel)
-    tokens = len(kernel.start_engine().tokenizer(boxed(7).text)["input_ids"])
+    tokens = len(kernel.keeper.wait(None).tokenizer(boxed(7).text)["input_ids"])
     # Two samples finished whole; no other was started.
     assert read_record(tmp_path)["tokens"] == 2 * tokens
 
@@ -163,5 +165,7 @@ def test_a_harvest_breaks_a_tie_that_time_has_left(tmp_path: Path) -> None:
 def test_reasoning_that_its_budget_cut_votes_only_where_it_has_a_weight(tmp_path: Path) -> None:
     ask(make_kernel(tmp_path, Sample("So \\boxed{7}, but", cut=True)))
     assert read_record(tmp_path)["votes"] == []
-    ask(make_kernel(tmp_path, Sample("So \\boxed{7}, but", cut=True), cut_weight=0.5))
-    assert set(read_record(tmp_path)["votes"]) == {7}
+    weighed = tmp_path / "weighed"
+    weighed.mkdir()
+    ask(make_kernel(weighed, Sample("So \\boxed{7}, but", cut=True), cut_weight=0.5))
+    assert set(read_record(weighed)["votes"]) == {7}

@@ -6,7 +6,7 @@ under a clock that is a share of it, so that the limit means the same on every m
 
 import asyncio
 import dataclasses
-import json
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,10 @@ from fastmath.config import KernelSettings, Recipe
 from fastmath.inference.clock import ClockRules
 from fastmath.inference.engines import AsyncEngine, Engine, Sampling
 from fastmath.inference.gateway import LocalGateway, serve
+from fastmath.inference.journal import Journal, read_records
 from fastmath.inference.kernel import Kernel
 from fastmath.inference.solver import SolverRules
+from fastmath.inference.supervision import EngineKeeper
 from fastmath.inference.voting import Vote, count_votes, leading_answer
 from fastmath.model_folder import ModelFolderError
 from fastmath.recipes import REPOSITORY_FOLDER
@@ -67,17 +69,22 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     stage.folder.mkdir(parents=True, exist_ok=True)
     path = _write_questions(stage, REPOSITORY_FOLDER / questions if questions else None)
     asked = pl.read_csv(path, schema_overrides={"id": pl.String})
+    # Full votes are measured anew, so the contest begins anew, too.
     (stage.folder / JOURNAL).unlink(missing_ok=True)
-    with AsyncEngine(model, settings.engine, stage.recipe.seed) as engine:
+    keeper = EngineKeeper(_start_engine(stage.recipe, model))
+    try:
+        engine = keeper.wait(timeout=None)
         system_prompt = SYSTEM_PROMPTS[stage.recipe.model.system_prompt]
         full = None if settings.limit_seconds else measure_full_votes(engine, asked, settings, system_prompt)
         limit = settings.limit_seconds or settings.limit_share * full.seconds
         logger.info("%d questions in %.1f s", asked.height, limit)
-        kernel = build_kernel(stage.recipe, lambda: engine, limit, asked.height, stage.folder / JOURNAL)
+        kernel = build_kernel(stage.recipe, model, keeper, limit, asked.height, stage.folder / JOURNAL)
         began = time.monotonic()
         submission = LocalGateway(kernel.predict, seed=stage.recipe.seed).run(path, stage.folder)
         seconds = time.monotonic() - began
-    report = summarize(asked, submission, read_journal(stage.folder / JOURNAL), full, seconds, limit)
+    finally:
+        keeper.close()
+    report = summarize(asked, submission, read_records(stage.folder / JOURNAL), full, seconds, limit)
     write_json(stage.folder / "report.json", report)
     return report
 
@@ -98,10 +105,8 @@ def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float) -> 
     folder.mkdir(parents=True, exist_ok=True)
     limit = recipe.kernel.limit_seconds or profile.limit_seconds
     questions = recipe.kernel.questions or profile.questions
-    kernel = build_kernel(
-        recipe, lambda: AsyncEngine(model, recipe.kernel.engine, recipe.seed), limit, questions, folder / JOURNAL
-    )
-    kernel.started = started
+    keeper = EngineKeeper(_start_engine(recipe, model))
+    kernel = build_kernel(recipe, model, keeper, limit, questions, folder / JOURNAL, started)
     serve(kernel.predict, profile.name)
 
 
@@ -153,19 +158,51 @@ async def _vote_in_full(
 
 
 def build_kernel(
-    recipe: Recipe, start_engine: Callable[[], Engine], limit: float, questions: int, journal: Path
+    recipe: Recipe,
+    model: Path,
+    keeper: EngineKeeper,
+    limit: float,
+    questions: int,
+    journal: Path,
+    started: float | None = None,
 ) -> Kernel:
-    """The kernel of a recipe for a contest of so many questions in `limit` seconds."""
+    """The kernel of a recipe for a contest of so many questions in `limit` seconds.
+
+    Raises:
+        fastmath.inference.journal.JournalError: the journal there is another's.
+    """
     settings = recipe.kernel
+    identity = {"model": name_model(model), "contest": settings.profile, "run": f"{recipe.name}, seed {recipe.seed}"}
     return Kernel(
-        start_engine=start_engine,
+        keeper=keeper,
         profile=CONTESTS[settings.profile],
         system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
         sampling=make_sampling(settings),
         rules=make_rules(settings),
         clock=ClockRules(limit, questions, settings.most_shares),
-        journal=journal,
+        journal=Journal(journal, identity),
+        hang_seconds=settings.hang_seconds,
+        started=started,
     )
+
+
+def name_model(folder: Path) -> str:
+    """A name that changes with the model: a hash of its configuration and of its files' names and sizes."""
+    files = sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
+    configuration = (folder / "config.json").read_bytes()
+    return hashlib.sha256(configuration + repr(files).encode()).hexdigest()[:16]
+
+
+def _start_engine(recipe: Recipe, model: Path) -> Callable[[float], Engine]:
+    """What starts an engine that runs a share of the recipe's batch."""
+
+    def start(scale: float) -> Engine:
+        settings = recipe.kernel.engine
+        batch = max(1, int(scale * settings.arguments.get("max_num_seqs", recipe.kernel.samples)))
+        arguments = {**settings.arguments, "max_num_seqs": batch}
+        return AsyncEngine(model, settings.model_copy(update={"arguments": arguments}), recipe.seed)
+
+    return start
 
 
 def make_rules(settings: KernelSettings) -> SolverRules:
@@ -177,11 +214,6 @@ def make_rules(settings: KernelSettings) -> SolverRules:
 def make_sampling(settings: KernelSettings) -> Sampling:
     """How the kernel draws a sample."""
     return Sampling(settings.token_budget, settings.temperature, settings.top_p, settings.sample_stop)
-
-
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The records of `questions.jsonl`, in the order in which the questions were answered."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def summarize(

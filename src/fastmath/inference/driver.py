@@ -25,6 +25,7 @@ from fastmath.inference.solver import (
     Start,
     TimePassed,
 )
+from fastmath.inference.supervision import EngineLostError
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Driver:
         profile: the contest; a sample votes for what `contest_answer` reads from it.
         name: of the question, unique within the engine's life; requests are named after it.
         elapsed: seconds since the contest began.
+        hang_seconds: without a token from any live sample for so long the engine counts as lost.
     """
 
     engine: Engine
@@ -56,17 +58,25 @@ class Driver:
     profile: ContestProfile
     name: str
     elapsed: Callable[[], float]
+    hang_seconds: float = 60.0
+    _progress: float = field(default=0.0, init=False)
     _events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
     _samples: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _requests: dict[int, str] = field(default_factory=dict)
     _tokens: dict[int, list[int]] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Pass events to the solver and carry out its actions until it has answered."""
+        """Pass events to the solver and carry out its actions until it has answered.
+
+        Raises:
+            EngineLostError: the engine has died, or gives no token.
+        """
         try:
+            self._progress = self.elapsed()
             await self._carry_out(self.solver.begin(self.elapsed()))
             while self.solver.answer is None:
                 event = await self._next_event()
+                self._require_engine(event)
                 await self._carry_out(self.solver.handle(event, self.elapsed()))
             if self._samples:
                 await asyncio.wait(self._samples.values(), timeout=ABORT_SECONDS)
@@ -77,8 +87,18 @@ class Driver:
             while not self._events.empty():
                 self.solver.handle(self._events.get_nowait(), self.elapsed())
 
+    def _require_engine(self, event: Event) -> None:
+        if isinstance(event, Failed) and not self.engine.is_alive:
+            raise EngineLostError(event.error)
+        silent = self.elapsed() - self._progress
+        if isinstance(event, TimePassed) and silent >= self.hang_seconds:
+            raise EngineLostError(f"no live sample has got a token for {silent:.0f} s")
+        if not isinstance(event, TimePassed):
+            self._progress = self.elapsed()
+
     async def _next_event(self) -> Event:
-        patience = max(self.solver.next_wakeup - self.elapsed(), 0.0)
+        wakeup = min(self.solver.next_wakeup, self._progress + self.hang_seconds)
+        patience = max(wakeup - self.elapsed(), 0.0)
         try:
             return await asyncio.wait_for(self._events.get(), patience)
         except TimeoutError:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
+import psutil
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.prompts import THINK_END
@@ -56,6 +57,16 @@ class Engine(Protocol):
 
     tokenizer: PreTrainedTokenizerBase
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still takes requests."""
+
+    def kill(self) -> None:
+        """End it at once, also where it hangs."""
+
+    def close(self) -> None:
+        """End it."""
+
     def run(self, work: Coroutine[Any, Any, Result], timeout: float | None = None) -> Result:
         """Run a coroutine on the engine's event loop and wait for its result."""
 
@@ -92,11 +103,14 @@ class AsyncEngine:
             "disable_log_stats": True,
             **settings.arguments,
         }
+        before = set(psutil.Process().children(recursive=True))
         try:
             self._llm = self.run(_load(arguments))
         except BaseException:
             self._stop_loop()
             raise
+        finally:
+            self._processes = [child for child in psutil.Process().children(recursive=True) if child not in before]
 
     def __enter__(self) -> Self:
         return self
@@ -152,10 +166,29 @@ class AsyncEngine:
         """End these samples; each still yields a last chunk with the tokens that were not yet handed over."""
         await self._llm.abort(list(request_ids))
 
-    def close(self) -> None:
-        """End the engine's process and its event loop."""
-        self.run(_shut_down(self._llm), timeout=30)
-        self._stop_loop()
+    @property
+    def is_alive(self) -> bool:
+        """Whether vLLM still takes requests."""
+        return not self._llm.errored
+
+    def kill(self) -> None:
+        """End the engine's processes at once, also where they or the event loop hang."""
+        for process in self._processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(self._processes, timeout=10)
+        with contextlib.suppress(TimeoutError):
+            self.close(timeout=5)
+
+    def close(self, timeout: float = 30) -> None:
+        """End the engine's process and its event loop; an engine that has been closed stays so.
+
+        Raises:
+            TimeoutError: the event loop is stuck.
+        """
+        if self._loop.is_running():
+            self.run(_shut_down(self._llm), timeout)
+            self._stop_loop()
 
     def _stop_token_ids(self) -> list[int]:
         # Not every checkpoint's generation config survives quantisation.

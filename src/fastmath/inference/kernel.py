@@ -1,17 +1,14 @@
 """The contest kernel: one question end to end, whatever happens, and a journal of what was answered and why.
 
 `Kernel.predict` is what the contest's server calls. It gives the question its time, drives a `Solver` with the events
-of the engine, and returns an int64 answer: the decided vote, the vote so far, or the fallback. It never raises, because
-the contest writes its submission only after the last question and one exception would lose all of them.
+of the engine, and returns an int64 answer: the decided vote, the vote so far, or the fallback. It never raises, and
+never waits past the question's deadline, because the contest writes its submission only after the last question and
+one exception would lose all of them.
 """
 
-import json
 import logging
-import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -22,39 +19,16 @@ from fastmath.inference.clock import ClockRules, allot
 from fastmath.inference.driver import Driver
 from fastmath.inference.engines import Engine, Sampling
 from fastmath.inference.gateway import SUBMISSION_SCHEMA
+from fastmath.inference.journal import MAX_ERROR_CHARACTERS, Journal, QuestionRecord
 from fastmath.inference.solver import Solver, SolverRules
+from fastmath.inference.supervision import MAX_FAILURES, EngineKeeper, EngineLostError, run_bounded
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 2.0
-"""How long after a question's deadline an event loop that has not answered is given up."""
-
-
-@dataclass(frozen=True)
-class QuestionRecord:
-    """One line of the journal.
-
-    Attributes:
-        votes: answers in the order in which they were given.
-        samples: samples started.
-        tokens: generated tokens, those of aborted samples included.
-        seconds: from the call to the answer.
-        share_seconds, deadline_seconds: what the clock allotted, from the call.
-        elapsed_seconds: of the contest, at the answer.
-        error: what was caught around the question, None as a rule.
-    """
-
-    id: str
-    answer: int
-    reason: str
-    votes: list[int]
-    samples: int
-    tokens: int
-    seconds: float
-    share_seconds: float
-    deadline_seconds: float
-    elapsed_seconds: float
-    error: str | None
+GRACE_SECONDS = 1.0
+"""How long after a question's deadline whatever has not answered is given up."""
+JOURNAL_SECONDS = 2.0
+"""Longest wait for a slow disk."""
 
 
 @dataclass
@@ -62,26 +36,33 @@ class Kernel:
     """Answers the questions of one contest, one after another.
 
     Attributes:
-        start_engine: loads the model; called by the first question, which has no deadline of the gateway's.
+        keeper: starts the engine with the first question, which has no deadline of the gateway's.
         profile: the contest; samples vote on what `contest_answer` reads from them.
         system_prompt: text of the recipe's system prompt, None for none.
         sampling: how samples are drawn.
         rules: how a vote is decided.
         clock: how the time is divided.
-        journal: JSONL file to which every answer is appended.
+        journal: where every answer is written; questions that it knows are answered from it.
+        hang_seconds: without a token for so long a live engine counts as lost.
         started: when the contest began, by `time.monotonic`; None takes the first call.
     """
 
-    start_engine: Callable[[], Engine]
+    keeper: EngineKeeper
     profile: ContestProfile
     system_prompt: str | None
     sampling: Sampling
     rules: SolverRules
     clock: ClockRules
-    journal: Path
+    journal: Journal
+    hang_seconds: float = 60.0
     started: float | None = None
-    _engine: Engine | None = None
-    _answered: int = 0
+    _asked: int = 0
+    _failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.journal.elapsed:  # a restarted notebook does not get its time back
+            began = time.monotonic() - self.journal.elapsed
+            self.started = began if self.started is None else min(began, self.started)
 
     def predict(self, id_: Any, question: Any, *_: Any) -> pl.DataFrame:
         """Answer one question; never raises but for Ctrl-C.
@@ -96,39 +77,66 @@ class Kernel:
         called = time.monotonic()
         self.started = called if self.started is None else self.started
         name, text = str(_scalar(id_)), str(_scalar(question))
-        solver, error = self._make_solver(), None
+        if name in self.journal.answers:
+            return _submit(name, self.journal.answers[name])
+        self._failures = []
+        solver = self._make_solver()
         try:
-            self._require_engine()
-            # Loading a model takes minutes of the contest, which are not the first question's alone.
-            solver = self._make_solver()
-            self._solve(text, solver)
+            solver = self._solve(text, solver)
         except KeyboardInterrupt:
             raise
         except BaseException as caught:
-            logger.exception("question %s failed; the vote so far is answered", name)
-            error = f"{type(caught).__name__}: {caught}"[:500]
-        self._answered += 1
-        record = self._make_record(name, solver, called, error)
-        self._write_journal(record)
-        return pl.DataFrame({"id": [record.id], "answer": [record.answer]}, schema=SUBMISSION_SCHEMA)
+            logger.error("question %s failed; the vote so far is answered", name, exc_info=caught)
+            self._note(caught)
+        record = self._make_record(name, solver, called)
+        try:
+            run_bounded(lambda: self.journal.write(record), JOURNAL_SECONDS)
+        except TimeoutError:
+            logger.error("the disk has not taken the answer to %s within %.0f s", name, JOURNAL_SECONDS)
+        self.journal.answers[name] = record.answer
+        return _submit(name, record.answer)
 
     def _make_solver(self) -> Solver:
-        return Solver(self.rules, allot(self.clock, self._elapsed(), self._answered))
+        return Solver(self.rules, allot(self.clock, self._elapsed(), len(self.journal.answers)))
 
-    def _solve(self, question: str, solver: Solver) -> None:
-        engine = self._require_engine()
-        prompt = render_prompt(engine.tokenizer, question, self.system_prompt)
-        driver = Driver(engine, solver, prompt, self.sampling, self.profile, f"q{self._answered}", self._elapsed)
-        left = max(solver.allotment.deadline - self._elapsed(), 0.0)
-        engine.run(driver.run(), timeout=left + GRACE_SECONDS)
+    def _solve(self, question: str, solver: Solver) -> Solver:
+        """Drive the question until it is answered, its time is over, or it has lost too many engines."""
+        first, self._asked = self._asked == 0, self._asked + 1
+        end = self.clock.limit_seconds if first else solver.allotment.deadline
+        for attempt in range(MAX_FAILURES):
+            engine = self.keeper.wait(max(end - self._elapsed(), 0.0))
+            if first and attempt == 0:
+                # Loading a model takes minutes of the contest, which are not the first question's alone.
+                solver = self._make_solver()
+                end = solver.allotment.deadline
+            try:
+                self._drive(engine, question, solver, attempt)
+                return solver
+            except (EngineLostError, TimeoutError) as error:
+                if solver.answer is not None:  # only the aborted samples were slow to say so
+                    return solver
+                self._note(error)
+                self.keeper.replace(error)
+                solver.lose_samples()
+        return solver
 
-    def _require_engine(self) -> Engine:
-        if self._engine is None:
-            self._engine = self.start_engine()
-        return self._engine
+    def _drive(self, engine: Engine, question: str, solver: Solver, attempt: int) -> None:
+        name = f"q{self._asked - 1}.{attempt}" if attempt else f"q{self._asked - 1}"
 
-    def _make_record(self, identifier: str, solver: Solver, called: float, error: str | None) -> QuestionRecord:
+        def work() -> None:
+            prompt = render_prompt(engine.tokenizer, question, self.system_prompt)
+            driver = Driver(engine, solver, prompt, self.sampling, self.profile, name, self._elapsed, self.hang_seconds)
+            engine.run(driver.run())
+
+        # Not on the event loop's word alone: a loop that is stuck must not hold the answer.
+        run_bounded(work, max(solver.allotment.deadline - self._elapsed(), 0.0) + GRACE_SECONDS)
+
+    def _note(self, error: BaseException) -> None:
+        self._failures.append(f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS])
+
+    def _make_record(self, identifier: str, solver: Solver, called: float) -> QuestionRecord:
         allotment = solver.allotment
+        errors = [*self._failures, *list(solver.errors.values())]
         return QuestionRecord(
             id=identifier,
             answer=solver.best_answer if solver.answer is None else solver.answer.answer,
@@ -140,21 +148,15 @@ class Kernel:
             share_seconds=round(allotment.target - allotment.start, 4),
             deadline_seconds=round(allotment.deadline - allotment.start, 4),
             elapsed_seconds=round(self._elapsed(), 4),
-            error=error or next(iter(solver.errors.values()), None),
+            error=next(iter(errors), None),
         )
-
-    def _write_journal(self, record: QuestionRecord) -> None:
-        try:
-            with self.journal.open("a") as file:
-                file.write(json.dumps(asdict(record)) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            # A full disk must not cost the answer as well.
-            logger.exception("the answer %d to %s could not be journaled", record.answer, record.id)
 
     def _elapsed(self) -> float:
         return time.monotonic() - (self.started or 0.0)
+
+
+def _submit(identifier: str, answer: int) -> pl.DataFrame:
+    return pl.DataFrame({"id": [identifier], "answer": [answer]}, schema=SUBMISSION_SCHEMA)
 
 
 def _scalar(value: Any) -> Any:

@@ -136,6 +136,7 @@ class Solver:
         votes: in the order in which the samples finished.
         tokens: sample → its tokens so far.
         answer: the last action, None before it.
+        started: number of samples started so far.
     """
 
     rules: SolverRules
@@ -144,20 +145,19 @@ class Solver:
     tokens: dict[int, int] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     answer: Answer | None = None
+    started: int = 0
     _live: set[int] = field(default_factory=set)
-    _waves_started: int = 0
+    _waves: list[int] = field(init=False)
     _harvested: bool = False
     _traces: set[int] = field(default_factory=set)
 
-    @property
-    def started(self) -> int:
-        """Number of samples started so far."""
-        return sum(self.rules.waves[: self._waves_started])
+    def __post_init__(self) -> None:
+        self._waves = list(self.rules.waves)
 
     @property
     def unstarted(self) -> int:
         """Number of samples that may still be started."""
-        return 0 if self._harvested else sum(self.rules.waves[self._waves_started :])
+        return 0 if self._harvested else sum(self._waves)
 
     @property
     def pending(self) -> float:
@@ -193,6 +193,12 @@ class Solver:
         """Take in what happened at time `now`; nothing is left to do once the question is answered."""
         self._record(event)
         return self._act(now)
+
+    def lose_samples(self) -> None:
+        """Forget the live samples, whose engine is lost; half as many may be started in their place."""
+        if self._live and self.answer is None:
+            self._waves.insert(0, max(1, len(self._live) // 2))
+            self._live.clear()
 
     def _record(self, event: Event) -> None:
         match event:
@@ -248,9 +254,8 @@ class Solver:
     def _start_waves(self, now: float) -> list[Action]:
         samples: list[int] = []
         while self.unstarted and self._wants_wave(now):
-            size = self.rules.waves[self._waves_started]
-            wave = range(self.started, self.started + size)
-            self._waves_started += 1
+            wave = range(self.started, self.started + self._waves.pop(0))
+            self.started += len(wave)
             self._live.update(wave)
             samples += wave
         return [Start(tuple(samples))] if samples else []
