@@ -110,7 +110,9 @@ class AsyncEngine:
             self._stop_loop()
             raise
         finally:
-            self._processes = [child for child in psutil.Process().children(recursive=True) if child not in before]
+            started = [child for child in psutil.Process().children(recursive=True) if child not in before]
+            # Python's own tracker of shared memory serves this process for its whole life.
+            self._processes = [child for child in started if "resource_tracker" not in " ".join(child.cmdline())]
 
     def __enter__(self) -> Self:
         return self
