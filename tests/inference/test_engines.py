@@ -13,7 +13,7 @@ from fastmath.model_folder import ModelFolderError
 from fastmath.training.nano_model import make_base_model
 
 SETTINGS = EngineSettings(
-    arguments={"dtype": "float32", "max_model_len": 128, "enforce_eager": True, "max_num_seqs": 8},
+    arguments={"dtype": "float32", "max_model_len": 1024, "enforce_eager": True, "max_num_seqs": 8},
     environment={
         "OMP_NUM_THREADS": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -26,7 +26,7 @@ SETTINGS = EngineSettings(
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsyncEngine]:
     folder = tmp_path_factory.mktemp("model")
-    settings = NanoModelSettings(hidden_size=64, layers=1, heads=2, max_positions=128, vocabulary_size=320)
+    settings = NanoModelSettings(hidden_size=64, layers=1, heads=2, max_positions=1024, vocabulary_size=320)
     make_base_model(folder, settings, ["What is 3+4? So \\boxed{7}."], seed=0)
     with AsyncEngine(folder, SETTINGS) as engine:
         yield engine
@@ -57,21 +57,21 @@ def test_last_chunk_says_why_the_sample_ended(engine: AsyncEngine) -> None:
 def test_aborted_sample_ends_with_abort_and_is_gone_from_the_engine(engine: AsyncEngine) -> None:
     async def draw() -> list[Chunk]:
         chunks = []
-        async for chunk in engine.stream("abort", prompt_of(engine), Sampling(100, 1.0, 1.0)):
-            if not chunks:  # the engine has it now, and has most of its budget left
+        async for chunk in engine.stream("abort", prompt_of(engine), Sampling(900, 1.0, 1.0)):
+            if not chunks:  # the engine has it now, and has seconds of its budget left
                 await engine.abort(["abort"])
             chunks.append(chunk)
         return chunks
 
     chunks = engine.run(draw())
     assert chunks[-1].finish_reason == "abort"
-    assert sum(len(chunk.token_ids) for chunk in chunks) < 100
+    assert sum(len(chunk.token_ids) for chunk in chunks) < 900
     assert engine._llm.get_num_unfinished_requests() == 0
 
 
 def test_prompt_longer_than_the_context_is_refused(engine: AsyncEngine) -> None:
     with pytest.raises(ValueError, match="max_model_len"):
-        engine.run(collect(engine, "long", 8, [5] * 200))
+        engine.run(collect(engine, "long", 8, [5] * 2000))
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
