@@ -1,6 +1,6 @@
 """The data stage at the size of the real sources, beside a plain baseline that tokenizes every generation.
 
-    python benchmarks/data_build.py [--problems 20000] [--growth 3] [--folder /tmp/data_build]
+    python benchmarks/data_build.py [--problems 20000] [--growth 3] [--folder data_build]
 
 Makes rows in the OpenR1-Math-220k schema (2-4 generations a problem, lengths log-normal around 5,000 tokens, up to
 30,000), builds the SFT set of the paper's two draws from them with `fastmath.data.build` and with `datasets` (batched

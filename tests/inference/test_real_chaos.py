@@ -1,0 +1,73 @@
+"""vLLM's real engine, really killed and really stopped in the middle of its tokens."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from fastmath.answers.contests import CONTESTS
+from fastmath.config import EngineSettings, NanoModelSettings
+from fastmath.inference.clock import ClockRules
+from fastmath.inference.engines import AsyncEngine, Sampling
+from fastmath.inference.journal import Journal, read_records
+from fastmath.inference.kernel import Kernel
+from fastmath.inference.solver import SolverRules
+from fastmath.inference.supervision import EngineKeeper
+from fastmath.training.nano_model import make_base_model
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = EngineSettings(
+    arguments={"dtype": "float32", "max_model_len": 1024, "enforce_eager": True, "distributed_executor_backend": "uni"},
+    environment={"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    # A random model, which hardly ever ends by itself: every question is in the middle of its tokens when it is hit.
+    shape = NanoModelSettings(hidden_size=64, intermediate_size=64, layers=1, heads=2, vocabulary_size=320)
+    make_base_model(tmp_path / "model", shape, ["What is 3+4? So \\boxed{7}."], seed=0)
+    kernel = Kernel(
+        keeper=EngineKeeper(lambda _: AsyncEngine(tmp_path / "model", SETTINGS)),
+        profile=CONTESTS["aimo2"],
+        system_prompt=None,
+        sampling=Sampling(900, 1.0, 1.0),
+        rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=5),
+        clock=ClockRules(600.0, 10),
+        journal=Journal(tmp_path / "questions.jsonl", {}),
+        hang_seconds=3.0,
+    )
+    yield kernel
+    kernel.keeper.close()
+
+
+def strike(kernel: Kernel, number: signal.Signals) -> None:
+    """Send a signal to the engine's processes while a question is being worked on."""
+
+    def work() -> None:
+        time.sleep(0.05)
+        for process in kernel.keeper.wait(60)._processes:
+            os.kill(process.pid, number)
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_an_engine_that_is_struck_down_is_replaced_within_the_question(kernel: Kernel, number: signal.Signals) -> None:
+    kernel.predict("q0", "What is 3+4?")
+    first = kernel.keeper.wait(60)
+    strike(kernel, number)
+    answer = kernel.predict("q1", "What is 3+4?")
+    assert answer.schema == {"id": pl.String, "answer": pl.Int64}
+    record = read_records(kernel.journal.path)[-1]
+    assert record["error"].startswith("EngineLostError")
+    assert record["tokens"] > 0
+    assert kernel.keeper.wait(60) is not first
+    assert kernel.predict("q2", "What is 3+4?").height == 1
+    assert read_records(kernel.journal.path)[-1]["error"] is None
