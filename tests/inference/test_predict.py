@@ -1,6 +1,7 @@
 """One question end to end: it is always answered, in time, and written down."""
 
 import json
+import time
 from pathlib import Path
 
 import polars as pl
@@ -134,6 +135,14 @@ def test_contest_past_its_limit_is_still_answered_to_the_end(tmp_path: Path) -> 
     path.write_text("id,problem\n" + "".join(f"q{i},What is {i}+4?\n" for i in range(6)))
     kernel = make_kernel(tmp_path, boxed(7, 60.0), seconds=0.5, questions=6)
     assert LocalGateway(kernel.predict).run(path, tmp_path).height == 6
+
+
+def test_without_time_no_sample_is_started(tmp_path: Path) -> None:
+    kernel = make_kernel(tmp_path, boxed(7), seconds=0.2)
+    kernel.predict("a", "What is 3+4?")
+    time.sleep(0.3)
+    assert kernel.predict("b", "What is 3+4?").item(0, "answer") == 5
+    assert read_record(tmp_path)["samples"] == 0
 
 
 def test_prompt_of_any_text_is_answered(tmp_path: Path) -> None:

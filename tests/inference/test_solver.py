@@ -131,6 +131,13 @@ def test_before_the_deadline_live_samples_are_harvested_once() -> None:
     assert solver.handle(TimePassed(), 28.5) == []
 
 
+def test_a_question_shorter_than_a_harvest_is_not_harvested() -> None:
+    solver = Solver(HARVESTING, Allotment(start=0.0, target=1.0, deadline=1.5, pace=0.1))
+    solver.begin(0.0)
+    assert solver.handle(TimePassed(), 0.5) == []
+    assert solver.handle(TimePassed(), 1.5) == [Abort((0, 1)), Answer(5, "deadline")]
+
+
 def test_the_solver_wakes_for_the_harvest() -> None:
     solver = Solver(HARVESTING, ALLOTMENT)
     solver.begin(0.0)

@@ -20,7 +20,7 @@ from fastmath.inference.driver import Driver
 from fastmath.inference.engines import Engine, Sampling
 from fastmath.inference.gateway import SUBMISSION_SCHEMA
 from fastmath.inference.journal import MAX_ERROR_CHARACTERS, Journal, QuestionRecord
-from fastmath.inference.solver import Solver, SolverRules
+from fastmath.inference.solver import Solver, SolverRules, TimePassed
 from fastmath.inference.supervision import MAX_FAILURES, EngineKeeper, EngineLostError, run_bounded
 
 logger = logging.getLogger(__name__)
@@ -102,6 +102,9 @@ class Kernel:
     def _solve(self, question: str, solver: Solver) -> Solver:
         """Drive the question until it is answered, its time is over, or it has lost too many engines."""
         first, self._asked = self._asked == 0, self._asked + 1
+        if not first and self._elapsed() >= solver.allotment.deadline:
+            solver.handle(TimePassed(), self._elapsed())  # nothing is left, not even for an engine to say so
+            return solver
         end = self.clock.limit_seconds if first else solver.allotment.deadline
         for attempt in range(MAX_FAILURES):
             engine = self.keeper.wait(max(end - self._elapsed(), 0.0))

@@ -1,10 +1,10 @@
 """One question as a state machine: events in, actions out, no clock, no engine and no event loop of its own.
 
-Whoever drives it (vLLM's AsyncLLM in the kernel, a heap and a virtual clock in a replay) passes events with the time at
-which they happened, carries out the actions, and comes back at `Solver.next_wakeup` at the latest. Samples start in
-waves: the next one as soon as the live samples can no longer decide the vote between them.
+Whoever drives it passes events with the time at which they happened, carries out the actions, and comes back at
+`Solver.next_wakeup` at the latest. Samples start in waves: the next one as soon as the live ones cannot decide the vote.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -86,7 +86,6 @@ class Failed:
     error: str
 
 
-@dataclass(frozen=True)
 class TimePassed:
     """Nothing happened but the clock."""
 
@@ -183,10 +182,12 @@ class Solver:
 
     @property
     def _harvest_at(self) -> float:
-        return self.allotment.deadline - self.rules.harvest_seconds
+        """When live samples are cut; never where they would have had no time to think before."""
+        at = self.allotment.deadline - self.rules.harvest_seconds
+        return at if self.rules.harvest_seconds > 0 and at > self.allotment.start else math.inf
 
     def begin(self, now: float) -> list[Action]:
-        """The first actions, at time `now`."""
+        """The first actions."""
         return self._act(now)
 
     def handle(self, event: Event, now: float) -> list[Action]:
@@ -215,11 +216,10 @@ class Solver:
                 self._live.discard(sample)
 
     def _vote(self, event: Finished) -> None:
-        weights = {"ended": MAX_WEIGHT, "cut": self.rules.cut_weight, "harvested": self.rules.harvest_weight}
-        weight = weights[event.end]
-        if event.trace is not None and event.trace in self._traces:
-            weight *= self.rules.repeat_weight
+        rules = self.rules
+        weight = {"ended": MAX_WEIGHT, "cut": rules.cut_weight, "harvested": rules.harvest_weight}[event.end]
         if event.trace is not None:
+            weight *= rules.repeat_weight if event.trace in self._traces else 1.0
             self._traces.add(event.trace)
         if event.answer is not None and weight > 0:
             self.votes.append(Vote(event.answer, weight))
@@ -233,7 +233,7 @@ class Solver:
             aborted = tuple(sorted(self._live))
             self._live.clear()
             return [Abort(aborted), decided] if aborted else [decided]
-        if self._live and now >= self._harvest_at and self.rules.harvest_seconds > 0 and not self._harvested:
+        if self._live and now >= self._harvest_at and not self._harvested:
             self._harvested = True
             return [Harvest(tuple(sorted(self._live)))]
         return self._start_waves(now)
