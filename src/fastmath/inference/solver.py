@@ -1,7 +1,7 @@
 """One question as a state machine: events in, actions out, no clock, no engine and no event loop of its own.
 
 Whoever drives it passes events with the time at which they happened, carries out the actions, and comes back at
-`Solver.next_wakeup` at the latest. Samples start in waves: the next one as soon as the live ones cannot decide the vote.
+`Solver.next_wakeup` at the latest. Samples start in waves: the next one when the live ones cannot decide the vote.
 """
 
 import math
