@@ -31,7 +31,7 @@ HOSTILE = {
     "nested braces": "{" * 10_000 + "7" + "}" * 10_000,
     "nested parentheses": "(" * 10_000 + "7" + ")" * 10_000,
     "box of 5 MB": "1+" * 2_500_000 + "1",
-    "boxes without number": r"\boxed{7}" * 100_000,
+    "100,000 boxes": r"\boxed{7}" * 100_000,
     "boxes in boxes": r"\boxed{" * 10_000,
     "null bytes": "7\x00\x00",
     "lone surrogates": "\ud800\udfff7",
@@ -120,10 +120,25 @@ def test_a_batch_whose_time_is_over_leaves_the_rest_unjudged(verifier: Verifier)
 
 
 def test_memory_is_capped() -> None:
-    # The tree of a sum of 2,000 terms takes more than 3 MiB, that of a fraction does not.
-    with Verifier(workers=1, cpu_seconds=10, memory_gib=0.003) as verifier:
-        verdicts = verifier.verify_many([("x", "x+" * 2_000 + "y"), RIGHT])
-    assert verdicts == [Verdict(None, "memory"), Verdict(True)]
+    # The tree of a sum of 3,900 terms takes 12 MiB where 8 are allowed, that of a fraction next to nothing.
+    with Verifier(workers=1, cpu_seconds=10, memory_gib=0.008) as verifier:
+        verdicts = verifier.verify_many([("x", "x+" * 3_900 + "y"), RIGHT])
+    # Close to the cap the interpreter may spend its CPU time on freeing what it can before it gives up.
+    assert verdicts[0].reason in ("memory", "cpu time")
+    assert verdicts[1] == Verdict(True)
+
+
+def test_a_worker_gets_no_more_memory_than_its_cap() -> None:
+    code = (
+        "from fastmath.answers.worker import _limit_memory\n"
+        "_limit_memory(0.05)\n"
+        "small = bytearray(2**24)\n"  # 16 MiB of the 51 that are allowed
+        "try:\n    bytearray(2**26)\n"
+        "except MemoryError:\n    print('refused')"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "refused\n"
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -135,7 +150,9 @@ def test_hostile_input_is_survived(verifier: Verifier, tmp_path: Path, name: str
     verdicts = verifier.verify_many(pairs, deadline_seconds=30)
     assert time.process_time() - began < 2, "this process itself has worked on it"
     assert (verdicts[0].correct, verdicts[-1].correct) == (True, False)
-    assert verdicts[1].correct is not True or name in ("right-to-left marks", "full-width digits", "null bytes")
+    # What does say 7, however oddly, may be right.
+    says_seven = ("right-to-left marks", "full-width digits", "null bytes", "100,000 boxes")
+    assert verdicts[1].correct is not True or name in says_seven
     assert extract_answer(f"{text}</think>") is None or len(text) > 0
     assert not marker.exists()
 
