@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.config import NanoDataSettings, SourceSettings
+from fastmath.data.settings import NanoDataSettings, SourceSettings
 from fastmath.data.sources import Reject, SourceRow, canonical_answer, list_parts, read_part, read_problems
 from fastmath.recipes import REPOSITORY_FOLDER, SettingsError
 

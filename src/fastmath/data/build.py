@@ -18,11 +18,11 @@ from tqdm.auto import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.integers import to_int
-from fastmath.config import DataSettings, SourceSettings
 from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.nano import generate_rows
 from fastmath.data.select import draw, join_draws
+from fastmath.data.settings import DataSettings, SourceSettings
 from fastmath.data.sources import Part, list_parts, nano_settings, read_problems, resolve_path
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, Workbench, collect_part, survey_part, write_whole
 from fastmath.runs import Stage, write_json
@@ -230,23 +230,27 @@ def _lay_out(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.Data
 
 
 def _survey(bench: Workbench, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:
-    with tqdm(total=sum(part.rows for part in parts) or None, desc="survey", unit="row", dynamic_ncols=True) as bar:
-        work = partial(survey_part, bench, folder=folder)
-        files = list(_run([partial(work, part) for part in parts], settings.workers, parts, bar))
-    return polars.concat([polars.DataFrame(schema=SURVEY_SCHEMA), *map(polars.read_parquet, files)])
+    tasks = [(part, partial(survey_part, bench, part, folder=folder)) for part in parts]
+    return _gather("survey", tasks, SURVEY_SCHEMA, settings.workers)
 
 
 def _collect(
     bench: Workbench, parts: Sequence[Part], chosen: polars.DataFrame, settings: DataSettings, folder: Path
 ) -> polars.DataFrame:
     wanted = {name[0]: rows["index"].sort() for name, rows in chosen.group_by("source")}
-    tasks, asked = [], []
-    for part, indices in _share_out(parts, wanted):
-        tasks.append(partial(collect_part, bench, part, indices, folder=folder))
-        asked.append(part)
-    with tqdm(total=sum(part.rows for part in asked) or None, desc="collect", unit="row", dynamic_ncols=True) as bar:
-        files = list(_run(tasks, settings.workers, asked, bar))
-    return polars.concat([polars.DataFrame(schema=CHOSEN_SCHEMA), *map(polars.read_parquet, files)])
+    shares = _share_out(parts, wanted)
+    tasks = [(part, partial(collect_part, bench, part, indices, folder=folder)) for part, indices in shares]
+    return _gather("collect", tasks, CHOSEN_SCHEMA, settings.workers)
+
+
+def _gather(
+    label: str, tasks: Sequence[tuple[Part, Callable[[], Path]]], schema: polars.Schema, workers: int | None
+) -> polars.DataFrame:
+    """The tables that the tasks write, one after the other."""
+    rows = sum(part.rows for part, _ in tasks)
+    with tqdm(total=rows or None, desc=label, unit="row", dynamic_ncols=True) as bar:
+        files = list(_run(tasks, workers, bar))
+    return polars.concat([polars.DataFrame(schema=schema), *map(polars.read_parquet, files)])
 
 
 def _share_out(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> Iterator[tuple[Part, list[int]]]:
@@ -261,18 +265,18 @@ def _share_out(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> It
             yield part, mine.to_list()
 
 
-def _run(tasks: Sequence[Callable[[], Path]], workers: int | None, parts: Sequence[Part], bar: tqdm) -> Iterator[Path]:
+def _run(tasks: Sequence[tuple[Part, Callable[[], Path]]], workers: int | None, bar: tqdm) -> Iterator[Path]:
     """Results of the tasks in their order, from as many processes as are worth it; the bar counts rows."""
     processes = min(workers or len(os.sched_getaffinity(0)), len(tasks))
     if processes <= 1:
-        for task, part in zip(tasks, parts, strict=True):
+        for part, task in tasks:
             yield task()
             bar.update(part.rows)
         return
     # Spawned: a fork of a process with threads, such as a notebook's, may hang.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = {pool.submit(task): part.rows for task, part in zip(tasks, parts, strict=True)}
+        futures = {pool.submit(task): part.rows for part, task in tasks}
         try:
             for future in concurrent.futures.as_completed(futures):
                 future.result()

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars
 import yaml
 
-from fastmath.config import Recipe, SourceSettings
+from fastmath.config import Recipe
+from fastmath.data.settings import SourceSettings
 
 SETS = {"sft": "sft.parquet", "grpo": "grpo.parquet", "calibration": "calibration.parquet", "test": "test.parquet"}
 

@@ -17,10 +17,10 @@ import polars
 
 from fastmath.answers.extract import extract_answer
 from fastmath.answers.verifier import Verifier
-from fastmath.config import DecontaminationSettings
 from fastmath.data.decontaminate import HeldOut, HeldOutProblem, normalize_problem
 from fastmath.data.repair import repair_text
 from fastmath.data.select import passes_accuracy, share_correct
+from fastmath.data.settings import DecontaminationSettings
 from fastmath.data.sources import Part, Reject, SourceRow, read_part
 from fastmath.data.tokens import TokenCounter
 
