@@ -5,11 +5,12 @@ under a clock that is a share of it, so that the limit means the same on every m
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ from fastmath.answers.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.config import KernelSettings, Recipe
 from fastmath.inference.clock import ClockRules
 from fastmath.inference.engines import AsyncEngine, Engine, Sampling
-from fastmath.inference.gateway import LocalGateway, serve
+from fastmath.inference.gateway import KAGGLE_INPUT, LocalGateway, read_questions, serve
 from fastmath.inference.journal import Journal, read_records
 from fastmath.inference.kernel import Kernel
 from fastmath.inference.solver import SolverRules
 from fastmath.inference.supervision import EngineKeeper
 from fastmath.inference.voting import Vote, count_votes, leading_answer
-from fastmath.model_folder import ModelFolderError
+from fastmath.model_folder import ModelFolderError, check_model_folder
 from fastmath.recipes import REPOSITORY_FOLDER
 from fastmath.runs import Stage, write_json
 
@@ -68,7 +69,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     model = stage.product("quantize_awq", "model")
     stage.folder.mkdir(parents=True, exist_ok=True)
     path = _write_questions(stage, REPOSITORY_FOLDER / questions if questions else None)
-    asked = pl.read_csv(path, schema_overrides={"id": pl.String})
+    asked = read_questions(path)
     # Full votes are measured anew, so the contest begins anew, too.
     (stage.folder / JOURNAL).unlink(missing_ok=True)
     keeper = EngineKeeper(_start_engine(stage.recipe, model))
@@ -89,7 +90,36 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     return report
 
 
-def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float) -> None:
+@contextlib.contextmanager
+def open_kernel(
+    recipe: Recipe, model: Path, folder: Path, questions: int | None = None, started: float | None = None
+) -> Iterator[Kernel]:
+    """A kernel under the contest's own clock; its engine starts with the first question and ends with the context.
+
+    Args:
+        recipe: whose `kernel` section is used; without a limit of its own the contest's holds.
+        model: folder of the quantised checkpoint.
+        folder: where the journal is written.
+        questions: how many are expected; None takes the recipe's number, else the contest's.
+        started: `time.monotonic()` when the contest's clock began; None begins it with the first question.
+
+    Raises:
+        fastmath.model_folder.ModelFolderError: the model's folder holds no model.
+        fastmath.inference.journal.JournalError: the journal there is another's.
+    """
+    check_model_folder(model)  # `predict` never raises, and would answer every question with the fallback
+    profile = CONTESTS[recipe.kernel.profile]
+    folder.mkdir(parents=True, exist_ok=True)
+    limit = recipe.kernel.limit_seconds or profile.limit_seconds
+    expected = questions or recipe.kernel.questions or profile.questions
+    keeper = EngineKeeper(_start_engine(recipe, model))
+    try:
+        yield build_kernel(recipe, model, keeper, limit, expected, folder / JOURNAL, started)
+    finally:
+        keeper.close()
+
+
+def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float, search: Path = KAGGLE_INPUT) -> None:
     """Answer Kaggle's hidden questions; returns when Kaggle ends the run.
 
     Args:
@@ -97,17 +127,13 @@ def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float) -> 
         model: folder of the quantised checkpoint.
         folder: where the journal is written.
         started: `time.monotonic()` at the notebook's start, from which the contest's clock runs.
+        search: folder below which the competition's `kaggle_evaluation` is looked for.
 
     Raises:
         fastmath.inference.gateway.GatewayError: the competition's data are not attached.
     """
-    profile = CONTESTS[recipe.kernel.profile]
-    folder.mkdir(parents=True, exist_ok=True)
-    limit = recipe.kernel.limit_seconds or profile.limit_seconds
-    questions = recipe.kernel.questions or profile.questions
-    keeper = EngineKeeper(_start_engine(recipe, model))
-    kernel = build_kernel(recipe, model, keeper, limit, questions, folder / JOURNAL, started)
-    serve(kernel.predict, profile.name)
+    with open_kernel(recipe, model, folder, started=started) as kernel:
+        serve(kernel.predict, recipe.kernel.profile, search)
 
 
 def find_model(folder: Path) -> Path:
@@ -119,7 +145,10 @@ def find_model(folder: Path) -> Path:
     found = sorted(path.parent for path in folder.glob("**/config.json"))
     if len(found) != 1:
         listed = ", ".join(map(str, found)) or "none"
-        raise ModelFolderError(f"want one folder with a config.json below {folder}; found {listed}")
+        raise ModelFolderError(
+            f"want one folder with a config.json below {folder}; found {listed}. Mount one model and no other "
+            "(model_sources in kernel-metadata.json)"
+        )
     return found[0]
 
 
@@ -128,7 +157,8 @@ def measure_full_votes(
 ) -> FullVote:
     """Let all samples of every question vote, one question after another and without a clock."""
     profile, sampling = CONTESTS[settings.profile], make_sampling(settings)
-    prompts = {row["id"]: render_prompt(engine.tokenizer, row["problem"], system_prompt) for row in asked.to_dicts()}
+    # By position: AIMO2 and AIMO3 call the second column problem, others question.
+    prompts = {row[0]: render_prompt(engine.tokenizer, row[1], system_prompt) for row in asked.iter_rows()}
     # The first requests of an engine pay for what it sets up lazily; nobody's clock should.
     engine.run(_vote_in_full(engine, next(iter(prompts.values())), settings.samples, sampling, profile, "warm-up"))
     answers, tokens = {}, 0
@@ -242,7 +272,7 @@ def summarize(
 def _count_correct(asked: pl.DataFrame, answers: Mapping[str, int | None]) -> int | None:
     if "answer" not in asked.columns:
         return None
-    return sum(answers[identifier] == gold for identifier, gold in asked.select("id", "answer").iter_rows())
+    return sum(answers.get(identifier) == gold for identifier, gold in asked.select("id", "answer").iter_rows())
 
 
 def _write_questions(stage: Stage, questions: Path | None) -> Path:

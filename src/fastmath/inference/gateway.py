@@ -6,12 +6,14 @@ position, a DataFrame of `id` and `answer` back, and `submission.parquet` writte
 stricter in one point: an answer of another type than int64, which Kaggle silently casts, is refused.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import logging
 import os
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -27,15 +29,17 @@ Predict = Callable[..., Any]
 SUBMISSION = "submission.parquet"
 SUBMISSION_SCHEMA = {"id": pl.String, "answer": pl.Int64}
 
-# Contest → module and class inside `kaggle_evaluation`, which comes with the competition's data and nowhere else.
-_SERVERS = {
-    "aimo2": ("aimo_2_inference_server", "AIMO2InferenceServer"),
-    "aimo3": ("aimo_3_inference_server", "AIMO3InferenceServer"),
-}
+KAGGLE_INPUT = Path("/kaggle/input")
+QUESTIONS = "test.csv"
+RERUN_VARIABLE = "KAGGLE_IS_COMPETITION_RERUN"
+
+# Contest → how its modules and its classes begin in `kaggle_evaluation`, which comes with the competition's data and
+# nowhere else.
+_COMPETITIONS = {"aimo2": ("aimo_2", "AIMO2"), "aimo3": ("aimo_3", "AIMO3")}
 
 
 class GatewayError(RuntimeError):
-    """A prediction that the contest would not accept; no submission is written."""
+    """Questions that cannot be asked, or a prediction that the contest would not accept; no submission is written."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class LocalGateway:
             GatewayError: the CSV holds no questions, or a call failed, took too long or returned no single int64
                 answer; nothing is written then.
         """
-        rows = _read_questions(questions).sample(fraction=1.0, shuffle=True, seed=self.seed)
+        rows = read_questions(questions).sample(fraction=1.0, shuffle=True, seed=self.seed)
         # Not as a context manager: leaving one would wait for a call that never returns.
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
         try:
@@ -111,50 +115,146 @@ def check_prediction(prediction: Any, identifier: str) -> pl.DataFrame:
 
 def is_rerun() -> bool:
     """Whether this is Kaggle's scored run on the hidden questions."""
-    return "KAGGLE_IS_COMPETITION_RERUN" in os.environ
+    return RERUN_VARIABLE in os.environ
 
 
-def find_server(contest: str, search: Path = Path("/kaggle/input")) -> type | None:
-    """The inference server class of a contest's `kaggle_evaluation` package, None where there is none.
-
-    Args:
-        contest: a name of `fastmath.answers.contests`; the package serves `aimo2` and `aimo3`.
-        search: folder in which the package is looked for when it cannot be imported as it is.
-    """
-    if contest not in _SERVERS:
-        return None
-    if importlib.util.find_spec("kaggle_evaluation") is None:
-        # Where Kaggle mounts a competition's data has changed over time.
-        found = sorted(search.glob("**/kaggle_evaluation/__init__.py"))
-        if not found:
-            return None
-        sys.path.append(str(found[0].parents[1]))
-    module, name = _SERVERS[contest]
-    return getattr(importlib.import_module(f"kaggle_evaluation.{module}"), name)
-
-
-def serve(predict: Predict, contest: str) -> None:
-    """Answer the contest's own gateway until Kaggle ends the run.
+def find_questions(folder: Path) -> Path:
+    """The one `test.csv` below a folder; where Kaggle mounts a competition's data has changed over time.
 
     Raises:
-        GatewayError: `kaggle_evaluation` is not there; attach the competition's data to the notebook.
+        GatewayError: there is none, or more than one.
     """
-    server = find_server(contest)
-    if server is None:
+    found = sorted(folder.glob(f"**/{QUESTIONS}"))
+    if len(found) != 1:
+        listed = ", ".join(map(str, found)) or "none"
         raise GatewayError(
-            f"no kaggle_evaluation package for {contest!r} was found under /kaggle/input; add the competition to the "
-            "notebook's inputs (competition_sources in kernel-metadata.json)"
+            f"want one {QUESTIONS} below {folder}; found {listed}. Add the competition to the notebook's inputs "
+            "(competition_sources in kernel-metadata.json), or name the file in the parameter `questions`"
         )
-    logger.info("serving %s through kaggle_evaluation", contest)
-    server(predict).serve()
+    return found[0]
 
 
-def _read_questions(path: Path) -> pl.DataFrame:
-    # Read as text: an id such as 000123 is no number.
-    rows = pl.read_csv(path, schema_overrides={"id": pl.String})
+def read_questions(path: Path) -> pl.DataFrame:
+    """The questions of a CSV: its columns `id`, the question under whatever name, and, where known, `answer`.
+
+    Raises:
+        GatewayError: there is no such file, or it holds something else.
+    """
+    if not path.is_file():
+        raise GatewayError(f"there is no file {path}; want a CSV of id, problem and, where they are known, answer")
+    try:
+        # Read as text: an id such as 000123 is no number.
+        rows = pl.read_csv(path, schema_overrides={"id": pl.String})
+    except pl.exceptions.PolarsError as error:
+        raise GatewayError(f"{path} cannot be read as a CSV of id and problem: {error}") from error
     if rows.is_empty() or rows.columns[0] != "id" or rows.width not in (2, 3):
         raise GatewayError(
             f"{path} holds {rows.height} rows of the columns {', '.join(rows.columns)}; want at least one of id, "
             "problem and, where the answers are known, answer"
         )
     return rows
+
+
+def find_server(contest: str, search: Path = KAGGLE_INPUT) -> type | None:
+    """The inference server class of a contest's `kaggle_evaluation` package, None where there is none.
+
+    Args:
+        contest: a name of `fastmath.answers.contests`; the package serves `aimo2` and `aimo3`.
+        search: folder below which the package is looked for first.
+
+    Raises:
+        GatewayError: the package there is another competition's.
+    """
+    return _find_class(contest, search, "inference_server", "InferenceServer")
+
+
+def find_gateway(contest: str, search: Path = KAGGLE_INPUT) -> type | None:
+    """The class that asks a contest's questions, from the same package as `find_server`'s."""
+    return _find_class(contest, search, "gateway", "Gateway")
+
+
+def _find_class(contest: str, search: Path, module: str, name: str) -> type | None:
+    if contest not in _COMPETITIONS:
+        return None
+    found = sorted(search.glob("**/kaggle_evaluation/__init__.py"))
+    if found:
+        sys.path.insert(0, str(found[0].parents[1]))
+    elif importlib.util.find_spec("kaggle_evaluation") is None:
+        return None
+    prefix, class_prefix = _COMPETITIONS[contest]
+    try:
+        # By its name in the package for the server, which imports the gateway by its bare name.
+        importlib.import_module(f"kaggle_evaluation.{prefix}_inference_server")
+    except ModuleNotFoundError as error:
+        package = found[0].parent if found else "kaggle_evaluation"
+        raise GatewayError(f"{package} is no package for {contest!r} that can be imported here: {error}") from error
+    loaded = importlib.import_module(f"kaggle_evaluation.{prefix}_{module}")
+    return getattr(loaded, f"{class_prefix}{name}")
+
+
+def serve(predict: Predict, contest: str, search: Path = KAGGLE_INPUT) -> None:
+    """Answer the contest's own gateway until Kaggle ends the run.
+
+    Raises:
+        GatewayError: `kaggle_evaluation` is not there; attach the competition's data to the notebook.
+    """
+    server = find_server(contest, search)
+    if server is None:
+        raise GatewayError(
+            f"no kaggle_evaluation package for {contest!r} was found under {search}; add the competition to the "
+            "notebook's inputs (competition_sources in kernel-metadata.json)"
+        )
+    logger.info("serving %s through kaggle_evaluation", contest)
+    server(_as_function(predict)).serve()
+
+
+def run_competition_gateway(server: type, predict: Predict, questions: Path, folder: Path) -> pl.DataFrame:
+    """Let the competition's own gateway ask the questions of a CSV in this process; the counterpart of `LocalGateway`.
+
+    Args:
+        server: from `find_server`.
+        predict: called in a thread of the server.
+        questions: absolute path of the CSV.
+        folder: where the gateway writes `submission.parquet`: it writes into the working folder.
+
+    Raises:
+        GatewayError: the gateway refused a prediction, or its port is taken.
+    """
+    refuse_busy_ports()
+    with contextlib.chdir(folder), naming_its_errors():
+        server(_as_function(predict)).run_local_gateway((str(questions),))
+    return pl.read_parquet(folder / SUBMISSION)
+
+
+def _as_function(answer: Predict) -> Predict:
+    """A plain function of the name `predict`: the servers go by the name, and AIMO3's refuses a method."""
+
+    def predict(*columns: Any) -> Any:
+        return answer(*columns)
+
+    return predict
+
+
+@contextlib.contextmanager
+def naming_its_errors() -> Iterator[None]:
+    """Turn an error of the competition's gateway, which has no message, into a `GatewayError` that has one."""
+    errors = importlib.import_module("kaggle_evaluation.core.base_gateway")
+    try:
+        yield
+    except errors.GatewayRuntimeError as error:
+        raise GatewayError(f"the competition's gateway: {error.error_type.name}: {error.error_details}") from error
+
+
+def refuse_busy_ports() -> None:
+    """Refuse to start where another server answers on a port that the competition's gateway tries.
+
+    Raises:
+        GatewayError: it would be asked instead of this one.
+    """
+    relay = importlib.import_module("kaggle_evaluation.core.relay")
+    for port in getattr(relay, "GRPC_PORTS", ()):
+        with socket.socket() as probe:
+            if probe.connect_ex(("localhost", port)) == 0:
+                raise GatewayError(
+                    f"another process answers on port {port} and would be asked in place of this one; end it first"
+                )
