@@ -21,6 +21,7 @@ def test_reference_problems_get_int64_answers(tiny_run, tmp_path):
         str(REPOSITORY_FOLDER / NOTEBOOKS["kernel"]),
         str(tmp_path / "kernel.ipynb"),
         parameters={
+            "recipe": "nano",
             "run_dir": str(tmp_path),
             "questions": str(REFERENCE),
             "overrides": TINY | {"kernel.limit_seconds": 30.0},
