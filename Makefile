@@ -8,7 +8,7 @@ REQUIREMENTS := requirements.txt $(wildcard requirements/*.txt) pyproject.toml
 MACHINE := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: setup demo test test-slow lint format clean
+.PHONY: setup demo kernel test test-slow lint format clean
 
 setup: $(READY)
 
@@ -28,6 +28,10 @@ endif
 
 demo: $(READY)
 	$(BIN)/fastmath run nano
+
+# What is pushed to Kaggle, in dist/kernel: `make kernel OWNER=your-kaggle-name`.
+kernel: $(READY)
+	$(BIN)/fastmath kernel build $(if $(OWNER),--owner $(OWNER))
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"

@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
+from fastmath.kernel_cli import KERNEL_FAILURES, kernel
 from fastmath.recipes import REPOSITORY_FOLDER, SettingsError, load_recipe, parse_assignments
 from fastmath.runs import MissingStageError, RunLockedError, StageFailedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(kernel, name="kernel")
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -80,7 +82,7 @@ def main() -> None:
         app()
     except SettingsError as error:
         _fail(error, EXIT_USAGE)
-    except (RunLockedError, StageFailedError, MissingStageError) as error:
+    except (RunLockedError, StageFailedError, MissingStageError, *KERNEL_FAILURES) as error:
         _fail(error, EXIT_FAILED)
 
 
