@@ -1,49 +1,64 @@
-"""Contests on an engine that dies, hangs, runs out of memory and says nonsense, at random but reproducibly."""
+"""An engine, a parser, a vote, a disk and a clock in which anything goes wrong, at random but reproducibly."""
 
 import asyncio
+import errno
 import random
-import threading
-import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import polars as pl
+from fake_time import FakeTime, RealTime, run_loop
 from scripted_engine import make_tokenizer
 
-from fastmath.answers.contests import CONTESTS
-from fastmath.inference.clock import ClockRules
+from fastmath.inference import driver
 from fastmath.inference.engines import Chunk, Sampling
-from fastmath.inference.gateway import LocalGateway
 from fastmath.inference.journal import Journal, QuestionRecord
-from fastmath.inference.kernel import Kernel
-from fastmath.inference.solver import SolverRules
-from fastmath.inference.supervision import EngineKeeper
+from fastmath.inference.solver import Action, Event, Solver
 
+ENGINE_FAULTS = ("death", "hang", "stuck loop", "out of memory", "exception", "malformed output", "clock jump")
+SAMPLE_FAULTS = ("endless sample", "empty stream", "nonsense answer")
+ENGINE_LIFE_FAULTS = ("failed start", "slow start", "slow kill", "failed kill", "hanging abort", "failed abort")
 FAULTS = (
-    *("death", "hang", "stuck loop", "out of memory", "exception", "base exception", "nonsense tokens", "failed start"),
-    *("slow disk", "full disk", "endless sample", "empty stream"),
+    *(*ENGINE_FAULTS, *SAMPLE_FAULTS, *ENGINE_LIFE_FAULTS),
+    *("parser exception", "vote exception", "slow disk", "stuck disk", "full disk"),
 )
 """What may happen around a question."""
+
+EXCEPTIONS: tuple[Callable[[], BaseException], ...] = (
+    *(ValueError, KeyError, RecursionError, UnicodeError, MemoryError, AssertionError, TimeoutError, OSError),
+    *(RuntimeError, StopIteration, StopAsyncIteration, EOFError, AttributeError, ArithmeticError, ImportError),
+    *(lambda: Exception("x" * 100_000), lambda: ExceptionGroup("many", [ValueError(1), TypeError(2)])),
+    *(BaseException, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError),
+)
+"""Of every base class, one with a message far longer than Kaggle's connection bears among them."""
+
+MALFORMED: tuple[Chunk, ...] = (
+    *(Chunk((10**9, -5), "stop"), Chunk((), "stop"), Chunk(None, None), Chunk(("a",), "stop"), Chunk((1.5,), "length")),
+    *(Chunk((0,) * 2000, "banana"), None, "}"),
+)
+NONSENSE = ("9" * 5000, "-3", "10^{400}", "\\frac{1}{0}", "\\boxed{", "}{", "\x00", "NaN", "1e999", " ", "٣", "𝟞")
 
 tokenizer = lru_cache(make_tokenizer)
 
 
 @dataclass
 class Weather:
-    """Decides which fault, if any, strikes next; shared by all engines of a contest.
+    """Decides which fault, if any, strikes next; shared by everything of a contest.
 
     Attributes:
         rng: of the contest.
         share: chance of a fault at each occasion.
+        time: of the contest.
         faults: those that may happen.
         struck: how often each has happened.
     """
 
     rng: random.Random
     share: float
+    time: FakeTime | RealTime
     faults: Sequence[str] = FAULTS
     struck: dict[str, int] = field(default_factory=dict)
 
@@ -56,118 +71,178 @@ class Weather:
         self.struck[fault] = self.struck.get(fault, 0) + 1
         return fault
 
+    def error(self) -> BaseException:
+        return self.rng.choice(EXCEPTIONS)()
+
+    def seconds(self, most: float) -> float:
+        """Up to `most` virtual seconds; on real time a three-hundredth of them."""
+        drawn = self.rng.uniform(0.0, most)
+        return drawn if isinstance(self.time, FakeTime) else drawn / 300
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One question with its recorded samples: what each answers and how many tokens it takes."""
+
+    text: str
+    samples: tuple[tuple[str, int], ...]
+
+
+@dataclass
+class Desk:
+    """What is being asked now."""
+
+    question: Recorded
+
+
+@lru_cache(maxsize=4096)
+def end_of(answer: str) -> tuple[int, ...]:
+    """Token ids of the end of a sample; without an answer it has no box."""
+    box = f"So \\boxed{{{answer}}}.\n" if answer else "no idea "
+    return tuple(tokenizer()(f"{box}</think>")["input_ids"])
+
 
 class ChaosEngine:
-    """An engine with a loop of its own whose samples answer `answer`, unless the weather is against it."""
+    """Plays back the samples of the question on the desk, in its own event loop, unless the weather is against it.
 
-    def __init__(self, weather: Weather, answer: int) -> None:
-        if weather.strikes("failed start"):
-            raise weather.rng.choice([RuntimeError("CUDA error"), MemoryError(), SystemExit(1), OSError("no device")])
+    A recorded token takes `pace` seconds; 200 of them are played as one.
+    """
+
+    context_tokens = 2048
+
+    def __init__(self, weather: Weather, desk: Desk, pace: float) -> None:
+        fault = weather.strikes("failed start", "slow start")
+        weather.time.sleep(weather.seconds(600.0) if fault == "slow start" else 20 * pace)
+        if fault == "failed start":
+            raise weather.error()
         self.tokenizer = tokenizer()
-        self._weather = weather
-        self._ids = tuple(self.tokenizer(f"So \\boxed{{{answer}}}.\n</think>")["input_ids"])
-        self._alive = True
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        try:
-            self._loop.run_forever()
-        except BaseException:  # noqa: BLE001 - the loop dies of SystemExit, and with it the engine
-            self._alive = False
+        self._weather, self._desk, self._pace = weather, desk, pace
+        self._filler = self.tokenizer("+")["input_ids"][0]
+        self._alive, self._hung = True, False
+        self._loop = weather.time.new_event_loop()
+        weather.time.start(lambda: run_loop(self._loop))
 
     @property
     def is_alive(self) -> bool:
         return self._alive
 
     def run(self, work: Coroutine[Any, Any, Any], timeout: float | None = None) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+        return self._weather.time.wait(asyncio.run_coroutine_threadsafe(work, self._loop), timeout)
 
     async def stream(self, request_id: str, prompt: Sequence[int], sampling: Sampling) -> AsyncGenerator[Chunk, None]:
-        fault = self._weather.strikes(
-            *("death", "hang", "stuck loop", "out of memory", "exception", "base exception", "nonsense tokens"),
-            *("endless sample", "empty stream"),
-        )
-        for token in self._ids[:-1]:
-            yield Chunk((token,), None)
-            await asyncio.sleep(0)
+        samples = self._desk.question.samples
+        sample = int(request_id.rpartition("-")[2])
+        answer, recorded = samples[sample % len(samples)]
+        fault = self._weather.strikes(*ENGINE_FAULTS, *SAMPLE_FAULTS)
+        if "-harvest-" in request_id:
+            await self._suffer(fault)
+            yield Chunk(tuple(self.tokenizer(f"{answer}}}")["input_ids"]), "stop")
+            return
+        if fault == "nonsense answer":
+            answer = self._weather.rng.choice(NONSENSE)
+        begin, parts, tokens = self._loop.time(), max(4, recorded // 8000), recorded // 200
+        struck_at = self._weather.rng.randrange(parts)
+        for part in range(parts):
+            if fault is not None and part == struck_at:
+                await self._suffer(fault)
+                if fault == "malformed output":
+                    yield self._weather.rng.choice(MALFORMED)
+                if fault == "empty stream":
+                    return
+                while fault == "endless sample":
+                    yield Chunk((self._filler,), None)
+                    await asyncio.sleep(1000 * self._pace + 1e-3)
+            # Of samples of one length the first started ends first.
+            end = begin + recorded * self._pace * (part + 1) / parts + 1e-4 * sample
+            await asyncio.sleep(max(end - self._loop.time(), 0.0))
+            if not self._alive:
+                raise RuntimeError("EngineDeadError")
+            if self._hung:
+                await asyncio.Event().wait()
+            if part < parts - 1:
+                yield Chunk((self._filler,) * (tokens // parts), None)
+        yield Chunk(end_of(answer), "stop")
+
+    async def _suffer(self, fault: str | None) -> None:
         match fault:
             case "death" | "out of memory":
                 self._alive = False
                 raise RuntimeError("CUDA out of memory" if fault == "out of memory" else "EngineDeadError")
             case "hang":
-                await asyncio.Event().wait()
+                self._hung = True
             case "stuck loop":
-                time.sleep(0.05)
+                self._weather.time.sleep(self._weather.seconds(300.0))
+            case "clock jump":
+                self._weather.time.jump(self._weather.seconds(120.0) * self._weather.rng.choice(self._directions()))
             case "exception":
-                raise self._weather.rng.choice([ValueError("x"), KeyError("y"), RecursionError(), UnicodeError()])
-            case "base exception":
-                raise self._weather.rng.choice([SystemExit(3), asyncio.CancelledError(), BaseException("z")])
-            case "nonsense tokens":
-                yield Chunk((10**9, -5), "stop")
-            case "endless sample":
-                while True:
-                    yield Chunk((self._ids[0],), None)
-                    await asyncio.sleep(0.001)
-            case "empty stream":
-                return
-        yield Chunk(self._ids[-1:], "stop")
+                raise self._weather.error()
+
+    def _directions(self) -> tuple[int, ...]:
+        # Virtual time is also what threads wait by, and that never goes back.
+        return (1,) if isinstance(self._weather.time, FakeTime) else (1, -1)
 
     async def abort(self, request_ids: Iterable[str]) -> None:
-        pass
+        match self._weather.strikes("hanging abort", "failed abort"):
+            case "hanging abort":
+                await asyncio.Event().wait()
+            case "failed abort":
+                raise self._weather.error()
 
     def kill(self) -> None:
-        self._alive = False
+        self._alive, self._loop.is_over = False, True
         self._loop.call_soon_threadsafe(self._loop.stop)
+        match self._weather.strikes("slow kill", "failed kill"):
+            case "slow kill":
+                self._weather.time.sleep(self._weather.seconds(60.0))
+            case "failed kill":
+                raise self._weather.error()
 
     def close(self) -> None:
         self.kill()
 
 
 class ChaosJournal(Journal):
-    """A journal whose disk may be slow or full."""
+    """A journal whose disk may be slow, stuck or full; `told` holds every record that it was given."""
 
     weather: Weather
+    told: list[QuestionRecord]
 
     def write(self, record: QuestionRecord) -> None:
-        fault = self.weather.strikes("slow disk", "full disk")
-        if fault == "slow disk":
-            time.sleep(0.02)
-        if fault == "full disk":
-            self.answers[record.id] = record.answer
-            return
+        self.told.append(record)
         super().write(record)
 
+    def _append(self, lines: str) -> None:
+        match self.weather.strikes("slow disk", "stuck disk", "full disk"):
+            case "slow disk":
+                self.weather.time.sleep(self.weather.seconds(10.0))
+            case "stuck disk":
+                self.weather.time.sleep(self.weather.seconds(3600.0))
+            case "full disk":
+                with self.path.open("a") as file:
+                    file.write(lines[: len(lines) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device")
+        super()._append(lines)
 
-def play(
-    folder: Path,
-    seed: int,
-    share: float,
-    questions: int = 50,
-    seconds: float = 2.0,
-    faults: Sequence[str] = FAULTS,
-    on_start: Callable[[ChaosEngine], None] | None = None,
-) -> tuple[pl.DataFrame, float, Weather]:
-    """One contest: the submission, how many seconds it went past its limit, and what has struck."""
-    weather = Weather(random.Random(seed), share, faults)
-    folder.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame({"id": [f"q{i}" for i in range(questions)], "problem": ["What is 3+4?"] * questions}).write_csv(
-        folder / "test.csv"
-    )
-    journal = ChaosJournal(folder / "questions.jsonl", {"seed": str(seed)})
-    journal.weather = weather
-    kernel = Kernel(
-        keeper=EngineKeeper(lambda _: ChaosEngine(weather, answer=7)),
-        profile=CONTESTS["aimo2"],
-        system_prompt=None,
-        sampling=Sampling(64, 1.0, 1.0),
-        rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=0),
-        clock=ClockRules(seconds, questions),
-        journal=journal,
-        hang_seconds=0.02,
-    )
-    began = time.monotonic()
-    submission = LocalGateway(kernel.predict, seed=seed).run(folder / "test.csv", folder)
-    late = time.monotonic() - began - seconds
-    kernel.keeper.close()
-    return submission, late, weather
+
+@contextmanager
+def failing_parser_and_vote(weather: Weather) -> Iterator[None]:
+    """The parser and the vote, which raise what they like when the weather says so."""
+    extract, handle = driver.extract_answer, Solver.handle
+
+    def extract_or_fail(text: str, **options: Any) -> str | None:
+        if weather.strikes("parser exception"):
+            raise weather.error()
+        return extract(text, **options)
+
+    def handle_or_fail(solver: Solver, event: Event, now: float) -> list[Action]:
+        # A question has many events, the passing of time among them.
+        fails = weather.rng.random() < 0.1 and weather.strikes("vote exception")
+        if fails and weather.rng.random() < 0.5:
+            raise weather.error()
+        actions = handle(solver, event, now)
+        if fails:
+            raise weather.error()
+        return actions
+
+    with patch.object(driver, "extract_answer", extract_or_fail), patch.object(Solver, "handle", handle_or_fail):
+        yield

