@@ -18,7 +18,7 @@ from fastmath.inference.packaging import (
     set_parameters,
 )
 from fastmath.inference.wheels import LISTS_FOLDER, MACHINES, NOTEBOOK, WHEELS, kernel_requirements, read_wheel_list
-from fastmath.recipes import REPOSITORY_FOLDER
+from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
 
 TEMPLATES = {name: json.loads((TEMPLATES_FOLDER / name).read_text()) for name in PLACES}
 OWNED = PackageOptions(owner="jane-doe")
@@ -36,6 +36,11 @@ def write_package(folder: Path, options: PackageOptions = OWNED) -> Path:
 def change(folder: Path, name: str, **values: object) -> None:
     path = folder / PLACES[name]
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def read_parameters(notebook: Path) -> dict[str, object]:
+    source = "".join(parameters_cell(json.loads(notebook.read_text()))["source"])
+    return {item.target.id: ast.literal_eval(item.value) for item in ast.parse(source).body}
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +79,18 @@ def test_a_contest_sets_competition_and_machine(built):
 
 
 def test_a_contest_stands_in_the_notebook_s_parameters(built):
-    source = "".join(parameters_cell(json.loads((built / "kernel.ipynb").read_text()))["source"])
-    assert 'overrides: dict = {"kernel.profile": "aimo3"}' in source.splitlines()
+    overrides = read_parameters(built / "kernel.ipynb")["overrides"]
+    assert overrides["kernel.profile"] == "aimo3"
+
+
+def test_one_gpu_is_not_asked_for_the_work_of_four(built):
+    overrides = read_parameters(built / "kernel.ipynb")["overrides"]
+    recipe = load_recipe("fast_math_r1_14b", overrides, training=False)
+    assert recipe.kernel.engine.arguments["tensor_parallel_size"] == 1
 
 
 def test_the_notebook_s_own_parameters_are_those_of_a_submission():
-    cell = parameters_cell(json.loads((TEMPLATES_FOLDER / "kernel.ipynb").read_text()))
-    values = {item.target.id: ast.literal_eval(item.value) for item in ast.parse("".join(cell["source"])).body}
+    values = read_parameters(TEMPLATES_FOLDER / "kernel.ipynb")
     assert values["recipe"] == "fast_math_r1_14b"
     assert (values["run_dir"], values["inputs"]) == ("/kaggle/working", "/kaggle/input")
 

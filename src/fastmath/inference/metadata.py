@@ -72,8 +72,10 @@ def check_metadata(folder: Path) -> list[str]:
     for name, place in PLACES.items():
         try:
             files[name] = json.loads((folder / place).read_text())
-        except (OSError, json.JSONDecodeError) as error:
-            problems.append(f"{place} cannot be read ({error}); run `fastmath kernel build`")
+        except FileNotFoundError:
+            problems.append(f"there is no {folder / place}; run `fastmath kernel build`")
+        except json.JSONDecodeError as error:
+            problems.append(f"{place} is no valid JSON: {error}")
     if problems:
         return problems
     for name, content in files.items():

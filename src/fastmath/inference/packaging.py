@@ -32,10 +32,18 @@ from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
 TEMPLATES_FOLDER = REPOSITORY_FOLDER / "inference_kernel"
 NOTEBOOK_FILE = "kernel.ipynb"
 CONTEST_SOURCES = {
-    "aimo2": {"competition": "ai-mathematical-olympiad-progress-prize-2", "machine_shape": "NvidiaL4"},
-    "aimo3": {"competition": "ai-mathematical-olympiad-progress-prize-3", "machine_shape": "NvidiaH100"},
+    "aimo2": {
+        "competition": "ai-mathematical-olympiad-progress-prize-2",
+        "machine_shape": "NvidiaL4",
+        "overrides": {"kernel.profile": "aimo2"},
+    },
+    "aimo3": {
+        "competition": "ai-mathematical-olympiad-progress-prize-3",
+        "machine_shape": "NvidiaH100",
+        "overrides": {"kernel.profile": "aimo3", "kernel.engine.arguments.tensor_parallel_size": 1},
+    },
 }
-"""What a contest runs on: its slug on Kaggle, and its machine (four L4, one H100)."""
+"""A contest's slug on Kaggle, its machine (four L4, or one H100), and what the notebook changes in its recipe."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,7 @@ def _notebook_parameters(notebook: Mapping[str, Any], options: PackageOptions) -
     if options.recipe is not None:
         values["recipe"] = options.recipe
     if options.contest is not None:
-        values["overrides"] = {"kernel.profile": options.contest}
+        values["overrides"] = CONTEST_SOURCES[options.contest]["overrides"]
     default = re.search(r'^recipe: str = "(.*)"$', "".join(parameters_cell(notebook)["source"]), flags=re.M)
     load_recipe(options.recipe or default[1], values.get("overrides"), training=False)
     return values
