@@ -12,10 +12,12 @@ import typer
 
 from fastmath.kernel_cli import KERNEL_FAILURES, kernel
 from fastmath.recipes import REPOSITORY_FOLDER, SettingsError, load_recipe, parse_assignments
+from fastmath.replay_cli import replay
 from fastmath.runs import MissingStageError, RunLockedError, StageFailedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
+app.command()(replay)
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.inference.voting import (
+    Ballot,
     Vote,
-    can_be_decided,
     cannot_be_overtaken,
     count_votes,
-    decide,
     leading_answer,
     posterior_of_lead,
 )
@@ -25,7 +24,19 @@ def tally_of(given_answers: list[int]) -> dict[int, int]:
 
 
 def test_zero_is_an_answer_like_any_other() -> None:
-    assert decide(tally_of([0, 0]), 14, stop_posterior=0.85).answer == 0
+    assert leading_answer(tally_of([0, 0, 7])) == 0
+
+
+def test_a_ballot_counts_samples_without_an_answer_as_finished() -> None:
+    ballot = Ballot()
+    for vote in (Vote(7), None, Vote(7)):
+        ballot.add(vote)
+    # Two against none: 0.875.
+    assert (ballot.finished, ballot.tally, ballot.posterior) == (3, {7: 2.0}, pytest.approx(0.875))
+
+
+def test_a_ballot_without_votes_has_no_leader() -> None:
+    assert Ballot().posterior == 0.5
 
 
 def test_tie_goes_to_the_answer_given_first() -> None:
@@ -101,20 +112,3 @@ def test_unsafe_leader_is_overtaken_by_some_ending(given_answers: list[int], pen
         return
     endings = itertools.product([0, 1, 2, 3, 4], repeat=pending)
     assert len({leading_answer(tally_of([*given_answers, *ending])) for ending in endings}) > 1
-
-
-def test_without_votes_nothing_is_decided() -> None:
-    assert decide({}, 0, stop_posterior=0.6) is None
-
-
-def test_posterior_of_one_never_decides() -> None:
-    assert decide(tally_of([7] * 7), 9, stop_posterior=1.0) is None
-
-
-def test_two_live_samples_can_decide_an_open_vote() -> None:
-    assert can_be_decided({}, live=2, unstarted=14, stop_posterior=0.85)
-
-
-def test_one_live_sample_cannot_decide_a_split_vote() -> None:
-    # Two against one at best: (1 + 4 + 6) / 16 = 0.6875.
-    assert not can_be_decided(tally_of([7, 3]), live=1, unstarted=13, stop_posterior=0.85)

@@ -1,10 +1,11 @@
-"""The contest's clock: how long a question may take, from the time that is left and the questions that are left.
+"""The contest's clock: what is left, for how many questions, and what a question may take at most.
 
-There is one global deadline. A question's share is the time left divided by the questions left, so that what quick
-questions do not use is a bank for all that follow; a hard question may draw several shares, but always leaves a floor
-for every other. All times are seconds since the contest began.
+There is one global deadline. What quick questions do not use is a bank for all that follow. How much of it a question
+draws is its policy's choice (`fastmath.inference.policies`); that it never passes the global deadline is settled here.
+All times are seconds since the contest began.
 """
 
+import math
 from dataclasses import dataclass
 
 
@@ -13,18 +14,16 @@ class ClockRules:
     """How a contest's time is divided.
 
     Attributes:
-        limit_seconds: the contest's clock.
+        limit_seconds: the contest's clock; infinite for none.
         questions: questions expected; more or fewer may come.
-        most_shares: even shares that one question may take at most.
-        floor_share: part of the contest's even share that is kept for each later question.
         reserve_share: part of the limit that is never given out, for what happens between questions.
+        spare_questions: questions beyond the expected ones for which the last one leaves something.
     """
 
     limit_seconds: float
     questions: int
-    most_shares: float = 2.0
-    floor_share: float = 0.1
     reserve_share: float = 0.03
+    spare_questions: int = 1
 
     @property
     def even_share(self) -> float:
@@ -33,48 +32,59 @@ class ClockRules:
 
 
 @dataclass(frozen=True)
+class TimeLeft:
+    """How the contest stands when a question is asked.
+
+    Attributes:
+        now: seconds since the contest began.
+        left: seconds that may still be given out.
+        questions: questions to come, this one among them.
+        even_share: seconds that each question would have had from the start.
+    """
+
+    now: float
+    left: float
+    questions: int
+    even_share: float
+
+    @property
+    def share(self) -> float:
+        """Seconds that this question gets if all to come take the same."""
+        return self.left / self.questions
+
+    def allot(self, seconds: float, floor: float = 0.0) -> "Allotment":
+        """Give the question `seconds`, at most what is left when every later question is kept `floor` seconds.
+
+        Far behind, where a floor for everyone would be more than there is, what is left is shared evenly.
+        """
+        kept = 0.0 if math.isinf(self.left) else min(floor, self.share) * (self.questions - 1)
+        longest = min(seconds, self.left - kept)
+        return Allotment(self.now, self.now + min(self.share, longest), self.now + longest)
+
+
+@dataclass(frozen=True)
 class Allotment:
     """The time of one question, in seconds since the contest began.
 
     Attributes:
         start: it was asked.
-        target: its even share ends; from here on whatever leads is answered.
+        target: its even share of the time that was left ends, or the deadline comes before that.
         deadline: it must have been answered.
-        pace: its share as a part of the contest's even share; below 1 earlier questions took more than theirs.
     """
 
     start: float
     target: float
     deadline: float
-    pace: float
 
 
-def allot(rules: ClockRules, elapsed: float, answered: int) -> Allotment:
-    """Divide what is left of the clock.
+def tell_time(rules: ClockRules, elapsed: float, answered: int) -> TimeLeft:
+    """How the contest stands after so many seconds and answers.
 
-    The last expected question counts as two: should another one come, there is something left for it, and so on by
-    halves. Past the limit every time is `elapsed` itself: answer at once.
+    The last expected question counts as more than one where there are `spare_questions`: should another one come, there
+    is something left for it, and so on. Past the limit nothing is left: answer at once.
 
-    Args:
-        rules: the contest's.
-        elapsed: seconds since the contest began.
-        answered: questions answered so far.
-
-    Example: 100 s, 10 questions, nothing in reserve, 4 answered after 28 s: 72 s are left for 6, a share of 12 s, so
-    the target is 40 s; two shares are 24 s, so the deadline is 52 s; the pace is 12 s against an even share of 10 s,
-    1.2.
+    Example: 100 s, 10 questions, nothing in reserve, 4 answered after 28 s: 72 s are left for 6, a share of 12 s.
     """
-    end = rules.limit_seconds * (1 - rules.reserve_share)
-    left = max(end - elapsed, 0.0)
-    to_come = max(rules.questions - answered, 2)
-    share = left / to_come
-    floor = min(rules.floor_share * rules.even_share, left)
-    # Behind the clock a share may be too short for any sample: then some questions get the floor and others nothing.
-    target = min(max(share, floor), left)
-    longest = min(rules.most_shares * share, left - floor * (to_come - 1))
-    return Allotment(
-        start=elapsed,
-        target=elapsed + target,
-        deadline=elapsed + max(target, longest),
-        pace=share / rules.even_share,
-    )
+    left = max(rules.limit_seconds * (1 - rules.reserve_share) - elapsed, 0.0)
+    questions = max(rules.questions - answered, 1 + rules.spare_questions)
+    return TimeLeft(now=elapsed, left=left, questions=questions, even_share=rules.even_share)

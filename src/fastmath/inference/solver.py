@@ -1,7 +1,8 @@
 """One question as a state machine: events in, actions out, no clock, no engine and no event loop of its own.
 
 Whoever drives it passes events with the time at which they happened, carries out the actions, and comes back at
-`Solver.next_wakeup` at the latest. Samples start in waves: the next one when the live ones cannot decide the vote.
+`Solver.next_wakeup` at the latest. What is decided when is the `Plan` of a policy (`fastmath.inference.policies`); here
+stands what holds for all of them: waves, weights, harvest and the deadline.
 """
 
 import math
@@ -9,29 +10,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fastmath.inference.clock import Allotment
-from fastmath.inference.voting import (
-    MAX_WEIGHT,
-    Vote,
-    can_be_decided,
-    count_votes,
-    decide,
-    leading_answer,
-    leading_weights,
-    posterior_of_lead,
-)
+from fastmath.inference.policies import Outcome, Plan
+from fastmath.inference.voting import MAX_WEIGHT, Ballot, Vote, cannot_be_overtaken, leading_answer
 
-FIRST_VOTE_PACE = 0.75
-"""Pace of the contest, see `Allotment.pace`, at and below which a question's first vote is answered."""
+OPENING = 3
+"""Votes whose agreement tells a policy how much the contest's samples scatter."""
 
 
 @dataclass(frozen=True)
 class SolverRules:
-    """How a question is decided.
+    """What samples weigh, and what is answered without a vote.
 
     Attributes:
-        waves: sizes of the waves in which samples start.
-        stop_posterior: probability at which the vote counts as decided while the contest is on schedule.
-        patience: part of the time to the target during which no less than that is accepted.
         fallback_answer: answered when no sample has voted.
         harvest_seconds: so long before the deadline every live sample is made to say its answer; 0 asks none.
         harvest_weight: of a vote that was asked for in this way.
@@ -39,10 +29,7 @@ class SolverRules:
         repeat_weight: of a trace that an earlier sample has given word for word; 0 gives it no vote.
     """
 
-    waves: tuple[int, ...]
-    stop_posterior: float
-    patience: float
-    fallback_answer: int
+    fallback_answer: int = 0
     harvest_seconds: float = 0.0
     harvest_weight: float = 0.5
     cut_weight: float = 0.0
@@ -130,43 +117,48 @@ class Solver:
     """The state of one question.
 
     Attributes:
-        rules: how it is decided.
-        allotment: until when.
-        votes: in the order in which the samples finished.
+        rules: weights, harvest and fallback.
+        plan: how the vote is decided.
+        ballot: the vote so far.
         tokens: sample → its tokens so far.
+        errors: sample → why it failed.
         answer: the last action, None before it.
         started: number of samples started so far.
+        first_vote_at: time of the first vote, None before it.
     """
 
     rules: SolverRules
-    allotment: Allotment
-    votes: list[Vote] = field(default_factory=list)
+    plan: Plan
+    ballot: Ballot = field(default_factory=Ballot)
     tokens: dict[int, int] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     answer: Answer | None = None
     started: int = 0
+    first_vote_at: float | None = None
     _live: set[int] = field(default_factory=set)
     _waves: list[int] = field(init=False)
+    _owed: bool = True
     _harvested: bool = False
     _traces: set[int] = field(default_factory=set)
+    _answer_at: float = math.inf
 
     def __post_init__(self) -> None:
-        self._waves = list(self.rules.waves)
+        self._waves = [size for size in (self.plan.first, self.plan.second) if size > 0]
 
     @property
-    def unstarted(self) -> int:
-        """Number of samples that may still be started."""
-        return 0 if self._harvested else sum(self._waves)
+    def allotment(self) -> Allotment:
+        """The question's time."""
+        return self.plan.allotment
 
     @property
-    def pending(self) -> float:
-        """Weight at most of the votes that may still come."""
-        return len(self._live) * (self.rules.harvest_weight if self._harvested else MAX_WEIGHT) + self.unstarted
+    def votes(self) -> list[Vote]:
+        """The votes in the order in which they were given."""
+        return self.ballot.votes
 
     @property
     def tally(self) -> dict[int, float]:
         """The vote so far."""
-        return count_votes(self.votes)
+        return self.ballot.tally
 
     @property
     def best_answer(self) -> int:
@@ -177,8 +169,8 @@ class Solver:
     @property
     def next_wakeup(self) -> float:
         """Time at which the state changes even if no sample does anything."""
-        answer_at = time_to_answer(posterior_of_lead(*leading_weights(self.tally)), self.rules, self.allotment)
-        return answer_at if self._harvested or not self._live else min(answer_at, self._harvest_at)
+        due = min(self._answer_at, self.allotment.deadline)
+        return due if self._harvested or not self._live else min(due, self._harvest_at)
 
     @property
     def _harvest_at(self) -> float:
@@ -186,22 +178,33 @@ class Solver:
         at = self.allotment.deadline - self.rules.harvest_seconds
         return at if self.rules.harvest_seconds > 0 and at > self.allotment.start else math.inf
 
+    def outcome(self, now: float) -> Outcome:
+        """What the question has shown by `now`."""
+        start, opening = self.allotment.start, [vote.answer for vote in self.votes[:OPENING]]
+        return Outcome(
+            seconds=now - start,
+            first_vote_seconds=None if self.first_vote_at is None else self.first_vote_at - start,
+            opening=len(set(opening)) == 1 if len(opening) == OPENING else None,
+        )
+
     def begin(self, now: float) -> list[Action]:
         """The first actions."""
         return self._act(now)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in what happened at time `now`; nothing is left to do once the question is answered."""
-        self._record(event)
-        return self._act(now)
+        self._record(event, now)
+        # A sample that grows changes nothing but its tokens; what time changes has its own wake-up.
+        return [] if isinstance(event, Grew) and now < self.next_wakeup else self._act(now)
 
     def lose_samples(self) -> None:
         """Forget the live samples, whose engine is lost; half as many may be started in their place."""
         if self._live and self.answer is None:
             self._waves.insert(0, max(1, len(self._live) // 2))
             self._live.clear()
+            self._owed = True
 
-    def _record(self, event: Event) -> None:
+    def _record(self, event: Event, now: float) -> None:
         match event:
             case Grew(sample, tokens):
                 self.tokens[sample] = tokens
@@ -209,92 +212,72 @@ class Solver:
                 self.tokens[sample] = event.tokens
                 # What a sample says after its abortion does not count any more.
                 if sample in self._live:
-                    self._vote(event)
+                    self._vote(event, now)
                 self._live.discard(sample)
             case Failed(sample, error):
                 self.errors[sample] = error
                 self._live.discard(sample)
 
-    def _vote(self, event: Finished) -> None:
+    def _vote(self, event: Finished, now: float) -> None:
         rules = self.rules
         weight = {"ended": MAX_WEIGHT, "cut": rules.cut_weight, "harvested": rules.harvest_weight}[event.end]
         if event.trace is not None:
             weight *= rules.repeat_weight if event.trace in self._traces else 1.0
             self._traces.add(event.trace)
-        if event.answer is not None and weight > 0:
-            self.votes.append(Vote(event.answer, weight))
+        vote = Vote(event.answer, weight) if event.answer is not None and weight > 0 else None
+        self.ballot.add(vote)
+        if vote is None:
+            return
+        if self.first_vote_at is None:
+            self.first_vote_at = now
+        if self.plan.patience is not None:
+            self._answer_at = self.plan.patience.answer_at(self.ballot.posterior)
 
     def _act(self, now: float) -> list[Action]:
         if self.answer is not None:
             return []
         decided = self._decide(now)
-        if decided is not None:
-            self.answer = decided
-            aborted = tuple(sorted(self._live))
-            self._live.clear()
-            return [Abort(aborted), decided] if aborted else [decided]
-        if self._live and now >= self._harvest_at and not self._harvested:
+        if decided is None and self._live and now >= self._harvest_at and not self._harvested:
             self._harvested = True
             return [Harvest(tuple(sorted(self._live)))]
-        return self._start_waves(now)
+        actions = self._start_wave(now) if decided is None else []
+        if actions or self._live:
+            return actions if decided is None else self._finish(decided)
+        return self._finish(decided or Answer(self.best_answer, "all samples" if self.tally else "no votes"))
+
+    def _finish(self, decided: Answer) -> list[Action]:
+        self.answer = decided
+        aborted = tuple(sorted(self._live))
+        self._live.clear()
+        return [Abort(aborted), decided] if aborted else [decided]
 
     def _decide(self, now: float) -> Answer | None:
-        tally = self.tally
-        decision = decide(tally, self.pending, self.rules.stop_posterior)
-        if decision is not None:
-            return Answer(decision.answer, decision.reason)
-        if now >= self.allotment.deadline:
-            return Answer(self.best_answer, "deadline")
-        if not self._live and not self.unstarted:
-            return Answer(self.best_answer, "all samples" if tally else "no votes")
-        if now >= time_to_answer(posterior_of_lead(*leading_weights(tally)), self.rules, self.allotment):
-            return Answer(self.best_answer, "clock")
-        return None
+        if self.tally:
+            reason = self.plan.stop(self.ballot)
+            if reason is None and self.plan.provable and cannot_be_overtaken(self.tally, self._pending(now)):
+                reason = "cannot be overtaken"
+            if reason is None and now >= self._answer_at:
+                reason = "clock" if self._answer_at > -math.inf else "posterior"
+            if reason is not None:
+                return Answer(self.best_answer, reason)
+        return Answer(self.best_answer, "deadline") if now >= self.allotment.deadline else None
 
-    def _start_waves(self, now: float) -> list[Action]:
-        samples: list[int] = []
-        while self.unstarted and self._wants_wave(now):
-            wave = range(self.started, self.started + self._waves.pop(0))
-            self.started += len(wave)
-            self._live.update(wave)
-            samples += wave
-        return [Start(tuple(samples))] if samples else []
+    def _pending(self, now: float) -> float:
+        """Weight at most of the votes that may still come."""
+        live = len(self._live) * (self.rules.harvest_weight if self._harvested else MAX_WEIGHT)
+        return live + (sum(self._waves) * MAX_WEIGHT if now < self.plan.second_until and not self._harvested else 0.0)
+
+    def _start_wave(self, now: float) -> list[Action]:
+        if not self._waves or self._harvested or not self._wants_wave(now):
+            return []
+        samples = tuple(range(self.started, self.started + self._waves.pop(0)))
+        self.started += len(samples)
+        self._live.update(samples)
+        self._owed = False
+        return [Start(samples)]
 
     def _wants_wave(self, now: float) -> bool:
-        if not self._live:
-            return True
-        # Samples that start late finish too late, and slow down those that run.
-        asked = certainty_asked(self.rules, self.allotment.pace)
-        in_time = now < self.allotment.target
-        return in_time and not can_be_decided(self.tally, len(self._live), self.unstarted, asked)
-
-
-def certainty_asked(rules: SolverRules, pace: float) -> float:
-    """Posterior at which a vote counts as decided from its start on, given how the contest stands.
-
-    On schedule it is `rules.stop_posterior`. Behind it falls in a straight line to one half, the first vote, so that
-    quick questions save what long ones need before there is nothing left to share.
-
-    Example: stop at 0.85, pace 0.875, half of the way from 1 to 0.75: 0.5 + (0.85 - 0.5) / 2 = 0.675.
-    """
-    on_schedule = min(max((pace - FIRST_VOTE_PACE) / (1 - FIRST_VOTE_PACE), 0.0), 1.0)
-    return 0.5 + on_schedule * (rules.stop_posterior - 0.5)
-
-
-def time_to_answer(posterior: float, rules: SolverRules, allotment: Allotment) -> float:
-    """Time at which a leader of this posterior is answered although samples are still running.
-
-    The certainty that is waited for falls in a straight line from `certainty_asked`, when `rules.patience` of the
-    way to the target has passed, to one half at the target; a vote without a leader waits for the deadline.
-
-    Example: certainty 0.95, patience 0.5, start 0 s, target 10 s: one vote against none has posterior 0.75 and is
-    answered at 5 + 5 * (0.95 - 0.75) / (0.95 - 0.5) = 7.2 s; three against none (0.9375) at 5.1 s.
-    """
-    if posterior <= 0.5:
-        return allotment.deadline
-    asked = certainty_asked(rules, allotment.pace)
-    if posterior >= asked:
-        return allotment.start
-    missing = (asked - posterior) / (asked - 0.5)
-    patient_until = allotment.start + rules.patience * (allotment.target - allotment.start)
-    return patient_until + missing * (allotment.target - patient_until)
+        if self._owed or not (self._live or self.tally):
+            return True  # the first, or one in place of samples that are lost or gave no answer
+        split = len(self.votes) >= 2 and self.ballot.posterior < self.plan.split
+        return split and now < self.plan.second_until

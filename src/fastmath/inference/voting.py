@@ -1,21 +1,20 @@
 """The vote of one question: who leads, and whether the samples still to come can or will change that.
 
-Everything here is a pure function of a tally, a mapping from answer to weight in the order in which the answers were
-first given. 0 is an answer like any other; a sample without an answer casts no vote and is only missing from the
+Decisions are pure functions of a tally, a mapping from answer to weight in the order in which the answers were first
+given. 0 is an answer like any other; a sample without an answer casts no vote and is only missing from the
 samples still to come.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 Tally = Mapping[int, float]
 """Answer → summed weight, in the order in which the answers were first given."""
 
 MAX_WEIGHT = 1.0
 """Weight of a sample that ended its reasoning by itself; no vote weighs more."""
-
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,35 @@ class Vote:
     weight: float = MAX_WEIGHT
 
 
-@dataclass(frozen=True)
-class Decision:
-    """The answer of a decided vote and why it counts as decided."""
+@dataclass
+class Ballot:
+    """The vote of one question as it stands.
 
-    answer: int
-    reason: str
+    Attributes:
+        votes: in the order in which they were given.
+        tally: their sums by answer.
+        finished: samples that have ended, those without an answer among them.
+    """
+
+    votes: list[Vote] = field(default_factory=list)
+    tally: dict[int, float] = field(default_factory=dict)
+    finished: int = 0
+
+    def add(self, vote: Vote | None) -> None:
+        """Count a sample that has ended; None gave no answer.
+
+        Raises:
+            ValueError: its weight is not above 0 and at most `MAX_WEIGHT`.
+        """
+        self.finished += 1
+        if vote is not None:
+            self.votes.append(vote)
+            _count(self.tally, vote)
+
+    @property
+    def posterior(self) -> float:
+        """See `posterior_of_lead`; one half without votes."""
+        return posterior_of_lead(*leading_weights(self.tally))
 
 
 def count_votes(votes: Iterable[Vote]) -> dict[int, float]:
@@ -44,12 +66,14 @@ def count_votes(votes: Iterable[Vote]) -> dict[int, float]:
     """
     tally: dict[int, float] = {}
     for vote in votes:
-        if not 0 < vote.weight <= MAX_WEIGHT:
-            raise ValueError(
-                f"a vote for {vote.answer} weighs {vote.weight}; want more than 0 and at most {MAX_WEIGHT}"
-            )
-        tally[vote.answer] = tally.get(vote.answer, 0.0) + vote.weight
+        _count(tally, vote)
     return tally
+
+
+def _count(tally: dict[int, float], vote: Vote) -> None:
+    if not 0 < vote.weight <= MAX_WEIGHT:
+        raise ValueError(f"a vote for {vote.answer} weighs {vote.weight}; want more than 0 and at most {MAX_WEIGHT}")
+    tally[vote.answer] = tally.get(vote.answer, 0.0) + vote.weight
 
 
 def leading_answer(tally: Tally) -> int | None:
@@ -59,10 +83,16 @@ def leading_answer(tally: Tally) -> int | None:
 
 def leading_weights(tally: Tally) -> tuple[float, float]:
     """Weights of the leader and of the runner-up; 0 where there is none."""
-    first, second = [*sorted(tally.values(), reverse=True), 0.0, 0.0][:2]
+    first = second = 0.0
+    for weight in tally.values():
+        if weight > first:
+            first, second = weight, first
+        elif weight > second:
+            second = weight
     return first, second
 
 
+@lru_cache(maxsize=4096)
 def posterior_of_lead(leader: float, runner_up: float) -> float:
     r"""Probability that the leader's share against the runner-up alone exceeds one half, given a uniform prior.
 
@@ -106,35 +136,3 @@ def cannot_be_overtaken(tally: Tally, pending: float) -> bool:
         and all(tally[rival] + pending <= tally[leader] for rival in later)
         and pending <= tally[leader]
     )
-
-
-def decide(tally: Tally, pending: float, stop_posterior: float) -> Decision | None:
-    """Decide the vote if the leader cannot be overtaken, or leads with at least probability `stop_posterior`.
-
-    Args:
-        tally: the votes so far.
-        pending: weight at most of the samples that run or have not been started.
-        stop_posterior: probability, see `posterior_of_lead`, at which a vote counts as decided; at 1 none does.
-
-    Example: `{7: 2}` with 14 pending is decided at 0.85, by 0.875, and undecided at 0.9.
-    """
-    leader = leading_answer(tally)
-    if leader is None:
-        return None
-    if cannot_be_overtaken(tally, pending):
-        return Decision(leader, "cannot be overtaken")
-    if posterior_of_lead(*leading_weights(tally)) >= stop_posterior - _ROUNDING:
-        return Decision(leader, "posterior")
-    return None
-
-
-def can_be_decided(tally: Tally, live: int, unstarted: int, stop_posterior: float) -> bool:
-    """Whether the vote would be decided if every live sample voted for the leader.
-
-    Where it would not, waiting for the live samples alone is in vain and more have to be started.
-    """
-    leader = leading_answer(tally)
-    # Before the first vote any answer will do as the one that all live samples agree on.
-    answer = 0 if leader is None else leader
-    agreed = {**tally, answer: tally.get(answer, 0) + live}
-    return agreed[answer] > 0 and decide(agreed, unstarted, stop_posterior) is not None
