@@ -42,7 +42,7 @@ ROW_BOUNDS = np.array([(0, 1.5), (0.3, 6), (1.5, 40), (0, 3)])
 
 
 @njit(cache=True)
-def _interpolate(x, knots, values):  # noqa: ANN001, ANN202 - compiled
+def _interpolate(x: float, knots: np.ndarray, values: np.ndarray) -> float:
     if x <= knots[0]:
         return values[0]
     for i in range(1, len(knots)):
@@ -53,9 +53,22 @@ def _interpolate(x, knots, values):  # noqa: ANN001, ANN202 - compiled
 
 
 @njit(cache=True)
-def _question(lengths, answers, first, split, patient, lapsed, deadline, wave_until, lead, most_votes, certainty, slowdown, posterior, out):  # noqa: ANN001, ANN202, E501 - compiled
+def _question(
+    lengths: np.ndarray,
+    answers: np.ndarray,
+    first: int,
+    times: tuple[float, float, float, float],
+    split: float,
+    lead: float,
+    most_votes: float,
+    certainty: float,
+    slowdown: float,
+    posterior: np.ndarray,
+    out: np.ndarray,
+) -> int:
     """Play one question; `out` gets its seconds, the seconds to the first vote and whether three votes agreed."""
     samples = len(lengths)
+    patient, lapsed, deadline, wave_until = times
     ends = np.full(samples, np.inf)
     ends[:first] = lengths[:first]
     started, live, waved = first, first, first >= samples
@@ -69,7 +82,8 @@ def _question(lengths, answers, first, split, patient, lapsed, deadline, wave_un
         step = (ends[next_sample] - position) * (1 + live / slowdown)
         answer_at = deadline
         if current > 0.5:
-            answer_at = min(deadline, max(time, patient + (lapsed - patient) * (certainty - current) / (certainty - 0.5)))
+            missing = (certainty - current) / (certainty - 0.5)
+            answer_at = min(deadline, max(time, patient + (lapsed - patient) * missing))
         if time + step > answer_at:
             time = answer_at
             break
@@ -120,7 +134,17 @@ def _question(lengths, answers, first, split, patient, lapsed, deadline, wave_un
 
 
 @njit(cache=True)
-def _contest(lengths, answers, golds, total, vector, knots, leads, slowdown, posterior):  # noqa: ANN001, ANN202
+def _contest(
+    lengths: np.ndarray,
+    answers: np.ndarray,
+    golds: np.ndarray,
+    total: float,
+    vector: np.ndarray,
+    knots: np.ndarray,
+    leads: np.ndarray,
+    slowdown: float,
+    posterior: np.ndarray,
+) -> int:
     questions, samples = lengths.shape
     rows = vector[6:].reshape((4, len(knots)))
     left, right, out = total, 0, np.zeros(3)
@@ -140,10 +164,20 @@ def _contest(lengths, answers, golds, total, vector, knots, leads, slowdown, pos
         level = 1
         while level < len(leads) - 1 and agreement < leads[level, 0]:
             level += 1
+        times = (patient * share, lapsed * share, deadline, wave_until)
         best = _question(
-            lengths[q], answers[q], first, vector[5], patient * share, lapsed * share, deadline, wave_until,
-            leads[level, 1], leads[level, 2], leads[0, 2], slowdown, posterior, out,
-        )  # fmt: skip
+            lengths[q],
+            answers[q],
+            first,
+            times,
+            vector[5],
+            leads[level, 1],
+            leads[level, 2],
+            leads[0, 2],
+            slowdown,
+            posterior,
+            out,
+        )
         right += best == golds[q]
         left -= out[0]
         first_votes += out[1] >= 0
@@ -155,12 +189,20 @@ def _contest(lengths, answers, golds, total, vector, knots, leads, slowdown, pos
 
 
 @njit(parallel=True, cache=True)
-def _play(lengths, answers, golds, totals, vector, knots, leads, slowdown, posterior):  # noqa: ANN001, ANN202
+def _play(
+    lengths: np.ndarray,
+    answers: np.ndarray,
+    golds: np.ndarray,
+    totals: np.ndarray,
+    vector: np.ndarray,
+    knots: np.ndarray,
+    leads: np.ndarray,
+    slowdown: float,
+    posterior: np.ndarray,
+) -> np.ndarray:
     scores = np.zeros(len(totals))
     for c in prange(len(totals)):
-        scores[c] = _contest(
-            lengths[c], answers[c], golds[c], totals[c], vector, knots, leads, slowdown, posterior
-        )
+        scores[c] = _contest(lengths[c], answers[c], golds[c], totals[c], vector, knots, leads, slowdown, posterior)
     return scores
 
 
@@ -195,7 +237,8 @@ class Contests:
 
 def to_vector(schedule: Schedule) -> np.ndarray:
     """What is searched, (6 + 4 * knots,)."""
-    return np.array([getattr(schedule, name) for name in SCALARS] + [v for name in ROWS for v in getattr(schedule, name)])
+    rows = [value for name in ROWS for value in getattr(schedule, name)]
+    return np.array([getattr(schedule, name) for name in SCALARS] + rows)
 
 
 def from_vector(vector: np.ndarray, schedule: Schedule) -> Schedule:

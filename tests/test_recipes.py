@@ -51,9 +51,9 @@ def test_overrides_that_are_no_mapping_are_refused_with_the_papermill_syntax():
         load_recipe("nano", "{'seed': 1}")
 
 
-def test_waves_that_do_not_sum_to_the_samples_are_refused():
-    with pytest.raises(SettingsError, match="in all 4 samples"):
-        load_recipe("nano", {"kernel.waves": [4]})
+def test_an_unknown_policy_is_told_the_known_ones():
+    with pytest.raises(SettingsError, match=r"is 'ful'; want one of .*full"):
+        load_recipe("nano", {"kernel.policy": "ful"})
 
 
 def test_a_setting_that_the_run_manages_is_refused():

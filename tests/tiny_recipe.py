@@ -22,6 +22,5 @@ TINY = {
     "evaluate.token_budget": 48,
     "kernel.questions": 4,
     "kernel.samples": 4,
-    "kernel.waves": [2, 2],
     "kernel.token_budget": 48,
 }

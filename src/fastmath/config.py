@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from fastmath.answers.contests import CONTESTS
 from fastmath.answers.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS
 from fastmath.data.settings import DataSettings
+from fastmath.inference.public_policies import find_policies
 from fastmath.section import Section
 
 SampleStop = Literal["think_end", "box"]
@@ -147,20 +148,18 @@ class EvaluateSettings(Section):
 
 
 class KernelSettings(Section):
-    """The contest: profile, samples, waves, stops and clock.
+    """The contest: profile, policy, samples and clock.
 
     Attributes:
         profile: a contest of `fastmath.answers.contests` (`aimo1`, `aimo2`, `aimo3`).
         questions: questions expected, and taken from the held-out problems; none takes the profile's number.
         samples: most samples a question.
-        waves: sizes of the waves in which samples start; they sum to `samples`.
+        policy: by which a question is decided, a name that `fastmath replay --policy list` knows.
+        slowdown: an engine step with b live samples takes 1 + b / slowdown times as long as one with none; measured by
+            `benchmarks/sampling.py`.
         token_budget: most tokens of a sample.
         sample_stop: where a sample has said its answer: at the end of its reasoning, or at its first complete box.
         limit_seconds: the contest's clock; none measures full votes first and takes `limit_share` of their time.
-        stop_posterior: probability that the leader stays the leader at which a vote is decided.
-        patience: part of a question's even share of the time during which no less than that is accepted; then the
-            probability asked for falls, to one half at the end of the share.
-        most_shares: even shares of the time left that one question may take at most.
         fallback_answer: answered when no sample voted.
         hang_seconds: without a token from any live sample for so long the engine is replaced.
         harvest_seconds: so long before a question's deadline every live sample is made to say its answer; 0 asks none.
@@ -171,16 +170,14 @@ class KernelSettings(Section):
     profile: str = "aimo2"
     questions: int | None = Field(None, ge=1)
     samples: int = Field(16, ge=1)
-    waves: tuple[int, ...] = (4, 4, 8)
+    policy: str = "default"
+    slowdown: float = Field(24.0, gt=0)
     token_budget: int = Field(256, ge=1)
     temperature: float = Field(1.0, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
     sample_stop: SampleStop = "think_end"
     limit_seconds: float | None = Field(None, gt=0)
     limit_share: float = Field(1 / 3, gt=0)
-    stop_posterior: float = Field(0.95, gt=0.5, le=1)
-    patience: float = Field(0.75, ge=0, le=1)
-    most_shares: float = Field(3.0, ge=1)
     fallback_answer: int = 0
     hang_seconds: float = Field(60.0, gt=0)
     harvest_seconds: float = Field(10.0, ge=0)
@@ -189,14 +186,10 @@ class KernelSettings(Section):
     repeat_weight: float = Field(1.0, ge=0, le=1)
     engine: EngineSettings = EngineSettings()
 
-    @model_validator(mode="after")
-    def _match_waves(self) -> Self:
-        if sum(self.waves) != self.samples or min(self.waves, default=0) < 1:
-            raise ValueError(
-                f"`kernel.waves` is {list(self.waves)}, in all {sum(self.waves)} samples; want positive sizes that sum "
-                f"to `kernel.samples`, {self.samples}"
-            )
-        return self
+    @field_validator("policy")
+    @classmethod
+    def _know_policy(cls, value: str) -> str:
+        return _require_known(value, find_policies())
 
     @model_validator(mode="after")
     def _match_contest(self) -> Self:

@@ -41,7 +41,9 @@ def replay(
     cores = processes or os.cpu_count() or 1
     if contest:
         setting = ContestSetting(limit, slowdown, n)
-        result = {"policy": policy, "limit": limit} | replay_contests(recordings, policies[policy], setting, seeds, cores)
+        result = {"policy": policy, "limit": limit} | replay_contests(
+            recordings, policies[policy], setting, seeds, cores
+        )
     else:
         result = {"policy": policy, "n": n} | replay_questions(recordings, policies[policy], n, seeds, cores)
     typer.echo(json.dumps(result) if as_json else _render(result, recordings))

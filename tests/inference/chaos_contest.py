@@ -18,6 +18,7 @@ from fastmath.inference.contest import make_rules, make_sampling
 from fastmath.inference.gateway import LocalGateway
 from fastmath.inference.journal import read_records
 from fastmath.inference.kernel import Kernel
+from fastmath.inference.public_policies import find_policies
 from fastmath.inference.supervision import EngineKeeper
 from fastmath.inference.voting import Vote, count_votes, leading_answer
 from fastmath.recipes import REPOSITORY_FOLDER
@@ -111,8 +112,7 @@ def play(
     journal.weather, journal.told = weather, []
     desk = Desk(next(iter(questions.values())))
     kernel_settings = KernelSettings(
-        **{"samples": SAMPLES, "waves": (4, 4, 8), "token_budget": 1000, "harvest_seconds": 3.0 if is_fake else 0.0}
-        | settings
+        **{"samples": SAMPLES, "token_budget": 1000, "harvest_seconds": 3.0 if is_fake else 0.0} | settings
     )
     kernel = Kernel(
         keeper=EngineKeeper(lambda _: ChaosEngine(weather, desk, PACE if is_fake else REAL_PACE), time),
@@ -120,8 +120,10 @@ def play(
         system_prompt=None,
         sampling=make_sampling(kernel_settings),
         rules=make_rules(kernel_settings),
+        policy=find_policies()[kernel_settings.policy],
         clock=ClockRules(limit, len(questions)),
         journal=journal,
+        samples=SAMPLES,
         hang_seconds=15.0 if is_fake else 0.02,
         time=time,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from chaos import FAULTS
-from chaos_contest import AMPLE, RECORDED, SAMPLES, Outcome, easy_questions, full_vote, play, recorded_questions
+from chaos_contest import AMPLE, RECORDED, Outcome, easy_questions, full_vote, play, recorded_questions
 
 needs_recorded = pytest.mark.skipif(not RECORDED.exists(), reason=f"{RECORDED} is not there")
 LATE_STARTERS = {"failed start", "slow start", "slow kill", "failed kill"}
@@ -35,8 +35,7 @@ def test_a_contest_in_which_one_thing_goes_wrong_again_and_again_is_answered(
     faults = [fault, "death"] if fault in LATE_STARTERS else [fault]
     questions = easy_questions(20)
     limit = 600.0 if is_fake else 2.0
-    # At 0.85 two votes decide, and the other two of a wave are aborted.
-    outcome = play(tmp_path, questions, 1, 0.4, limit, is_fake, faults, stop_posterior=0.85)
+    outcome = play(tmp_path, questions, 1, 0.4, limit, is_fake, faults)
     check(outcome, list(questions))
     assert outcome.struck[fault] > 0
 
@@ -63,8 +62,7 @@ def test_contests_on_real_time_in_which_anything_goes_wrong_are_answered(tmp_pat
 @pytest.mark.parametrize("seed", range(5))
 def test_without_faults_every_answer_is_the_vote_of_the_recorded_samples(tmp_path: Path, seed: int) -> None:
     questions = recorded_questions(seed)
-    whole = {"waves": (SAMPLES,), "stop_posterior": 1.0, "patience": 1.0}
-    outcome = play(tmp_path, questions, seed, share=0.0, limit=AMPLE, **whole)
+    outcome = play(tmp_path, questions, seed, share=0.0, limit=AMPLE, policy="full")
     assert dict(outcome.submission.iter_rows()) == {name: full_vote(asked) for name, asked in questions.items()}
     assert not outcome.struck
 

@@ -65,9 +65,7 @@ def test_without_a_limit_nothing_is_ever_due() -> None:
     assert allotment.deadline == math.inf
 
 
-@given(
-    elapsed=st.floats(0, 200), answered=st.integers(0, 30), seconds=st.floats(0, 500), floor=st.floats(0, 20)
-)
+@given(elapsed=st.floats(0, 200), answered=st.integers(0, 30), seconds=st.floats(0, 500), floor=st.floats(0, 20))
 def test_no_time_lies_past_the_limit(elapsed: float, answered: int, seconds: float, floor: float) -> None:
     allotment = tell_time(ClockRules(100.0, 10, 0.05), elapsed, answered).allot(seconds, floor)
     assert elapsed <= allotment.target <= allotment.deadline + 1e-9

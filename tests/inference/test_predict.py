@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from fixed_policy import FixedPolicy
 from scripted_engine import Sample, ScriptedEngine, boxed
 
 from fastmath.answers.contests import CONTESTS
@@ -33,7 +34,8 @@ def make_kernel(
         profile=CONTESTS["aimo2"],
         system_prompt=None,
         sampling=Sampling(64, 1.0, 1.0, stop),
-        rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=5, **rules),
+        rules=SolverRules(fallback_answer=5, **rules),
+        policy=FixedPolicy(),
         clock=ClockRules(seconds, questions, reserve_share=0.0),
         journal=Journal(folder / "questions.jsonl", {"model": "scripted"}),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from fixed_policy import FixedPolicy
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.config import EngineSettings, NanoModelSettings
@@ -38,7 +39,8 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
         profile=CONTESTS["aimo2"],
         system_prompt=None,
         sampling=Sampling(900, 1.0, 1.0),
-        rules=SolverRules((2, 2, 4), 0.85, 0.5, fallback_answer=5),
+        rules=SolverRules(fallback_answer=5),
+        policy=FixedPolicy(),
         clock=ClockRules(600.0, 10),
         journal=Journal(tmp_path / "questions.jsonl", {}),
         hang_seconds=3.0,

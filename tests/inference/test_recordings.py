@@ -47,7 +47,7 @@ def test_an_unknown_model_is_told_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(VotesFileError, match="nothing.jsonl cannot be read"):
+    with pytest.raises(VotesFileError, match=r"nothing\.jsonl cannot be read"):
         read_votes(tmp_path / "nothing.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""Replays: the virtual engine's arithmetic, agreement with the pinned reference, and what the kernel's policy reaches."""
+"""Replays: the virtual engine's arithmetic, agreement with the reference, and what the kernel's policy reaches."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ import pytest
 from fastmath.inference.clock import Allotment
 from fastmath.inference.policies import Plan, load_schedule
 from fastmath.inference.public_policies import PUBLIC, find_policies
-from fastmath.inference.recordings import Recording, RecordedSample, draw_contest, read_votes
+from fastmath.inference.recordings import RecordedSample, Recording, draw_contest, read_votes
 from fastmath.inference.replay import (
     ContestSetting,
     by_model,
@@ -48,7 +48,7 @@ def question(*samples: tuple[int, int | None]) -> Recording:
     return Recording("q", "m", 7, tuple(RecordedSample(*sample) for sample in samples))
 
 
-def play(asked: Recording, plan: Plan, slowdown: float = 4.0):  # noqa: ANN201
+def play(asked: Recording, plan: Plan, slowdown: float = 4.0):
     return play_question(asked, Solver(SolverRules(fallback_answer=-1), plan), slowdown)
 
 
@@ -98,7 +98,10 @@ def test_public_rules_score_as_in_the_reference_contest_by_contest(
     rows = [json.loads(line) for line in VOTES.read_text().splitlines()]
     model = rows[0]["model"]
     theirs = [
-        {"gold": int(r["gold"]), "votes": [(t, reference.vote(a)) for t, a in zip(r["tokens"], r["answers"], strict=True)]}
+        {
+            "gold": int(r["gold"]),
+            "votes": [(t, reference.vote(a)) for t, a in zip(r["tokens"], r["answers"], strict=True)],
+        }
         for r in rows
         if r["model"] == model
     ]

@@ -26,6 +26,7 @@ from fastmath.inference.engines import AsyncEngine, Engine, Sampling
 from fastmath.inference.gateway import KAGGLE_INPUT, LocalGateway, read_questions, serve
 from fastmath.inference.journal import Journal, read_records
 from fastmath.inference.kernel import Kernel
+from fastmath.inference.public_policies import find_policies
 from fastmath.inference.solver import SolverRules
 from fastmath.inference.supervision import EngineKeeper
 from fastmath.inference.voting import Vote, count_votes, leading_answer
@@ -209,8 +210,11 @@ def build_kernel(
         system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
         sampling=make_sampling(settings),
         rules=make_rules(settings),
-        clock=ClockRules(limit, questions, settings.most_shares),
+        policy=find_policies()[settings.policy],
+        clock=ClockRules(limit, questions),
         journal=Journal(journal, identity),
+        samples=settings.samples,
+        slowdown=settings.slowdown,
         hang_seconds=settings.hang_seconds,
         started=started,
     )
@@ -236,7 +240,7 @@ def _start_engine(recipe: Recipe, model: Path) -> Callable[[float], Engine]:
 
 
 def make_rules(settings: KernelSettings) -> SolverRules:
-    """How the kernel decides a question."""
+    """What samples weigh in the kernel, and what it answers without a vote."""
     names = [item.name for item in dataclasses.fields(SolverRules)]
     return SolverRules(**{name: getattr(settings, name) for name in names})
 

@@ -17,11 +17,12 @@ import polars as pl
 
 from fastmath.answers.contests import ContestProfile
 from fastmath.answers.prompts import render_prompt
-from fastmath.inference.clock import ClockRules, allot
+from fastmath.inference.clock import ClockRules, tell_time
 from fastmath.inference.driver import Driver
 from fastmath.inference.engines import Engine, Sampling
 from fastmath.inference.gateway import SUBMISSION_SCHEMA
 from fastmath.inference.journal import MAX_ERROR_CHARACTERS, Journal, QuestionRecord
+from fastmath.inference.policies import History, Policy
 from fastmath.inference.questions import fit_prompt, read_text
 from fastmath.inference.solver import Solver, SolverRules, TimePassed
 from fastmath.inference.supervision import (
@@ -56,9 +57,12 @@ class Kernel:
         profile: the contest; samples vote on what `contest_answer` reads from them.
         system_prompt: text of the recipe's system prompt, None for none.
         sampling: how samples are drawn.
-        rules: how a vote is decided.
-        clock: how the time is divided.
+        rules: what samples weigh and what is answered without a vote.
+        policy: plans every question.
+        clock: what time there is for how many questions.
         journal: where every answer is written; questions that it knows are answered from it.
+        samples: most samples of a question.
+        slowdown: of the engine by its batch, see `fastmath.inference.policies.Policy`.
         hang_seconds: without a token for so long a live engine counts as lost.
         started: when the contest began, by `time.now()`; None takes the first call.
         time: the clock that is read, and how threads are waited for.
@@ -69,12 +73,16 @@ class Kernel:
     system_prompt: str | None
     sampling: Sampling
     rules: SolverRules
+    policy: Policy
     clock: ClockRules
     journal: Journal
+    samples: int = 16
+    slowdown: float = 24.0
     hang_seconds: float = 60.0
     started: float | None = None
     time: Time = REAL_TIME
     _asked: int = 0
+    _history: History = field(default_factory=History)
     _solver: Solver = field(init=False)
     _failures: list[str] = field(default_factory=list)
     _latest: float = 0.0
@@ -124,6 +132,7 @@ class Kernel:
                 break
         answer = self._guard(name, self._best_answer, self.rules.fallback_answer)
         self.journal.answers[name] = answer
+        self._history = self._history.add(self._solver.outcome(self._elapsed()))
         self._guard(name, lambda: self._write(self._make_record(name, answer, called)), None)
         return answer
 
@@ -131,7 +140,8 @@ class Kernel:
         return self._solver.best_answer if self._solver.answer is None else self._solver.answer.answer
 
     def _make_solver(self) -> Solver:
-        return Solver(self.rules, allot(self.clock, self._elapsed(), len(self.journal.answers)))
+        time = tell_time(self.clock, self._elapsed(), len(self.journal.answers))
+        return Solver(self.rules, self.policy.plan(time, self.samples, self.slowdown, self._history))
 
     def _try(self, question: str, attempt: int, first: bool) -> bool:
         """Drive the question; return whether it is answered or its time is over, rather than an engine lost."""

@@ -1,14 +1,14 @@
 """How a question is decided: how many samples, until when, and on which vote it is stopped.
 
-A policy looks at the clock and at what the contest's earlier questions have shown, and makes a `Plan` for the next one;
-`fastmath.inference.solver` carries it out. The kernel's own policy is `AdaptivePolicy`; those of public kernels stand in
+A policy looks at the clock and at what the contest's earlier questions have shown, and makes a `Plan` for the next,
+which `fastmath.inference.solver` carries out. The kernel's own is `AdaptivePolicy`; those of public kernels stand in
 `fastmath.inference.public_policies`, and `fastmath replay` plays them all on recorded samples.
 """
 
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,7 +104,7 @@ class Plan:
         second: samples that start where the vote is split, or where the first have all ended without one.
         split: posterior below which two votes or more count as split.
         second_until: time after which a split vote starts no more.
-        stop: decides by the votes alone.
+        stop: decides by the votes alone; None decides by none.
         patience: decides by votes and time; None asks nothing of time but the deadline.
         provable: whether a leader that cannot be overtaken any more is answered.
     """
@@ -114,7 +114,7 @@ class Plan:
     second: int = 0
     split: float = 0.5
     second_until: float = -math.inf
-    stop: Stop = staticmethod(lambda ballot: None)
+    stop: Stop | None = None
     patience: Patience | None = None
     provable: bool = False
 
@@ -271,10 +271,6 @@ class AdaptivePolicy:
         expected = schedule.prior_weight * time.even_share / schedule.prior_pace
         wait = (expected + history.seconds_to_first_votes) / (schedule.prior_weight + history.first_votes)
         return max(time.share / wait, 1e-6) if wait > 0 else math.inf
-
-    def with_schedule(self, **changes: Any) -> "AdaptivePolicy":
-        """The policy with some of its parameters replaced."""
-        return AdaptivePolicy(replace(self.schedule, **changes))
 
 
 def _decide_by_lead(ballot: Ballot, step: LeadStep) -> str | None:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fastmath.inference.clock import Allotment, TimeLeft
-from fastmath.inference.policies import AdaptivePolicy, History, Plan, Policy, Stop, load_schedule
+from fastmath.inference.policies import AdaptivePolicy, History, Plan, Policy, load_schedule
 from fastmath.inference.voting import Ballot, leading_weights
 
 

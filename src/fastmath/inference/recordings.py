@@ -66,7 +66,9 @@ def _read_line(line: str, place: str, profile: ContestProfile) -> Recording:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise VotesFileError(f"{place}: no valid JSON ({error.msg}); want one object of {', '.join(_FIELDS)}") from error
+        raise VotesFileError(
+            f"{place}: no valid JSON ({error.msg}); want one object of {', '.join(_FIELDS)}"
+        ) from error
     if not isinstance(row, dict):
         raise VotesFileError(f"{place}: a {type(row).__name__}; want one object of {', '.join(_FIELDS)}")
     for name, kind in _FIELDS.items():
@@ -76,8 +78,12 @@ def _read_line(line: str, place: str, profile: ContestProfile) -> Recording:
             raise VotesFileError(f"{place}: {name!r} is a {type(row[name]).__name__}; want a {kind.__name__}")
     answers, tokens = row["answers"], row["tokens"]
     if len(answers) != len(tokens) or not answers:
-        raise VotesFileError(f"{place}: {len(answers)} answers and {len(tokens)} token counts; want as many, at least 1")
-    wrong = next((count for count in tokens if not isinstance(count, int) or isinstance(count, bool) or count < 0), None)
+        raise VotesFileError(
+            f"{place}: {len(answers)} answers and {len(tokens)} token counts; want as many, at least 1"
+        )
+    wrong = next(
+        (count for count in tokens if not isinstance(count, int) or isinstance(count, bool) or count < 0), None
+    )
     if wrong is not None:
         raise VotesFileError(f"{place}: a sample of {wrong!r} tokens; want whole numbers from 0")
     gold = contest_answer(str(row["gold"]), profile)
@@ -99,8 +105,8 @@ def draw_samples(recording: Recording, samples: int, rng: random.Random) -> Reco
     """
     if len(recording.samples) < samples:
         raise VotesFileError(
-            f"question {recording.id} of {recording.model} has {len(recording.samples)} recorded samples; want at least "
-            f"the {samples} that a question may take (--n)"
+            f"question {recording.id} of {recording.model} has {len(recording.samples)} recorded samples; want at "
+            f"least the {samples} that a question may take (--n)"
         )
     return Recording(recording.id, recording.model, recording.gold, tuple(rng.sample(recording.samples, samples)))
 

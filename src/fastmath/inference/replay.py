@@ -118,9 +118,7 @@ def play_question(question: Recording, solver: Solver, slowdown: float) -> Playe
             engine.wait(max(solver.next_wakeup, engine.now))
             actions = solver.handle(TimePassed(), engine.now)
     seconds = engine.now - solver.allotment.start
-    return Played(
-        solver.answer.answer == question.gold, bool(solver.votes), engine.tokens, engine.position, seconds
-    )
+    return Played(solver.answer.answer == question.gold, bool(solver.votes), engine.tokens, engine.position, seconds)
 
 
 @dataclass(frozen=True)
@@ -295,5 +293,3 @@ def _mean_with_interval(values: Sequence[float]) -> tuple[float, float, float]:
     mean = statistics.fmean(values)
     error = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return mean, mean - error, mean + error
-
-

@@ -253,7 +253,7 @@ class Solver:
 
     def _decide(self, now: float) -> Answer | None:
         if self.tally:
-            reason = self.plan.stop(self.ballot)
+            reason = self.plan.stop(self.ballot) if self.plan.stop else None
             if reason is None and self.plan.provable and cannot_be_overtaken(self.tally, self._pending(now)):
                 reason = "cannot be overtaken"
             if reason is None and now >= self._answer_at:
