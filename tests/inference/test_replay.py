@@ -222,6 +222,7 @@ def test_the_kernels_own_rule_is_cheaper_than_the_cheapest_public_one_of_its_acc
 
 
 @needs_votes
+@pytest.mark.slow
 def test_the_compiled_twin_of_the_fit_scores_as_the_solver_does(recordings: list[Recording]) -> None:
     spec = importlib.util.spec_from_file_location("fit_policy", REPOSITORY_FOLDER / "benchmarks" / "fit_policy.py")
     fit = importlib.util.module_from_spec(spec)

@@ -75,7 +75,7 @@ def test_a_policy_stops_by_the_votes_alone() -> None:
 def test_without_a_bound_every_sample_is_waited_for() -> None:
     solver = begun(plan=Plan(Allotment(0.0, 10.0, 30.0), first=2))
     assert solver.handle(Finished(0, 40, 7), 1.0) == []
-    assert solver.handle(Finished(1, 40, 7), 2.0) == [Answer(7, "cannot be overtaken")]
+    assert solver.handle(Finished(1, 40, 7), 2.0) == [Answer(7, "all samples")]
 
 
 def test_sample_without_answer_casts_no_vote() -> None:
