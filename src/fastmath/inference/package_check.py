@@ -26,7 +26,7 @@ from fastmath.runs import MissingStageError
 
 EXECUTED = "checked.ipynb"
 BANNED = ("trl", "deepspeed")
-NOTEBOOK_SECONDS = 900
+NOTEBOOK_SECONDS = 3600
 _OFFLINE = Path(__file__).parent / "offline"
 _NOT_PASSED_ON = ("PIP_", "PYTHON", "VIRTUAL_ENV", "JUPYTER", "KAGGLE_", "HF_")
 
@@ -155,15 +155,19 @@ class _Place:
             "FASTMATH_WATCHED": ",".join(BANNED),
             "FASTMATH_WATCH_LOG": str(self.log),
         }
-        return subprocess.run(
-            [*self.isolation, str(self.python), *arguments],
-            cwd=self.working,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=NOTEBOOK_SECONDS,
-        )
+        command = [*self.isolation, str(self.python), *arguments]
+        try:
+            return subprocess.run(
+                command,
+                cwd=self.working,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=NOTEBOOK_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", f"it was still running after {NOTEBOOK_SECONDS} s")
 
 
 def _judge(name: str, finished: subprocess.CompletedProcess[str], detail: str) -> Finding:
