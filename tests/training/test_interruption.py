@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fastmath.data import build
@@ -100,6 +101,11 @@ def test_a_killed_notebook_does_not_leave_its_trainer_running(run_dir):
     assert last_step(run_dir) >= 8
 
 
-def _trainers(run_dir: Path) -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if str(run_dir) in line and not line.startswith("Z")]
+def _trainers(run_dir: Path) -> list[psutil.Process]:
+    # Not by `ps`: it cuts its lines at COLUMNS, and with them the run folder by which trainers are known.
+    found = psutil.process_iter(["cmdline", "status"])
+    return [
+        process
+        for process in found
+        if process.info["status"] != psutil.STATUS_ZOMBIE and str(run_dir) in " ".join(process.info["cmdline"] or ())
+    ]
