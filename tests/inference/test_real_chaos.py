@@ -1,6 +1,7 @@
 """vLLM's real engine, really killed and really stopped in the middle of its tokens."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -10,11 +11,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from fixed_policy import FixedPolicy
+from struck_engine import Striker
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.config import EngineSettings, NanoModelSettings
 from fastmath.inference.clock import ClockRules
 from fastmath.inference.engines import AsyncEngine, Sampling
+from fastmath.inference.gateway import LocalGateway
 from fastmath.inference.journal import Journal, read_records
 from fastmath.inference.kernel import Kernel
 from fastmath.inference.solver import SolverRules
@@ -73,3 +76,17 @@ def test_an_engine_that_is_struck_down_is_replaced_within_the_question(kernel: K
     assert kernel.keeper.wait(60) is not first
     assert kernel.predict("q2", "What is 3+4?").height == 1
     assert read_records(kernel.journal.path)[-1]["error"] is None
+
+
+def test_a_contest_whose_engine_is_struck_at_random_moments_is_answered_whole(kernel: Kernel, tmp_path: Path) -> None:
+    ids = [f"q{index}" for index in range(10)]
+    pl.DataFrame({"id": ids, "problem": ["What is 3+4?"] * 10}).write_csv(tmp_path / "test.csv")
+    kernel.predict("warm-up", "What is 3+4?")
+    with Striker(kernel.keeper, random.Random(0), strikes=2, most_seconds=1.0) as striker:
+        submission = LocalGateway(kernel.predict, seed=0).run(tmp_path / "test.csv", tmp_path)
+    assert striker.struck
+    assert dict(submission.schema) == {"id": pl.String, "answer": pl.Int64}
+    assert sorted(submission["id"]) == sorted(ids)
+    for record in read_records(kernel.journal.path):
+        late = record["elapsed_seconds"] - record["started_seconds"] - record["deadline_seconds"]
+        assert late < 1.0

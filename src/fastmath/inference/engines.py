@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import psutil
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -46,11 +46,10 @@ class Sampling:
     stop: SampleStop = "think_end"
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """New tokens of a sample; `finish_reason` is `stop`, `length` or `abort` in its last chunk, None before."""
 
-    token_ids: tuple[int, ...]
+    token_ids: Sequence[int]
     finish_reason: str | None
 
 
@@ -201,7 +200,7 @@ class AsyncEngine:
         async with contextlib.aclosing(outputs):
             async for output in outputs:
                 completion = output.outputs[0]
-                yield Chunk(tuple(completion.token_ids), completion.finish_reason)
+                yield Chunk(completion.token_ids, completion.finish_reason)
 
     async def abort(self, request_ids: Iterable[str]) -> None:
         """End these samples; each still yields a last chunk with the tokens that were not yet handed over."""

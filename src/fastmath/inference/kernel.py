@@ -132,12 +132,15 @@ class Kernel:
                 break
         answer = self._guard(name, self._best_answer, self.rules.fallback_answer)
         self.journal.answers[name] = answer
-        self._history = self._history.add(self._solver.outcome(self._elapsed()))
+        self._history = self._guard(name, self._learn, self._history)
         self._guard(name, lambda: self._write(self._make_record(name, answer, called)), None)
         return answer
 
     def _best_answer(self) -> int:
         return self._solver.best_answer if self._solver.answer is None else self._solver.answer.answer
+
+    def _learn(self) -> History:
+        return self._history.add(self._solver.outcome(self._elapsed()))
 
     def _make_solver(self) -> Solver:
         time = tell_time(self.clock, self._elapsed(), len(self.journal.answers))
