@@ -22,6 +22,7 @@ KERNEL_FAILURES = (GatewayError, JournalError, ModelFolderError, PackageError)
 """Errors that end a command with exit code 1."""
 
 RunDir = Annotated[Path, typer.Option(help="run folder with the quantised model")]
+RecipeName = Annotated[str | None, typer.Option(help="whose `kernel` section is played; the run's own by default")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 
 
@@ -32,6 +33,7 @@ def serve(
     gateway: Annotated[Path | None, typer.Option(help="folder with the competition's kaggle_evaluation")] = None,
     contest: Annotated[str | None, typer.Option(help="aimo2 or aimo3; the run's own by default")] = None,
     run_dir: RunDir = Path("runs/nano"),
+    recipe: RecipeName = None,
     two_processes: Annotated[bool, typer.Option("--two-processes", help="as in the scored run")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key")] = None,
     as_json: AsJson = False,
@@ -53,16 +55,16 @@ def serve(
     from fastmath.inference.gateway import find_server
     from fastmath.inference.serving import answer_questions, load_served
 
-    recipe, model = load_served(run_dir, overrides)
+    settings, model = load_served(run_dir, overrides, recipe)
     if two_processes:
         from fastmath.inference.two_processes import answer_in_two_processes
 
-        report = answer_in_two_processes(recipe, model, csv, output, gateway)
+        report = answer_in_two_processes(settings, model, csv, output, gateway)
     else:
-        server = None if gateway is None else find_server(recipe.kernel.profile, gateway)
+        server = None if gateway is None else find_server(settings.kernel.profile, gateway)
         if gateway is not None and server is None:
-            raise GatewayError(f"there is no kaggle_evaluation for {recipe.kernel.profile!r} in {gateway}")
-        report = answer_questions(recipe, model, csv, output, server)
+            raise GatewayError(f"there is no kaggle_evaluation for {settings.kernel.profile!r} in {gateway}")
+        report = answer_questions(settings, model, csv, output, server)
     asked_by = "the project's own gateway" if gateway is None else f"kaggle_evaluation in {gateway}"
     report |= {"gateway": asked_by, "two_processes": two_processes, "submission": str(output / "submission.parquet")}
     if as_json:
@@ -130,6 +132,7 @@ def check(
     ),
     wheels: Annotated[Path | None, typer.Option(help="the downloaded wheels; the package's dataset by default")] = None,
     run_dir: RunDir = Path("runs/nano"),
+    recipe: RecipeName = None,
     csv: Annotated[Path | None, typer.Option(help="questions; three of the run's held-out ones by default")] = None,
     metadata_only: Annotated[bool, typer.Option("--metadata-only", help="do not run the notebook")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key")] = None,
@@ -145,12 +148,9 @@ def check(
         problems = check_metadata(folder)
         findings = [Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")]
     else:
-        overrides = parse_assignments(assignments or [])
-        model = load_served(run_dir, overrides)[1]
+        settings, model = load_served(run_dir, parse_assignments(assignments or []), recipe)
         questions = csv or write_held_out(REPOSITORY_FOLDER / run_dir, folder / "questions.csv")
-        findings = check_package(
-            folder, wheels or folder / "dataset", model, model.with_name("config.yaml"), questions, overrides
-        )
+        findings = check_package(folder, wheels or folder / "dataset", model, settings, questions)
     seen = []
     for finding in findings:
         seen.append(finding)

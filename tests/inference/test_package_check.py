@@ -12,7 +12,7 @@ import torch
 
 from fastmath.inference import package_check
 from fastmath.inference.metadata import PackageError
-from fastmath.inference.package_check import Finding, check_package, write_held_out
+from fastmath.inference.package_check import check_package, write_held_out
 from fastmath.inference.packaging import PackageOptions, build_package
 from fastmath.inference.serving import load_served
 from fastmath.inference.wheels import download_wheels
@@ -55,10 +55,10 @@ def test_a_connection_within_the_machine_is_not(host, tmp_path):
 
 def test_missing_wheels_are_counted_and_the_download_command_given(tiny_run, tmp_path):
     build_package(tmp_path / "package", OWNED)
-    _, model = load_served(tiny_run[0], {})
+    recipe, model = load_served(tiny_run[0], {})
     questions = write_held_out(tiny_run[0], tmp_path / "test.csv")
     with pytest.raises(PackageError, match=r"lacks (\d+) of \1 wheels.*pip download --no-deps"):
-        list(check_package(tmp_path / "package", tmp_path, model, model.with_name("config.yaml"), questions, {}))
+        list(check_package(tmp_path / "package", tmp_path, model, recipe, questions))
 
 
 def test_questions_are_the_run_s_first_held_out_problems(tiny_run, tmp_path):
@@ -78,18 +78,9 @@ def test_the_built_notebook_runs_with_neither_index_nor_network(tiny_run):
         package = Path(temporary) / "package"
         build_package(package, OWNED)
         download_wheels(package / "dataset")
-        _, model = load_served(tiny_run[0], {})
+        recipe, model = load_served(tiny_run[0], {"kernel.limit_seconds": 300.0})
         questions = write_held_out(tiny_run[0], package / "questions.csv")
-        findings: list[Finding] = list(
-            check_package(
-                package,
-                package / "dataset",
-                model,
-                model.with_name("config.yaml"),
-                questions,
-                {"kernel.limit_seconds": 300.0},
-            )
-        )
+        findings = list(check_package(package, package / "dataset", model, recipe, questions))
     assert [finding for finding in findings if not finding.holds] == []
     names = ["metadata", "wheels", "network", "fresh environment", "notebook", "imports", "submission"]
     assert [finding.name for finding in findings] == names

@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from fastmath.inference.contest import JOURNAL, find_model
 from fastmath.inference.gateway import (
@@ -25,6 +25,7 @@ from fastmath.inference.gateway import (
 )
 from fastmath.inference.serving import answer_questions, begin_anew, load_served, open_contest
 from fastmath.model_folder import ModelFolderError
+from fastmath.recipes import load_recipe
 from fastmath.runs import MissingStageError
 
 QUESTIONS = "id,question\n000a1,What is 1+1?\n057,What is 2+2?\n"
@@ -80,8 +81,8 @@ def questions(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def competition(tmp_path: Path) -> Iterator[Path]:
-    """A folder with a package of the competition's shape; what its import changed is undone."""
+def competition(tmp_path: Path, forget_competition: None) -> Path:
+    """A folder with a package of the competition's shape."""
     package = tmp_path / "competition" / "kaggle_evaluation"
     (package / "core").mkdir(parents=True)
     (package / "__init__.py").write_text(f"import sys\nsys.path.append({str(package)!r})\n")
@@ -90,11 +91,7 @@ def competition(tmp_path: Path) -> Iterator[Path]:
     (package / "core" / "__init__.py").write_text("")
     (package / "core" / "base_gateway.py").write_text(BASE)
     (package / "core" / "relay.py").write_text("")
-    path = list(sys.path)
-    yield package.parent
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.startswith(("kaggle_evaluation", "aimo_2_"))]:
-        del sys.modules[name]
+    return package.parent
 
 
 class Answerer:
@@ -165,6 +162,16 @@ def test_a_model_without_weights_is_refused_before_any_question_is_asked(tiny_ru
 def test_a_run_without_a_quantised_model_says_how_to_make_one(tmp_path):
     with pytest.raises(MissingStageError, match="--to quantize_awq"):
         load_served(tmp_path, {})
+
+
+def test_the_contest_is_played_as_the_recipe_says_today_and_the_model_asked_as_it_was_made(tmp_path):
+    folder = tmp_path / "quantize_awq"
+    (folder / "model").mkdir(parents=True)
+    nano = load_recipe("nano", training=False).model_dump(mode="json")
+    earlier = nano | {"seed": 7, "kernel": {"a setting of an earlier version": 1}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(earlier))
+    recipe, _ = load_served(tmp_path, {})
+    assert (recipe.seed, recipe.kernel) == (7, load_recipe("nano", training=False).kernel)
 
 
 def test_where_inputs_are_mounted_no_earlier_stage_is_asked_for(tmp_path):

@@ -57,7 +57,7 @@ BASE = "class GatewayRuntimeError(Exception):\n    pass\n"
 
 
 @pytest.fixture
-def competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def competition(tmp_path: Path, forget_competition: None) -> Path:
     package = tmp_path / "competition" / "kaggle_evaluation"
     (package / "core").mkdir(parents=True)
     (package / "aimo_2_inference_server.py").write_text(SERVER)
@@ -66,7 +66,6 @@ def competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for empty in ("__init__.py", "core/__init__.py", "core/relay.py"):
         (package / empty).write_text("")
     (tmp_path / "test.csv").write_text(QUESTIONS)
-    monkeypatch.syspath_prepend(str(package.parent))  # undone, with what is imported from there, after the test
     return package.parent
 
 

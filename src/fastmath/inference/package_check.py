@@ -18,6 +18,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
+from fastmath.config import Recipe
 from fastmath.inference.gateway import QUESTIONS, SUBMISSION, SUBMISSION_SCHEMA, read_questions
 from fastmath.inference.metadata import DATASET_FOLDER, PackageError, check_metadata
 from fastmath.inference.packaging import NOTEBOOK_FILE, link_files
@@ -40,18 +41,15 @@ class Finding:
     detail: str
 
 
-def check_package(
-    folder: Path, wheels: Path, model: Path, settings: Path, questions: Path, overrides: dict[str, object]
-) -> Iterator[Finding]:
+def check_package(folder: Path, wheels: Path, model: Path, recipe: Recipe, questions: Path) -> Iterator[Finding]:
     """Check a built package step by step; the first step that fails is the last, but for the metadata.
 
     Args:
         folder: `dist/kernel`, built for this machine's kind.
         wheels: folder with the downloaded wheels.
         model: a quantised checkpoint that this machine can run.
-        settings: YAML file of the recipe that the notebook plays with it.
+        recipe: that the notebook plays with it.
         questions: CSV that stands for the competition's `test.csv`.
-        overrides: dotted keys into the recipe.
 
     Raises:
         PackageError: a wheel is missing.
@@ -72,9 +70,8 @@ def check_package(
         yield _judge("fresh environment", finished, f"Jupyter, without an index, in {time.monotonic() - began:.0f} s")
         if finished.returncode:
             return
-        parameters = {"recipe": str(place.copy(settings)), "overrides": overrides}
         began = time.monotonic()
-        finished = place.run_notebook(folder / NOTEBOOK_FILE, folder / EXECUTED, parameters)
+        finished = place.run_notebook(folder / NOTEBOOK_FILE, folder / EXECUTED, recipe)
         seconds = time.monotonic() - began
         yield _judge("notebook", finished, f"installed the kernel and played in {seconds:.0f} s; {folder / EXECUTED}")
         if finished.returncode:
@@ -114,20 +111,17 @@ class _Place:
         competition.mkdir()
         asked.select(asked.columns[:2]).write_csv(competition / QUESTIONS)
 
-    def copy(self, path: Path) -> Path:
-        return Path(shutil.copy(path, self.root / path.name))
-
     def install(self, name: str) -> subprocess.CompletedProcess[str]:
         wheels = self.input / "wheels"
         options = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--find-links", str(wheels)]
         return self._run("-m", "pip", "install", *options, "-r", str(wheels / name))
 
-    def run_notebook(
-        self, notebook: Path, output: Path, parameters: dict[str, object]
-    ) -> subprocess.CompletedProcess[str]:
-        path = self.root / "parameters.yaml"
-        path.write_text(yaml.safe_dump({**parameters, "run_dir": str(self.working), "inputs": str(self.input)}))
-        arguments = [str(notebook.resolve()), str(output.resolve()), "-f", str(path), "--no-progress-bar"]
+    def run_notebook(self, notebook: Path, output: Path, recipe: Recipe) -> subprocess.CompletedProcess[str]:
+        settings, parameters = self.root / "recipe.yaml", self.root / "parameters.yaml"
+        settings.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True))
+        values = {"recipe": str(settings), "overrides": {}, "run_dir": str(self.working), "inputs": str(self.input)}
+        parameters.write_text(yaml.safe_dump(values))
+        arguments = [str(notebook.resolve()), str(output.resolve()), "-f", str(parameters), "--no-progress-bar"]
         return self._run("-m", "papermill", *arguments)
 
     def judge_results(self, asked: pl.DataFrame) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.config import Recipe
@@ -135,16 +136,19 @@ def write_report(recipe: Recipe, questions: Path, folder: Path, seconds: float) 
     return report
 
 
-def load_served(run_dir: Path, overrides: Mapping[str, Any]) -> tuple[Recipe, Path]:
-    """The settings of a run and its quantised model.
+def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None = None) -> tuple[Recipe, Path]:
+    """The settings to answer with, and a run's quantised model.
+
+    How to ask the model is what it was made with; how to play the contest is as its recipe says today.
 
     Args:
         run_dir: a relative path starts at the repository.
-        overrides: dotted keys into the recipe, over what the run was made with.
+        overrides: dotted keys into the recipe.
+        recipe: a name in `configs` or a path; None takes the run's own by its name.
 
     Raises:
         fastmath.runs.MissingStageError: the run has no quantised model.
-        fastmath.recipes.SettingsError: an override cannot work.
+        fastmath.recipes.SettingsError: an override cannot work, or the run's recipe is not in `configs`.
     """
     folder = REPOSITORY_FOLDER / run_dir / MODEL_STAGE
     settings, model = folder / "config.yaml", folder / "model"
@@ -153,4 +157,6 @@ def load_served(run_dir: Path, overrides: Mapping[str, Any]) -> tuple[Recipe, Pa
             f"there is no quantised model in {folder}; make it first: fastmath run RECIPE --run-dir {run_dir} "
             f"--to {MODEL_STAGE}"
         )
-    return load_recipe(str(settings), overrides, training=False), model
+    made_with = yaml.safe_load(settings.read_text())
+    kept = {"model": made_with["model"], "seed": made_with["seed"]}
+    return load_recipe(recipe or made_with["name"], kept | dict(overrides), training=False), model
