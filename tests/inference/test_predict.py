@@ -180,3 +180,14 @@ def test_reasoning_that_its_budget_cut_votes_only_where_it_has_a_weight(tmp_path
     weighed.mkdir()
     ask(make_kernel(weighed, Sample("So \\boxed{7}, but", cut=True), cut_weight=0.5))
     assert set(read_record(weighed)["votes"]) == {7}
+
+
+def test_time_between_questions_is_kept_for_those_to_come(tmp_path: Path) -> None:
+    # Samples that never end and a policy that gives the first questions all there is: 0.05 s of server a question would
+    # take the contest most of 20 * 0.05 = 1 s past its limit of 4 s.
+    kernel = make_kernel(tmp_path, boxed(7, 60.0), seconds=4.0, questions=20)
+    kernel.policy = FixedPolicy(shares=4.0)
+    for index in range(20):
+        kernel.predict(f"q{index}", "What is 3+4?")
+        time.sleep(0.05)
+    assert kernel._elapsed() < 4.2

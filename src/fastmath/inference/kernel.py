@@ -9,8 +9,9 @@ one exception would lose all of them.
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import Any, TypeVar
 
 import polars as pl
@@ -86,6 +87,8 @@ class Kernel:
     _solver: Solver = field(init=False)
     _failures: list[str] = field(default_factory=list)
     _latest: float = 0.0
+    _decided_at: float | None = None
+    _gaps: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.journal.elapsed:  # a restarted notebook does not get its time back
@@ -124,6 +127,8 @@ class Kernel:
             return self.journal.answers[name]
         self.started = self.time.now() if self.started is None else self.started
         called = self._elapsed()
+        if self._decided_at is not None:
+            self._gaps.append(called - self._decided_at)
         self._solver = self._make_solver()
         text = self._guard(name, lambda: read_text(question), "")
         first, self._asked = self._asked == 0, self._asked + 1
@@ -131,6 +136,7 @@ class Kernel:
             if self._guard(name, partial(self._try, text, attempt, first), False):
                 break
         answer = self._guard(name, self._best_answer, self.rules.fallback_answer)
+        self._decided_at = min(self._elapsed(), self._solver.allotment.deadline)
         self.journal.answers[name] = answer
         self._history = self._guard(name, self._learn, self._history)
         self._guard(name, lambda: self._write(self._make_record(name, answer, called)), None)
@@ -143,7 +149,11 @@ class Kernel:
         return self._history.add(self._solver.outcome(self._elapsed()))
 
     def _make_solver(self) -> Solver:
-        time = tell_time(self.clock, self._elapsed(), len(self.journal.answers))
+        elapsed, answered = self._elapsed(), len(self.journal.answers)
+        # Journal and server take time between questions, too, which no question may be given.
+        gaps = max(self.clock.questions - answered, 0) * (median(self._gaps) if self._gaps else 0.0)
+        kept = min(gaps, 0.9 * max(self.clock.limit_seconds - elapsed, 0.0))
+        time = tell_time(replace(self.clock, limit_seconds=self.clock.limit_seconds - kept), elapsed, answered)
         return Solver(self.rules, self.policy.plan(time, self.samples, self.slowdown, self._history))
 
     def _try(self, question: str, attempt: int, first: bool) -> bool:
