@@ -6,11 +6,13 @@
 A schedule is tried on tens of thousands of contests, so the policy stands here a second time, compiled:
 `tests/inference/test_replay.py` plays contests with both and wants the same scores. The search is a random walk that
 keeps what scores better, over limits of 0.1 to 1 of the full votes' time and three throughput curves. `--hold-out` fits
-on one half of the models (or problems) and scores the other half, both ways. The last line is one JSON object.
+on one half of the models (or problems) and plays the other half with the solver itself, both ways, beside public rules.
+The last line is one JSON object.
 """
 
 import argparse
 import json
+import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -22,9 +24,10 @@ import numpy as np
 from numba import njit, prange
 from tqdm import tqdm
 
-from fastmath.inference.policies import MOST_SAMPLES, SCHEDULE_FILE, Schedule, load_schedule
+from fastmath.inference.policies import MOST_SAMPLES, SCHEDULE_FILE, AdaptivePolicy, Policy, Schedule, load_schedule
+from fastmath.inference.public_policies import PUBLIC
 from fastmath.inference.recordings import Recording, draw_contest, read_votes
-from fastmath.inference.replay import by_model
+from fastmath.inference.replay import ContestSetting, by_model, contest_scores
 from fastmath.inference.voting import posterior_of_lead
 
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
@@ -292,21 +295,40 @@ def forget(schedule: Schedule) -> Schedule:
 def hold_out(
     recordings: Sequence[Recording], key: Callable[[Recording], str], rounds: int, seeds: int
 ) -> dict[str, dict[str, Any]]:
-    """Right answers at slowdown 24 of each half under the schedule fitted on the other."""
+    """Fit on each half of the keys and judge on the other: the gain over the best public rule, paired, by limit."""
     names = sorted({key(recording) for recording in recordings})
     random.Random(0).shuffle(names)
     first = set(names[::2])
     halves = [[r for r in recordings if (key(r) in first) == side] for side in (True, False)]
-    start, result = forget(load_schedule()), {}
+    start = forget(load_schedule())
+    scores: dict[float, list[np.ndarray]] = {limit: [] for limit in LIMITS}
     for number, (fitted, judged) in enumerate((halves, halves[::-1])):
         schedule = search(Contests(fitted, range(seeds)), start, rounds, np.random.default_rng(number))
-        contests = Contests(judged, range(1000, 1000 + 2 * seeds))
-        result[f"half {number + 1}"] = {
-            "judged": sorted({key(recording) for recording in judged}),
-            "scores": {limit: round(contests.scores(schedule, limit, 24.0).mean(), 2) for limit in LIMITS},
-            "schedule": asdict(schedule),
-        }
-    return result
+        for limit in LIMITS:
+            scores[limit].append(_judge(judged, AdaptivePolicy(schedule), limit, 2 * seeds))
+    return {str(limit): _compare(np.concatenate(parts, axis=1)) for limit, parts in scores.items()}
+
+
+RIVALS = ("nemoskills", "imagination", "aimo3", "agree-35-percent", "huikang")
+"""Public rules of which each is the best at some limit and throughput curve."""
+
+
+def _judge(recordings: Sequence[Recording], policy: Policy, limit: float, seeds: int) -> np.ndarray:
+    """Right answers of the policy and of its rivals in the same contests, (1 + rivals, contests), by the solver."""
+    policies = [policy, *(PUBLIC[name] for name in RIVALS)]
+    setting, cores = ContestSetting(limit), os.cpu_count() or 1
+    return np.array([[p.right for p in contest_scores(recordings, x, setting, seeds, cores)] for x in policies])
+
+
+def _compare(scores: np.ndarray) -> dict[str, Any]:
+    best = 1 + int(scores[1:].mean(axis=1).argmax())
+    gain = scores[0] - scores[best]
+    return {
+        "score": round(float(scores[0].mean()), 2),
+        "best_public": RIVALS[best - 1],
+        "gain": round(float(gain.mean()), 2),
+        "gain_error": round(float(1.96 * gain.std(ddof=1) / np.sqrt(gain.size)), 2),
+    }
 
 
 def main() -> None:
