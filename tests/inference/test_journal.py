@@ -1,6 +1,8 @@
 """The journal: on disk at once, one contest's alone, and the place from which a restarted kernel goes on."""
 
+import errno
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -38,6 +40,61 @@ def test_a_line_that_a_kill_cut_off_is_passed_over(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write('{"id": "q2", "answ')
     assert [line["id"] for line in read_records(path)] == ["q1"]
+
+
+def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "questions.jsonl"
+    Journal(path, IDENTITY).write(record("q1"))
+    with path.open("a") as file:
+        file.write('{"id": "q2", "answ')
+    Journal(path, IDENTITY).write(record("q3"))
+    assert Journal(path, IDENTITY).answers == {"q1": 7, "q3": 7}
+
+
+class FullDisk(Journal):
+    """A journal whose disk is full as long as `is_full`, after half of what it is given."""
+
+    is_full = True
+
+    def _append(self, lines: str) -> None:
+        if self.is_full:
+            with self.path.open("a") as file:
+                file.write(lines[: len(lines) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super()._append(lines)
+
+
+def test_what_a_full_disk_has_not_taken_is_written_when_there_is_room(tmp_path: Path) -> None:
+    path = tmp_path / "questions.jsonl"
+    journal = FullDisk(path, IDENTITY)
+    journal.write(record("q1"))
+    journal.is_full = False
+    journal.write(record("q2"))
+    assert [line["id"] for line in read_records(path)] == ["q1", "q2"]
+
+
+class StuckDisk(Journal):
+    """A journal whose first write hangs until `free`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, IDENTITY)
+        self.free, self.is_writing = threading.Event(), threading.Event()
+
+    def _append(self, lines: str) -> None:
+        self.is_writing.set()
+        self.free.wait(10)
+        super()._append(lines)
+
+
+def test_a_stuck_write_takes_later_records_along_and_holds_nobody_up(tmp_path: Path) -> None:
+    journal = StuckDisk(tmp_path / "questions.jsonl")
+    first = threading.Thread(target=journal.write, args=(record("q1"),))
+    first.start()
+    journal.is_writing.wait(10)
+    journal.write(record("q2"))  # returns at once
+    journal.free.set()
+    first.join(10)
+    assert [line["id"] for line in read_records(journal.path)] == ["q1", "q2"]
 
 
 def test_time_passes_while_the_kernel_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

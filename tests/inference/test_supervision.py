@@ -8,7 +8,7 @@ import pytest
 from scripted_engine import Sample, ScriptedEngine, boxed
 from test_predict import ask, make_kernel, read_record
 
-from fastmath.inference.supervision import EngineKeeper, run_bounded
+from fastmath.inference.supervision import EngineKeeper, EngineLostError, describe_error, name_error, run_bounded
 
 SLOW = Sample("thinking", seconds=60.0)
 
@@ -64,6 +64,60 @@ def test_an_engine_lost_for_memory_comes_back_with_a_smaller_batch(error: Except
     assert keeper.wait(10) is not first
     assert first.killed
     assert asked == [1.0, scale]
+
+
+def test_a_second_loss_within_a_question_is_taken_for_the_memorys(tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def start(share: float) -> ScriptedEngine:
+        asked.append(share)
+        return ScriptedEngine([Sample(error=RuntimeError("EngineDeadError"))], is_alive=False)
+
+    kernel = make_kernel(tmp_path)
+    kernel.keeper = EngineKeeper(start)
+    ask(kernel)
+    # The first is replaced by one of its size, for vLLM does not say of what its process died.
+    assert asked[:3] == [1.0, 1.0, 0.5]
+
+
+def test_a_start_that_fails_counts_as_an_engine_lost() -> None:
+    def fail(_: float) -> ScriptedEngine:
+        raise SystemExit(1)
+
+    with pytest.raises(EngineLostError, match="the engine did not start: SystemExit: 1"):
+        EngineKeeper(fail).require(10)
+
+
+def test_an_engine_that_is_still_loading_is_not_replaced() -> None:
+    ready, started = threading.Event(), []
+
+    def start(share: float) -> ScriptedEngine:
+        started.append(share)
+        ready.wait(10)
+        return ScriptedEngine([boxed(7)])
+
+    keeper = EngineKeeper(start)
+    with pytest.raises(TimeoutError):
+        keeper.wait(0.05)
+    keeper.replace(TimeoutError())
+    ready.set()
+    keeper.wait(10)
+    assert started == [1.0]
+
+
+def test_a_long_error_loses_its_middle() -> None:
+    text = describe_error(RuntimeError("a" * 5000 + "π" * 5000 + "z"))
+    assert len(text.encode()) <= 6000
+    assert text.rstrip().endswith("z")
+
+
+def test_an_error_that_cannot_say_what_it_is_is_described() -> None:
+    class MuteError(RuntimeError):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    assert "MuteError" in describe_error(MuteError())
+    assert name_error(MuteError()) == "MuteError, whose text raised SystemExit"
 
 
 def test_what_hangs_is_left_behind_in_time() -> None:

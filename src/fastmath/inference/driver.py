@@ -14,7 +14,6 @@ from fastmath.answers.contests import ContestProfile, contest_answer
 from fastmath.answers.extract import extract_answer, extract_boxed
 from fastmath.answers.prompts import THINK_END
 from fastmath.inference.engines import Engine, Sampling
-from fastmath.inference.journal import MAX_ERROR_CHARACTERS
 from fastmath.inference.solver import (
     Abort,
     Action,
@@ -29,7 +28,7 @@ from fastmath.inference.solver import (
     Start,
     TimePassed,
 )
-from fastmath.inference.supervision import EngineLostError, describe_error
+from fastmath.inference.supervision import EngineLostError, describe_error, name_error
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +167,7 @@ class Driver:
             error = asyncio.CancelledError("cancelled") if task.cancelled() else task.exception()
             if error is not None and self._samples.get(sample) is task:  # else it was cut off, to be harvested
                 logger.error("sample %s failed: %s", request, describe_error(error))
-                self._events.put_nowait(Failed(sample, f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]))
+                self._events.put_nowait(Failed(sample, name_error(error)))
 
         self._progress = self.elapsed()
         self._requests[sample] = request

@@ -22,7 +22,7 @@ from fastmath.inference.clock import ClockRules, tell_time
 from fastmath.inference.driver import Driver
 from fastmath.inference.engines import Engine, Sampling
 from fastmath.inference.gateway import SUBMISSION_SCHEMA
-from fastmath.inference.journal import MAX_ERROR_CHARACTERS, Journal, QuestionRecord
+from fastmath.inference.journal import Journal, QuestionRecord
 from fastmath.inference.policies import History, Policy
 from fastmath.inference.questions import fit_prompt, read_text
 from fastmath.inference.solver import Solver, SolverRules, TimePassed
@@ -33,6 +33,7 @@ from fastmath.inference.supervision import (
     EngineLostError,
     Time,
     describe_error,
+    name_error,
     run_bounded,
 )
 
@@ -202,7 +203,7 @@ class Kernel:
         return fit_prompt(prompt, most)
 
     def _note(self, error: BaseException) -> None:
-        self._failures.append(f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS])
+        self._failures.append(name_error(error))
 
     def _write(self, record: QuestionRecord) -> None:
         left = self._solver.allotment.deadline - self._elapsed()

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from fastmath.inference.engines import Engine
+from fastmath.inference.journal import MAX_ERROR_CHARACTERS
 
 logger = logging.getLogger(__name__)
 
@@ -67,13 +68,17 @@ def run_bounded(work: Callable[[], Result], timeout: float | None, time: Time = 
     return time.wait(time.start(work), timeout)
 
 
+def name_error(error: BaseException) -> str:
+    """The error's class and text, at most `MAX_ERROR_CHARACTERS` of it."""
+    try:
+        return f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+    except BaseException as second:  # noqa: BLE001 - an error that cannot say what it is may not cost the answer
+        return f"{type(error).__name__}, whose text raised {type(second).__name__}"
+
+
 def describe_error(error: BaseException) -> str:
     """The traceback as text of at most `MAX_LOGGED_BYTES`; of a longer one the middle is left out."""
-    try:
-        lines = "".join(traceback.format_exception(error))
-    except Exception as second:  # noqa: BLE001 - an error that cannot say what it is may not cost the answer
-        lines = f"{type(error).__name__}, whose text raised {type(second).__name__}"
-    raw = lines.encode(errors="backslashreplace")
+    raw = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
     if len(raw) > MAX_LOGGED_BYTES:
         half = MAX_LOGGED_BYTES // 2 - 20
         raw = raw[:half] + f"\n... {len(raw) - 2 * half} bytes ...\n".encode() + raw[-half:]
@@ -124,7 +129,7 @@ class EngineKeeper:
         except BaseException as error:
             if self._starting is not None or isinstance(error, KeyboardInterrupt):
                 raise
-            raise EngineLostError(f"the engine did not start: {type(error).__name__}: {error}") from error
+            raise EngineLostError(f"the engine did not start: {name_error(error)}") from error
 
     def replace(self, error: BaseException, is_memory: bool = False) -> None:
         """Give the engine up and begin to start another, smaller where memory was the cause.
@@ -136,9 +141,9 @@ class EngineKeeper:
         lost = self._starting
         if lost is not None and not lost.done():
             return  # it has not even loaded; whoever asks next waits for it
-        if is_memory or any(mark in f"{type(error).__name__}: {error}" for mark in _MEMORY_MARKS):
+        if is_memory or any(mark in name_error(error) for mark in _MEMORY_MARKS):
             self._scale /= 2
-        logger.error("the engine is lost (%s: %.300s); another one is started", type(error).__name__, error)
+        logger.error("the engine is lost (%s); another one is started", name_error(error))
         self._starting = None
         if lost is not None and lost.exception() is None:
             self._starting = self._time.start(lambda: self._succeed(lost.result()))
