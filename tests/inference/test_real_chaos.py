@@ -90,3 +90,10 @@ def test_a_contest_whose_engine_is_struck_at_random_moments_is_answered_whole(ke
     for record in read_records(kernel.journal.path):
         late = record["elapsed_seconds"] - record["started_seconds"] - record["deadline_seconds"]
         assert late < 1.0
+
+
+def test_a_question_longer_than_the_context_is_asked_in_what_fits(kernel: Kernel) -> None:
+    kernel.predict("long", "3+4 " * 12_500)
+    record = read_records(kernel.journal.path)[-1]
+    assert record["error"] is None
+    assert record["tokens"] > 0
