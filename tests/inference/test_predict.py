@@ -1,7 +1,9 @@
 """One question end to end: it is always answered, in time, and written down."""
 
+import asyncio
 import json
 import time
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +14,7 @@ from scripted_engine import Sample, ScriptedEngine, boxed
 from fastmath.answers.contests import CONTESTS
 from fastmath.config import SampleStop
 from fastmath.inference.clock import ClockRules
-from fastmath.inference.engines import Engine, Sampling
+from fastmath.inference.engines import Chunk, Engine, Sampling
 from fastmath.inference.gateway import LocalGateway
 from fastmath.inference.journal import Journal
 from fastmath.inference.kernel import Kernel
@@ -191,3 +193,21 @@ def test_time_between_questions_is_kept_for_those_to_come(tmp_path: Path) -> Non
         kernel.predict(f"q{index}", "What is 3+4?")
         time.sleep(0.05)
     assert kernel._elapsed() < 4.2
+
+
+class SilentEngine(ScriptedEngine):
+    """An engine that takes requests and has not a token for them; it knows of no request that it could abort."""
+
+    async def stream(self, request_id: str, prompt: Sequence[int], sampling: Sampling) -> AsyncGenerator[Chunk, None]:
+        await asyncio.sleep(60)
+        yield Chunk((), "stop")
+
+
+def test_samples_without_a_token_are_not_waited_for(tmp_path: Path) -> None:
+    kernel = make_kernel(tmp_path, seconds=0.4)
+    kernel.keeper = EngineKeeper(lambda _: SilentEngine([]))
+    ask(kernel)
+    record = read_record(tmp_path)
+    # Waiting for them to confirm their abortion took a quarter of a second.
+    assert record["elapsed_seconds"] - record["started_seconds"] - record["deadline_seconds"] < 0.15
+    assert record["error"] is None

@@ -155,6 +155,9 @@ class Driver:
                     logger.debug("%s: answered %d (%s)", self.name, answer, reason)
 
     async def _abort(self, samples: Sequence[int]) -> None:
+        for sample in samples:
+            if not self._tokens[sample]:  # the engine may not know it yet, and would not hear of its end
+                self._samples.pop(sample).cancel()
         work = self.engine.abort([self._requests[sample] for sample in samples])
         try:
             await asyncio.wait_for(work, ABORT_SECONDS)
