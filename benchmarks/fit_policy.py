@@ -63,7 +63,6 @@ def _question(
     times: tuple[float, float, float, float],
     split: float,
     lead: float,
-    most_votes: float,
     certainty: float,
     slowdown: float,
     posterior: np.ndarray,
@@ -113,7 +112,7 @@ def _question(
             elif votes[i] > second:
                 second = votes[i]
         current = posterior[leader, second]
-        if leader - second >= lead or (count >= most_votes and leader > second) or current >= certainty:
+        if leader - second >= lead or current >= certainty:
             break
         pending = live + (samples - started if not waved and time < wave_until else 0)
         safe = leader > 0 and pending <= leader
@@ -175,7 +174,6 @@ def _contest(
             times,
             vector[5],
             leads[level, 1],
-            leads[level, 2],
             leads[0, 2],
             slowdown,
             posterior,
@@ -253,9 +251,9 @@ def from_vector(vector: np.ndarray, schedule: Schedule) -> Schedule:
 
 
 def to_leads(schedule: Schedule) -> np.ndarray:
-    """Agreement → lead and most votes, after a row of the prior's weight and agreement, the certainty and the floor."""
+    """Agreement → lead, after a row of the prior's weight and agreement, the certainty and the floor."""
     rows = [(schedule.opening_weight, schedule.opening_prior, schedule.certainty, schedule.floor_share)]
-    return np.array(rows + [(step.agreement, step.lead, step.most_votes, 0) for step in schedule.leads], float)
+    return np.array(rows + [(step.agreement, step.lead, 0, 0) for step in schedule.leads], float)
 
 
 def objective(contests: Contests, schedule: Schedule) -> float:

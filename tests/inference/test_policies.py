@@ -26,7 +26,7 @@ SCHEDULE = replace(
     batch_pace=1.0,
     prior_pace=1.0,
     prior_weight=1.0,
-    leads=(LeadStep(0.6, 3, 10), LeadStep(0.0, 5, 16)),
+    leads=(LeadStep(0.6, 4, 3, 10), LeadStep(0.0, 6, 5, 16)),
     opening_prior=0.7,
     opening_weight=2.0,
 )
@@ -86,6 +86,12 @@ def test_a_larger_lead_is_asked_for_where_first_votes_scatter() -> None:
     plan = POLICY.plan(UNLIMITED, 16, 24.0, History(openings=10, unanimous=2))
     assert plan.stop(ballot_of(7, 7, 7)) is None
     assert plan.stop(ballot_of(7, 7, 7, 7, 7)) == "lead"
+
+
+def test_on_the_clock_a_larger_lead_decides_than_without_one() -> None:
+    plan = POLICY.plan(FIFTY, 16, 24.0, History(openings=10, unanimous=9))
+    assert plan.stop(ballot_of(7, 7, 7)) is None
+    assert plan.stop(ballot_of(7, 7, 7, 7)) == "lead"
 
 
 def test_ten_votes_with_a_leader_decide() -> None:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -135,16 +136,26 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class LeadStep:
-    """From this agreement on a lead of `lead` votes decides, or `most_votes` votes with any leader."""
+    """What decides by votes alone from this agreement on.
+
+    Attributes:
+        agreement: the least.
+        lead: votes of lead that decide in a contest, where time that is left over buys nothing.
+        unhurried_lead: the same without a clock, where tokens are what is saved;
+        most_votes: votes that decide there with any leader.
+    """
 
     agreement: float
     lead: int
+    unhurried_lead: int
     most_votes: int
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Parameters of `AdaptivePolicy`, fitted by `benchmarks/fit_policy.py`.
+    """Parameters of `AdaptivePolicy`.
+
+    The rows by knot, `split`, `batch_…` and `prior_…` are fitted by `benchmarks/fit_policy.py`, the others were chosen.
 
     Attributes:
         pace: knots of the schedule. The pace of a question is its even share of the time that is left, in mean waits
@@ -230,8 +241,8 @@ class AdaptivePolicy:
     With little time the first vote is answered, however long a question has to be waited for: time is what is scarce,
     and a question that is given up has cost as much as one that is answered. With more time the vote has to be the more
     certain the earlier it is answered, and more samples start. With ample time a lead of a few votes decides, of the
-    more the more often the first votes of this contest's questions disagree; ten votes with a leader decide as well,
-    because a question that is still open then is seldom saved by more of them.
+    more the more often the first votes of this contest's questions disagree. Without a clock a smaller lead is enough,
+    and so are ten votes with a leader: a question that is still open then is seldom saved by more of them.
     """
 
     schedule: Schedule
@@ -242,7 +253,7 @@ class AdaptivePolicy:
         agreement = (history.unanimous + schedule.opening_weight * schedule.opening_prior) / (
             history.openings + schedule.opening_weight
         )
-        lead = schedule.lead(agreement)
+        step = schedule.lead(agreement)
         first = schedule.first_wave(pace, samples, slowdown)
         patient = schedule.at(schedule.patient, pace)
         lapsed = max(patient, schedule.at(schedule.lapsed, pace))
@@ -254,7 +265,7 @@ class AdaptivePolicy:
             second=samples - first,
             split=schedule.split,
             second_until=time.now + schedule.at(schedule.second_wave, pace) * time.share,
-            stop=lambda ballot: _decide_by_lead(ballot, lead),
+            stop=partial(_decide_by_lead, step, math.isinf(time.share)),
             patience=Patience(
                 schedule.certainty,
                 # Where time is unlimited, so is patience, whatever part of it that is.
@@ -273,8 +284,9 @@ class AdaptivePolicy:
         return max(time.share / wait, 1e-6) if wait > 0 else math.inf
 
 
-def _decide_by_lead(ballot: Ballot, step: LeadStep) -> str | None:
+def _decide_by_lead(step: LeadStep, unhurried: bool, ballot: Ballot) -> str | None:
     leader, runner_up = leading_weights(ballot.tally)
-    if leader - runner_up >= step.lead:
+    if leader - runner_up >= (step.unhurried_lead if unhurried else step.lead):
         return "lead"
-    return "most votes" if leader > runner_up and len(ballot.votes) >= step.most_votes else None
+    enough = unhurried and leader > runner_up and len(ballot.votes) >= step.most_votes
+    return "most votes" if enough else None
