@@ -105,6 +105,16 @@ def test_an_engine_that_is_still_loading_is_not_replaced() -> None:
     assert started == [1.0]
 
 
+def test_a_load_that_takes_too_long_is_not_the_first_questions_own_time(tmp_path: Path) -> None:
+    # Half of the contest of 1 s is waited for, then a share of what is left.
+    kernel = make_kernel(tmp_path, seconds=1.0, questions=4)
+    kernel.keeper = EngineKeeper(lambda _: time.sleep(30))
+    ask(kernel)
+    record = read_record(tmp_path)
+    assert record["started_seconds"] == pytest.approx(0.5, abs=0.1)
+    assert record["elapsed_seconds"] - record["started_seconds"] - record["deadline_seconds"] < 0.1
+
+
 def test_a_long_error_loses_its_middle() -> None:
     text = describe_error(RuntimeError("a" * 5000 + "π" * 5000 + "z"))
     assert len(text.encode()) <= 6000

@@ -177,10 +177,11 @@ class Kernel:
     def _wait_for_engine(self, first: bool) -> Engine:
         if not first:
             return self.keeper.require(max(self._solver.allotment.deadline - self._elapsed(), 0.0))
-        engine = self.keeper.require(max(LOADING_SHARE * self.clock.limit_seconds - self._elapsed(), 0.0))
-        # Loading a model takes minutes of the contest, which are not the first question's alone.
-        self._solver = self._make_solver()
-        return engine
+        try:
+            return self.keeper.require(max(LOADING_SHARE * self.clock.limit_seconds - self._elapsed(), 0.0))
+        finally:
+            # Loading a model takes minutes of the contest, which are not the first question's alone.
+            self._solver = self._make_solver()
 
     def _drive(self, engine: Engine, question: str, attempt: int) -> None:
         name = f"q{self._asked - 1}.{attempt}" if attempt else f"q{self._asked - 1}"
