@@ -5,8 +5,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
@@ -223,16 +223,12 @@ class Driver:
         return contest_answer(extract_answer(text, require_finished=False), self.profile)
 
 
+@lru_cache(maxsize=2)
 def tokens_with_brace(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """The tokens whose text closes a brace, found once for a tokenizer."""
-    if tokenizer not in _BRACES:
-        texts = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-        _BRACES[tokenizer] = frozenset(identifier for identifier, text in enumerate(texts) if _closes(text))
-    return _BRACES[tokenizer]
+    texts = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    return frozenset(identifier for identifier, text in enumerate(texts) if _closes(text))
 
 
 def _closes(token: str | None) -> bool:
     return token is not None and ("}" in token or token == "<0x7D>")
-
-
-_BRACES: WeakKeyDictionary[PreTrainedTokenizerBase, frozenset[int]] = WeakKeyDictionary()
