@@ -44,7 +44,7 @@ ROW_STEPS = np.array([0.15, 0.5, 3.0, 0.3])
 ROW_BOUNDS = np.array([(0, 1.5), (0.3, 6), (1.5, 40), (0, 3)])
 
 
-@njit(cache=True)
+@njit
 def _interpolate(x: float, knots: np.ndarray, values: np.ndarray) -> float:
     if x <= knots[0]:
         return values[0]
@@ -55,7 +55,7 @@ def _interpolate(x: float, knots: np.ndarray, values: np.ndarray) -> float:
     return values[-1]
 
 
-@njit(cache=True)
+@njit
 def _question(
     lengths: np.ndarray,
     answers: np.ndarray,
@@ -135,7 +135,7 @@ def _question(
     return best
 
 
-@njit(cache=True)
+@njit
 def _contest(
     lengths: np.ndarray,
     answers: np.ndarray,
@@ -189,7 +189,7 @@ def _contest(
     return right
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True)
 def _play(
     lengths: np.ndarray,
     answers: np.ndarray,
