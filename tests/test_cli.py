@@ -1,22 +1,10 @@
 """The command line's exit codes and messages, in real processes."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-
-def fastmath(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fastmath.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
-    )
+from command import fastmath
 
 
 @pytest.mark.parametrize(

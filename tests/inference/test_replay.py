@@ -3,14 +3,13 @@
 import importlib.util
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from command import fastmath
 from fastmath.inference.clock import Allotment
 from fastmath.inference.policies import Plan, load_schedule
 from fastmath.inference.public_policies import PUBLIC, find_policies
@@ -234,36 +233,30 @@ def test_the_compiled_twin_of_the_fit_scores_as_the_solver_does(recordings: list
         assert contests.scores(load_schedule(), limit, 24.0).tolist() == ours
 
 
-def run_command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "fastmath.cli", "replay", *arguments], capture_output=True, text=True, check=False
-    )
-
-
 def test_unknown_policy_is_told_the_nearest_one() -> None:
-    result = run_command("--policy", "imaginaton")
+    result = fastmath("replay", "--policy", "imaginaton")
     assert (result.returncode, "did you mean 'imagination'?" in result.stderr) == (2, True)
 
 
 def test_malformed_file_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "votes.jsonl"
     path.write_text('{"id": 1}\n')
-    result = run_command("--votes", str(path))
+    result = fastmath("replay", "--votes", str(path))
     assert (result.returncode, "line 1: 'gold' is missing" in result.stderr) == (2, True)
 
 
 @needs_votes
 def test_json_has_what_a_program_reads() -> None:
-    at_questions = run_command("--votes", str(VOTES), "--model", "LIMO-v2", "--seeds", "2", "--json")
+    at_questions = fastmath("replay", "--votes", str(VOTES), "--model", "LIMO-v2", "--seeds", "2", "--json")
     assert list(json.loads(at_questions.stdout)) == [
         *("policy", "n", "questions", "accuracy", "accuracy_low", "accuracy_high", "tokens", "wall"),
         *("tokens_ratio", "wall_ratio"),
     ]
-    in_contests = run_command("--votes", str(VOTES), "--model", "LIMO-v2", "--seeds", "2", "--json", "--contest")
+    in_contests = fastmath("replay", "--votes", str(VOTES), "--model", "LIMO-v2", "--seeds", "2", "--json", "--contest")
     assert {"policy", "limit", "score", "score_low", "score_high", "seconds_used", "unanswered"} <= set(
         json.loads(in_contests.stdout)
     )
 
 
 def test_policies_are_listed() -> None:
-    assert json.loads(run_command("--policy", "list", "--json").stdout) == list(find_policies())
+    assert json.loads(fastmath("replay", "--policy", "list", "--json").stdout) == list(find_policies())

@@ -1,16 +1,14 @@
 """Answering a CSV as in the contest: who asks, what is refused, and how the command ends."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
 
+from command import fastmath
 from fastmath.inference.contest import JOURNAL, find_model
 from fastmath.inference.gateway import (
     SUBMISSION,
@@ -99,17 +97,6 @@ class Answerer:
 
     def predict(self, id_: pl.Series, *_: pl.Series) -> pl.DataFrame:
         return pl.DataFrame({"id": id_.cast(pl.String), "answer": [0]})
-
-
-def fastmath(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fastmath.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
-    )
 
 
 def test_a_question_column_is_as_good_as_a_problem_column(questions):
