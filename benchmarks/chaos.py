@@ -31,12 +31,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "inference"))
 from chaos_contest import AMPLE, RECORDED, full_vote, play, recorded_questions
 from struck_engine import Striker
 
-from fastmath.inference.contest import build_kernel
-from fastmath.inference.engines import AsyncEngine
-from fastmath.inference.gateway import LocalGateway
-from fastmath.inference.journal import read_records
-from fastmath.inference.supervision import EngineKeeper
-from fastmath.recipes import load_recipe
+from fastmath.contest.play import build_kernel
+from fastmath.engine.vllm import AsyncEngine
+from fastmath.contest.gateway import LocalGateway
+from fastmath.kernel.journal import read_records
+from fastmath.engine.supervision import EngineKeeper
+from fastmath.recipe.load import load_recipe
 
 LIMITS = (600.0, 2500.0, AMPLE)
 """Virtual seconds of a contest, in turn: full votes take 1,500 to 4,000."""

@@ -26,9 +26,9 @@ import pyarrow.parquet
 
 from fastmath.data.decontaminate import normalize_problem
 from fastmath.data.select import join_draws, passes_accuracy, share_correct
-from fastmath.memory import MemoryMonitor
-from fastmath.recipes import load_recipe
-from fastmath.runs import Stage
+from fastmath.runs.memory import MemoryMonitor
+from fastmath.recipe.load import load_recipe
+from fastmath.runs.stage import Stage
 
 ROWS_OF_THE_REAL_SOURCE = 225_129
 MEDIAN_TOKENS, LARGEST_TOKENS, SPREAD = 5_000, 30_000, 0.75
@@ -104,7 +104,7 @@ def make_source(folder: Path, problems: int, seed: int) -> None:
     """Make the parquet file of so many problems and, once, the tokenizer; neither is made twice."""
     from transformers import AutoTokenizer
 
-    from fastmath.training.nano_model import train_tokenizer
+    from fastmath.nano.model import train_tokenizer
 
     path = folder / f"source-{problems}.parquet"
     rng = random.Random(seed)

@@ -27,19 +27,19 @@ from tqdm import tqdm
 
 from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
 from fastmath.answers.extract import extract_answer
-from fastmath.answers.prompts import SYSTEM_PROMPTS, render_prompt
-from fastmath.inference.clock import ClockRules, tell_time
-from fastmath.inference.contest import build_kernel, make_rules, make_sampling, measure_full_votes
-from fastmath.inference.driver import Driver
-from fastmath.inference.engines import AsyncEngine, Sampling
-from fastmath.inference.gateway import SUBMISSION_SCHEMA, LocalGateway
-from fastmath.inference.journal import read_records
-from fastmath.inference.policies import History
-from fastmath.inference.public_policies import find_policies
-from fastmath.inference.solver import Solver
-from fastmath.inference.supervision import EngineKeeper
-from fastmath.inference.voting import Vote, count_votes, leading_answer
-from fastmath.recipes import load_recipe
+from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
+from fastmath.policies.clock import ClockRules, tell_time
+from fastmath.contest.play import build_kernel, make_rules, make_sampling, measure_full_votes
+from fastmath.kernel.driver import Driver
+from fastmath.engine.vllm import AsyncEngine, Sampling
+from fastmath.contest.gateway import SUBMISSION_SCHEMA, LocalGateway
+from fastmath.kernel.journal import read_records
+from fastmath.policies.adaptive import History
+from fastmath.policies.public import find_policies
+from fastmath.kernel.solver import Solver
+from fastmath.engine.supervision import EngineKeeper
+from fastmath.policies.voting import Vote, count_votes, leading_answer
+from fastmath.recipe.load import load_recipe
 
 SHARES = (1.0, 0.5, 0.25, 0.125)
 NOBODY = ContestProfile("nobody", questions=50, limit_seconds=1e9, answer_range=(1, 0), modulus=None)

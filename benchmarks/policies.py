@@ -25,10 +25,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
-from fastmath.inference.policies import Policy
-from fastmath.inference.public_policies import PUBLIC, find_policies
-from fastmath.inference.recordings import Recording, draw_contest, read_votes
-from fastmath.inference.replay import (
+from fastmath.policies.adaptive import Policy
+from fastmath.policies.public import PUBLIC, find_policies
+from fastmath.replay.votes import Recording, draw_contest, read_votes
+from fastmath.replay.simulator import (
     CONTEST_SAMPLES,
     ContestSetting,
     by_model,

@@ -18,10 +18,10 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from fastmath.answers.prompts import SYSTEM_PROMPTS, render_prompt
-from fastmath.inference.contest import make_sampling
-from fastmath.inference.engines import AsyncEngine, Sampling
-from fastmath.recipes import load_recipe
+from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
+from fastmath.contest.play import make_sampling
+from fastmath.engine.vllm import AsyncEngine, Sampling
+from fastmath.recipe.load import load_recipe
 
 BATCHES = (1, 2, 4, 8, 16)
 WARM_UP = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmath.pipeline import NOTEBOOKS, StageResult, run_stage
+from fastmath.runs.pipeline import NOTEBOOKS, StageResult, run_stage
 from tiny_recipe import TINY
 
 # Two cores and spinning threads: one thread each is faster in a suite that runs many small processes.

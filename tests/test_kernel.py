@@ -6,8 +6,8 @@ import papermill
 import polars as pl
 import pytest
 
-from fastmath.pipeline import NOTEBOOKS
-from fastmath.recipes import REPOSITORY_FOLDER
+from fastmath.runs.pipeline import NOTEBOOKS
+from fastmath.recipe.load import REPOSITORY_FOLDER
 from tiny_recipe import TINY
 
 REFERENCE = REPOSITORY_FOLDER.parent / "shared" / "data" / "problems" / "aimo2_reference.csv"

@@ -10,9 +10,9 @@ import nbformat
 import polars
 import pytest
 
-from fastmath.pipeline import NOTEBOOKS, run_stage
-from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
-from fastmath.runs import Stage, StageFailedError
+from fastmath.runs.pipeline import NOTEBOOKS, run_stage
+from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+from fastmath.runs.stage import Stage, StageFailedError
 from tiny_recipe import TINY
 
 SAMPLE_COLUMNS = ["problem_id", "sample", "text", "answer", "correct", "tokens", "finish_reason", "seed"]

@@ -9,8 +9,8 @@ import polars
 import pytest
 
 from fastmath.data import build, survey
-from fastmath.recipes import REPOSITORY_FOLDER, load_recipe
-from fastmath.runs import Stage
+from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+from fastmath.runs.stage import Stage
 from tiny_recipe import TINY
 
 SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
@@ -94,7 +94,7 @@ def test_the_folder_is_a_dataset_that_datasets_loads(folder, tmp_path):
 
 def test_the_card_tells_sources_counts_and_settings(folder):
     card = (folder / "README.md").read_text()
-    assert all(text in card for text in ("made by `fastmath.data.nano`", "| nano | kept |", "near_duplicates: null"))
+    assert all(text in card for text in ("made by `fastmath.nano.rows`", "| nano | kept |", "near_duplicates: null"))
 
 
 def test_the_chosen_trace_is_the_shortest_correct_one(tmp_path):

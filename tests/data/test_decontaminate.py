@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.data.decontaminate import HeldOut, HeldOutProblem, Match, find_near_duplicates, normalize_problem
-from fastmath.recipes import REPOSITORY_FOLDER
+from fastmath.recipe.load import REPOSITORY_FOLDER
 
 PROBLEMS = REPOSITORY_FOLDER.parent / "shared" / "data" / "problems"
 needs_shared = pytest.mark.skipif(not PROBLEMS.is_dir(), reason=f"the real problems are not in {PROBLEMS}")

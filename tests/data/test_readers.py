@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.data.readers import list_files, list_shards, read_columns, read_shard
-from fastmath.recipes import SettingsError
+from fastmath.recipe.load import SettingsError
 
 ROWS = [{"problem": f"p{index}", "answer": str(index)} for index in range(25)]
 

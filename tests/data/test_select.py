@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.data.select import draw, join_draws, passes_accuracy, share_correct
-from fastmath.data.settings import RuleSettings
+from fastmath.recipe.data import RuleSettings
 
 KEYS = st.lists(st.text(min_size=1), unique=True, min_size=1, max_size=30)
 

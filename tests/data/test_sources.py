@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.data.settings import NanoDataSettings, SourceSettings
+from fastmath.recipe.data import NanoDataSettings, SourceSettings
 from fastmath.data.sources import Reject, SourceRow, canonical_answer, list_parts, read_part, read_problems
-from fastmath.recipes import REPOSITORY_FOLDER, SettingsError
+from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError
 
 SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real traces are not in {SHARED}")

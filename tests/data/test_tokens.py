@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmath.data.nano import NanoSettings, generate_rows
+from fastmath.nano.rows import NanoSettings, generate_rows
 from fastmath.data.tokens import TokenCounter
-from fastmath.training.nano_model import train_tokenizer
+from fastmath.nano.model import train_tokenizer
 
 WORDS = st.sampled_from(
     [

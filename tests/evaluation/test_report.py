@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from fastmath.config import Recipe
+from fastmath.recipe.sections import Recipe
 from fastmath.evaluation.report import (
     ReportError,
     build_report,
@@ -17,7 +17,7 @@ from fastmath.evaluation.report import (
     render_runs_table,
     render_table,
 )
-from fastmath.evaluation.sample import SAMPLE_SCHEMA, samples_path
+from fastmath.sampling.grade import SAMPLE_SCHEMA, samples_path
 
 KERNEL = {
     "questions": 50,

@@ -10,12 +10,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
-from fastmath.answers.prompts import build_messages
+from fastmath.prompts import build_messages
 from fastmath.answers.verifier import Verdict
-from fastmath.config import NanoModelSettings, RewardSettings
-from fastmath.data.nano import NanoSettings, generate_rows
+from fastmath.recipe.sections import NanoModelSettings, RewardSettings
+from fastmath.nano.rows import NanoSettings, generate_rows
 from fastmath.training.judge import Judge, Judgement
-from fastmath.training.nano_model import make_base_model
+from fastmath.nano.model import make_base_model
 from fastmath.training.rewards import build_rewards
 
 GENERATIONS = 4

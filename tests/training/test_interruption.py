@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from fastmath.data import build
-from fastmath.recipes import load_recipe
-from fastmath.runs import Stage
+from fastmath.recipe.load import load_recipe
+from fastmath.runs.stage import Stage
 from fastmath.training.checkpoints import find_last_checkpoint
 from tiny_recipe import TINY
 
@@ -26,7 +26,7 @@ OVERRIDES = TINY | {
 }
 PROGRAM = """
 import json, sys
-from fastmath.runs import open_stage
+from fastmath.runs.stage import open_stage
 from fastmath.training import sft
 stage = open_stage("sft", "nano", sys.argv[1], json.loads(sys.argv[2]))
 with stage.running():

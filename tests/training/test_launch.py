@@ -5,8 +5,8 @@ import json
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from fastmath.config import TrainingSettings
-from fastmath.recipes import SettingsError
+from fastmath.recipe.sections import TrainingSettings
+from fastmath.recipe.load import SettingsError
 from fastmath.training.callbacks import MetricsWriter, StopGuard
 from fastmath.training.checkpoints import find_last_checkpoint
 from fastmath.training.launch import TrainingFailedError, launch

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from fastmath.answers.extract import extract_answer
 from fastmath.answers.verifier import Verifier
 from fastmath.answers.verify import verify
-from fastmath.config import RewardSettings
-from fastmath.recipes import SettingsError
+from fastmath.recipe.sections import RewardSettings
+from fastmath.recipe.load import SettingsError
 from fastmath.training.judge import Judge
-from fastmath.training.nano_model import train_tokenizer
+from fastmath.nano.model import train_tokenizer
 from fastmath.training.rewards import Reward, build_rewards
 
 VERIFIER = Verifier(workers=1)

@@ -7,7 +7,7 @@ import re
 from typing import Literal, assert_never
 
 from fastmath.answers.integers import to_int
-from fastmath.answers.prompts import THINK_END
+from fastmath.prompts import THINK_END
 
 __all__ = ["AnswerPlace", "extract_answer", "extract_boxed", "to_int"]
 

@@ -20,12 +20,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from fastmath.answers.integers import to_int
 from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
-from fastmath.data.nano import generate_rows
+from fastmath.nano.rows import generate_rows
 from fastmath.data.select import draw, join_draws
-from fastmath.data.settings import DataSettings, SourceSettings
+from fastmath.recipe.data import DataSettings, SourceSettings
 from fastmath.data.sources import Part, list_parts, nano_settings, read_problems, resolve_path
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, Workbench, collect_part, survey_part, write_whole
-from fastmath.runs import Stage, write_json
+from fastmath.runs.stage import Stage, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def run(stage: Stage) -> None:
     recipe, folder = stage.recipe, stage.folder
     settings, seed = recipe.data, recipe.seed
     if recipe.model.nano is not None and not (folder / "base_model" / "tokenizer.json").exists():
-        from fastmath.training.nano_model import (
+        from fastmath.nano.model import (
             make_base_model,  # torch and its gigabyte serve the embedded model alone
         )
 

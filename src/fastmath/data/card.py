@@ -8,8 +8,8 @@ from pathlib import Path
 import polars
 import yaml
 
-from fastmath.config import Recipe
-from fastmath.data.settings import SourceSettings
+from fastmath.recipe.sections import Recipe
+from fastmath.recipe.data import SourceSettings
 
 SETS = {"sft": "sft.parquet", "grpo": "grpo.parquet", "calibration": "calibration.parquet", "test": "test.parquet"}
 
@@ -48,7 +48,7 @@ def _describe(folder: Path, recipe: Recipe) -> Iterator[str]:
 
 
 def _describe_source(source: SourceSettings) -> str:
-    origin = "made by `fastmath.data.nano`" if source.path is None else f"`{Path(source.path).name}`"
+    origin = "made by `fastmath.nano.rows`" if source.path is None else f"`{Path(source.path).name}`"
     if source.path is not None and source.revision is not None:
         origin = f"`{source.path}`" + (f", `{source.file}`" if source.file else "")
     return f"| {source.name} | {source.kind} | {origin} | {source.revision or ''} | {source.licence} |"

@@ -8,7 +8,7 @@ that two draws of one source would take is taken by the first, and the second dr
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from fastmath.data.settings import RuleSettings
+from fastmath.recipe.data import RuleSettings
 
 
 def share_correct(correct: Sequence[bool]) -> float:

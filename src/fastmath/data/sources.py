@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from fastmath.answers.extract import extract_answer, to_int
-from fastmath.data.nano import NanoSettings, generate_rows
+from fastmath.nano.rows import NanoSettings, generate_rows
 from fastmath.data.readers import RawRow, Shard, list_files, list_shards, read_columns, read_shard
 from fastmath.data.repair import repair_text
-from fastmath.data.settings import NanoDataSettings, SourceSettings
-from fastmath.recipes import REPOSITORY_FOLDER, SettingsError
+from fastmath.recipe.data import NanoDataSettings, SourceSettings
+from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from fastmath.answers.verifier import Verifier
 from fastmath.data.decontaminate import HeldOut, HeldOutProblem, normalize_problem
 from fastmath.data.repair import repair_text
 from fastmath.data.select import passes_accuracy, share_correct
-from fastmath.data.settings import DecontaminationSettings
+from fastmath.recipe.data import DecontaminationSettings
 from fastmath.data.sources import Part, Reject, SourceRow, read_part
 from fastmath.data.tokens import TokenCounter
 

@@ -82,7 +82,7 @@ class SampleArrays:
 
 
 def read_samples(path: Path) -> SampleArrays:
-    """Read the samples that `fastmath.evaluation.sample` wrote."""
+    """Read the samples that `fastmath.sampling.grade` wrote."""
     return SampleArrays.from_frame(pl.read_parquet(path))
 
 

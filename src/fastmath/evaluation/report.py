@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from fastmath.config import Recipe
+from fastmath.recipe.sections import Recipe
 from fastmath.evaluation.metrics import (
     SampleArrays,
     estimate_mean,
@@ -27,8 +27,8 @@ from fastmath.evaluation.metrics import (
     read_samples,
     token_budgets,
 )
-from fastmath.evaluation.sample import MODELS, samples_path
-from fastmath.runs import STAGE_SECTIONS, write_json
+from fastmath.sampling.grade import MODELS, samples_path
+from fastmath.runs.stage import STAGE_SECTIONS, write_json
 
 
 class ReportError(RuntimeError):

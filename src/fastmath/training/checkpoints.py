@@ -5,7 +5,7 @@ from pathlib import Path
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from fastmath.answers.prompts import THINK_END
+from fastmath.prompts import THINK_END
 from fastmath.training.callbacks import StopGuard
 
 

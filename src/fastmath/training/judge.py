@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from fastmath.answers.extract import extract_answer
-from fastmath.answers.prompts import THINK_END
+from fastmath.prompts import THINK_END
 from fastmath.answers.verifier import Verdict, Verifier
-from fastmath.config import VerificationSettings
+from fastmath.recipe.sections import VerificationSettings
 
 LogMetric: TypeAlias = Callable[[str, float], None]
 LogExtra: TypeAlias = Callable[[str, list[Any]], None]

@@ -18,8 +18,8 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from fastmath.config import TrainingSettings
-from fastmath.recipes import SettingsError, configs_folder
+from fastmath.recipe.sections import TrainingSettings
+from fastmath.recipe.load import SettingsError, configs_folder
 from fastmath.training.callbacks import PARENT_VARIABLE, STOP_FILE
 
 logger = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from typing import ClassVar, Literal, TypeAlias
 
 from trl.rewards import get_repetition_penalty_reward, get_soft_overlong_punishment
 
-from fastmath.config import RewardSettings
-from fastmath.recipes import SettingsError, suggest
+from fastmath.recipe.sections import RewardSettings
+from fastmath.recipe.load import SettingsError, suggest
 from fastmath.training.judge import Judge, Judgement, LogExtra, LogMetric
 
 Completion: TypeAlias = str | Sequence[Mapping[str, str]]

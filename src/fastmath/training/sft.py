@@ -14,11 +14,11 @@ import polars
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
-from fastmath.answers.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
-from fastmath.config import Recipe
-from fastmath.model_folder import check_model_folder
-from fastmath.recipes import load_recipe
-from fastmath.runs import Stage
+from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.model_folder import check_model_folder
+from fastmath.recipe.load import load_recipe
+from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
 from fastmath.training.checkpoints import stop_at_reasoning_end, train_from_last_checkpoint
 from fastmath.training.launch import launch

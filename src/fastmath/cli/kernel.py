@@ -1,0 +1,185 @@
+"""`fastmath kernel …`: answer questions as in the contest, build what Kaggle wants, and check it."""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastmath.contest.gateway import GatewayError
+from fastmath.kernel.journal import JournalError
+from fastmath.kaggle.metadata import PackageError
+from fastmath.runs.model_folder import ModelFolderError
+from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError, parse_assignments, suggest
+
+kernel = typer.Typer(
+    no_args_is_help=True, help="The inference kernel: answer questions, build and check what is submitted."
+)
+
+KERNEL_FAILURES = (GatewayError, JournalError, ModelFolderError, PackageError)
+"""Errors that end a command with exit code 1."""
+
+RunDir = Annotated[Path, typer.Option(help="run folder with the quantised model")]
+RecipeName = Annotated[str | None, typer.Option(help="whose `kernel` section is played; the run's own by default")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
+
+
+@kernel.command()
+def serve(
+    csv: Annotated[Path, typer.Option(help="questions: id, problem and, where known, answer")],
+    output: Annotated[Path, typer.Option(help="folder for submission.parquet, questions.jsonl and report.json")],
+    gateway: Annotated[Path | None, typer.Option(help="folder with the competition's kaggle_evaluation")] = None,
+    contest: Annotated[str | None, typer.Option(help="aimo2 or aimo3; the run's own by default")] = None,
+    run_dir: RunDir = Path("runs/nano"),
+    recipe: RecipeName = None,
+    two_processes: Annotated[bool, typer.Option("--two-processes", help="as in the scored run")] = False,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a CSV of problems and leave submission.parquet in the output folder.
+
+    Without --gateway the project's own gateway asks, which keeps the competition's contract.
+    """
+    from fastmath.answers.contests import CONTESTS
+
+    overrides = parse_assignments(assignments or [])
+    if contest is not None:
+        _require_known("--contest", contest, CONTESTS)
+        overrides["kernel.profile"] = contest
+    if two_processes and gateway is None:
+        raise SettingsError(
+            "--two-processes runs the competition's own gateway; say where its kaggle_evaluation is with --gateway"
+        )
+    from fastmath.contest.gateway import find_server
+    from fastmath.contest.serving import answer_questions, load_served
+
+    settings, model = load_served(run_dir, overrides, recipe)
+    if two_processes:
+        from fastmath.contest.two_processes import answer_in_two_processes
+
+        report = answer_in_two_processes(settings, model, csv, output, gateway)
+    else:
+        server = None if gateway is None else find_server(settings.kernel.profile, gateway)
+        if gateway is not None and server is None:
+            raise GatewayError(f"there is no kaggle_evaluation for {settings.kernel.profile!r} in {gateway}")
+        report = answer_questions(settings, model, csv, output, server)
+    asked_by = "the project's own gateway" if gateway is None else f"kaggle_evaluation in {gateway}"
+    report |= {"gateway": asked_by, "two_processes": two_processes, "submission": str(output / "submission.parquet")}
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
+    processes = ", in a process of its own" if two_processes else ""
+    typer.echo(f"asked by {asked_by}{processes}")
+    correct = "" if report["correct"] is None else f", {report['correct']} right"
+    typer.echo(f"{report['answered']} of {report['questions']} questions answered in time{correct}")
+    typer.echo(f"{report['tokens']} tokens in {report['seconds']:.1f} s; {report['submission']}")
+
+
+@kernel.command()
+def build(
+    output: Annotated[Path, typer.Option(help="folder of the package")] = Path("dist/kernel"),
+    owner: Annotated[str | None, typer.Option(help="your name on Kaggle")] = None,
+    machine: Annotated[str, typer.Option(help="whose wheels: gpu (Kaggle) or cpu (for `kernel check`)")] = "gpu",
+    recipe: Annotated[str | None, typer.Option(help="what the notebook plays, a name in configs/")] = None,
+    contest: Annotated[str | None, typer.Option(help="aimo2 or aimo3; also sets competition and machine")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="run whose AWQ weights are linked for the upload")] = None,
+    kernel_title: Annotated[str | None, typer.Option(help="its slug follows from it")] = None,
+    dataset_title: Annotated[str | None, typer.Option(help="its slug follows from it")] = None,
+    model_title: Annotated[str | None, typer.Option(help="its slug follows from it")] = None,
+    variation: Annotated[str | None, typer.Option(help="of the model")] = None,
+    model_version: Annotated[int | None, typer.Option(min=1, help="that the kernel mounts")] = None,
+    competition: Annotated[str | None, typer.Option(help="slug of the competition")] = None,
+    machine_shape: Annotated[str | None, typer.Option(help="NvidiaL4, NvidiaH100, …")] = None,
+    download: Annotated[bool, typer.Option("--download", help="download the wheels into the dataset, too")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make notebook, dataset, metadata and, with --run-dir, the model's folder: what is pushed to Kaggle."""
+    from fastmath.kaggle.packaging import CONTEST_SOURCES, PackageOptions, build_package
+    from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, MACHINES, download_wheels
+
+    _require_known("--machine", machine, MACHINES)
+    _require_known("--contest", contest, CONTEST_SOURCES)
+    options = PackageOptions(
+        machine, recipe, contest, owner, kernel_title, dataset_title, model_title, variation, model_version,
+        competition, machine_shape,
+    )  # fmt: skip
+    model = None
+    if run_dir is not None:
+        from fastmath.contest.serving import load_served
+
+        model = load_served(run_dir, {})[1]
+    folder = REPOSITORY_FOLDER / output
+    build_package(folder, options, model)
+    if download:
+        download_wheels(folder / "dataset")
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    wheels = [name for name in files if name.endswith(".whl")]
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "files": files, "machine": machine}))
+        return
+    for name in files:
+        if name not in wheels or "fastmath-" in name:
+            typer.echo(name)
+    typer.echo(f"{len(wheels)} wheels; the others are downloaded by: cd {folder / 'dataset'} && {DOWNLOAD_COMMAND}")
+
+
+@kernel.command()
+def check(
+    package: Annotated[Path, typer.Option(help="what `kernel build` made, with this machine's wheels")] = Path(
+        "dist/kernel"
+    ),
+    wheels: Annotated[Path | None, typer.Option(help="the downloaded wheels; the package's dataset by default")] = None,
+    run_dir: RunDir = Path("runs/nano"),
+    recipe: RecipeName = None,
+    csv: Annotated[Path | None, typer.Option(help="questions; three of the run's held-out ones by default")] = None,
+    metadata_only: Annotated[bool, typer.Option("--metadata-only", help="do not run the notebook")] = False,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the metadata, and run the notebook as Kaggle would: a fresh environment, no index, no network."""
+    from fastmath.kaggle.metadata import check_metadata
+    from fastmath.kaggle.package_check import Finding, check_package, write_held_out
+    from fastmath.contest.serving import load_served
+
+    folder = REPOSITORY_FOLDER / package
+    if metadata_only:
+        problems = check_metadata(folder)
+        findings = [Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")]
+    else:
+        settings, model = load_served(run_dir, parse_assignments(assignments or []), recipe)
+        questions = csv or write_held_out(REPOSITORY_FOLDER / run_dir, folder / "questions.csv")
+        findings = check_package(folder, wheels or folder / "dataset", model, settings, questions)
+    seen = []
+    for finding in findings:
+        seen.append(finding)
+        if not as_json:
+            typer.echo(f"{'ok' if finding.holds else 'FAILED':<7}{finding.name}: {finding.detail}")
+    holds = all(finding.holds for finding in seen)
+    if as_json:
+        typer.echo(json.dumps({"holds": holds, "findings": [dataclasses.asdict(finding) for finding in seen]}))
+    if not holds:
+        raise typer.Exit(1)
+
+
+@kernel.command()
+def pin(
+    machine: Annotated[str, typer.Option(help="gpu or cpu")],
+    as_json: AsJson = False,
+) -> None:
+    """Pin anew every wheel that a machine needs, by pip's resolver under requirements/constraints.txt."""
+    from fastmath.kaggle.wheels import LISTS_FOLDER, MACHINES, pin_wheels
+
+    _require_known("--machine", machine, MACHINES)
+    counts = pin_wheels(machine)
+    if as_json:
+        typer.echo(json.dumps(counts))
+        return
+    for name, count in counts.items():
+        typer.echo(f"{count} wheels in {LISTS_FOLDER / machine / name}")
+
+
+def _require_known(option: str, value: str | None, known: Iterable[str]) -> None:
+    if value is not None and value not in known:
+        raise SettingsError(f"{option} {value!r} is unknown{suggest(value, known)}")

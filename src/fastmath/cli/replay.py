@@ -1,0 +1,60 @@
+"""`fastmath replay`: the kernel's rules, and those of public kernels, on recorded samples."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastmath.policies.adaptive import Policy
+from fastmath.policies.public import find_policies
+from fastmath.replay.votes import Recording, read_votes
+from fastmath.replay.simulator import ContestSetting, replay_contests, replay_questions
+from fastmath.recipe.load import SettingsError, suggest
+
+
+def replay(
+    votes: Annotated[Path | None, typer.Option(help="JSONL of id, gold, model, answers[], tokens[]")] = None,
+    model: Annotated[str | None, typer.Option(help="only this model's questions")] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="most samples of a question")] = 16,
+    policy: Annotated[str, typer.Option(help="a rule, or `list`")] = "default",
+    contest: Annotated[bool, typer.Option("--contest", help="contests of 50 questions on one clock")] = False,
+    limit: Annotated[float, typer.Option(min=0, help="clock, as a share of full votes of 16")] = 0.5,
+    slowdown: Annotated[float, typer.Option(help="a step with b live samples takes 1 + b / SLOWDOWN; inf")] = 24.0,
+    seeds: Annotated[int, typer.Option(min=1, help="draws of every question, or contests of every model")] = 100,
+    processes: Annotated[int | None, typer.Option(min=1, help="by default one a core")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Replay a rule on recorded samples: question by question without a clock, or whole contests."""
+    policies = find_policies()
+    if policy == "list":
+        typer.echo(json.dumps(list(policies)) if as_json else "\n".join(map(_describe, policies.items())))
+        return
+    if policy not in policies:
+        raise SettingsError(f"--policy {policy!r} is unknown{suggest(policy, policies)}")
+    if votes is None:
+        raise SettingsError("--votes is missing; want a JSONL file of recorded samples")
+    if not slowdown > 0:
+        raise SettingsError(f"--slowdown is {slowdown}; want more than 0, inf where batches cost nothing")
+    recordings = read_votes(votes, model)
+    cores = processes or os.cpu_count() or 1
+    if contest:
+        setting = ContestSetting(limit, slowdown, n)
+        result = {"policy": policy, "limit": limit} | replay_contests(
+            recordings, policies[policy], setting, seeds, cores
+        )
+    else:
+        result = {"policy": policy, "n": n} | replay_questions(recordings, policies[policy], n, seeds, cores)
+    typer.echo(json.dumps(result) if as_json else _render(result, recordings))
+
+
+def _describe(item: tuple[str, Policy]) -> str:
+    name, policy = item
+    return f"{name:<24} {(type(policy).__doc__ or '').splitlines()[0]}"
+
+
+def _render(result: dict[str, object], recordings: list[Recording]) -> str:
+    models = len({recording.model for recording in recordings})
+    lines = [f"{len(recordings)} recorded questions of {models} models"]
+    return "\n".join(lines + [f"{name:<16} {value}" for name, value in result.items()])

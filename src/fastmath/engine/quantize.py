@@ -1,0 +1,77 @@
+"""4-bit AWQ quantisation with AutoAWQ (Lin et al. 2023, arXiv 2306.00978).
+
+AutoAWQ is no longer maintained but quantises and saves under current transformers, and vLLM runs what it saves. It
+drops calibration texts longer than its limit, so long traces are cut into chunks here first.
+"""
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars
+from transformers import PreTrainedTokenizerBase
+
+from fastmath.recipe.sections import QuantizeSettings
+from fastmath.runs.stage import Stage, write_json
+
+
+def run(stage: Stage) -> None:
+    """Quantise the GRPO model; product `model/`, a checkpoint for vLLM."""
+    source = stage.product("grpo", "model")
+    texts = polars.read_parquet(stage.product("build_data", "calibration.parquet"))["text"].to_list()
+    quantize(source, stage.folder / "model", texts, stage.recipe.quantize)
+
+
+def quantize(source: Path, destination: Path, texts: Sequence[str], settings: QuantizeSettings) -> None:
+    """Quantise the model in `source` to 4 bits, calibrated on `texts`, and save it in `destination`.
+
+    Raises:
+        ValueError: the texts do not fill a single calibration chunk.
+    """
+    from awq import AutoAWQForCausalLM  # heavy, and only needed here
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    chunks = chunk_texts(texts, tokenizer, settings)
+    model = AutoAWQForCausalLM.from_pretrained(str(source), device_map="cpu", safetensors=True)
+    model.quantize(
+        tokenizer,
+        quant_config={
+            "w_bit": 4,
+            "q_group_size": settings.group_size,
+            "zero_point": settings.zero_point,
+            "version": "GEMM",
+        },
+        calib_data=chunks,
+        max_calib_samples=settings.calibration_chunks,
+        max_calib_seq_len=settings.calibration_tokens,
+    )
+    model.save_quantized(str(destination), safetensors=True)
+    tokenizer.save_pretrained(destination)
+    # AutoAWQ writes a generation config of its own making; where generation ends must stay what training set.
+    shutil.copy(source / "generation_config.json", destination / "generation_config.json")
+    config = json.loads((destination / "config.json").read_text())
+    # AutoAWQ's scales are float16 whatever the model was; kernels for 4 bits take no float32 activations.
+    write_json(destination / "config.json", config | {"dtype": "float16"})
+
+
+def chunk_texts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, settings: QuantizeSettings) -> list[str]:
+    """Join the texts and cut them into at most `calibration_chunks` of at most `calibration_tokens` tokens each.
+
+    Raises:
+        ValueError: there is less text than one chunk.
+    """
+    ids = itertools.chain.from_iterable(tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+    # A few tokens short of the limit: decoding and encoding again may move a token boundary.
+    length = settings.calibration_tokens - 8
+    chunks = []
+    while len(chunks) < settings.calibration_chunks:
+        chunk = list(itertools.islice(ids, length))
+        if len(chunk) < length:
+            break
+        chunks.append(tokenizer.decode(chunk))
+    if not chunks:
+        raise ValueError(f"the calibration texts hold fewer than {length} tokens; give more, or shorten the chunks")
+    return chunks

@@ -1,0 +1,207 @@
+"""Whether a built package would run on Kaggle: its metadata, and its notebook in a place like Kaggle's.
+
+The place is a fresh virtual environment without an index and without a network, beside a folder laid out as
+`/kaggle/input` is: the dataset with the wheels, one model, the competition's `test.csv`. There Jupyter is installed
+from the wheels, as Kaggle has it installed, and the built notebook is run, which installs the rest itself.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from fastmath.recipe.sections import Recipe
+from fastmath.contest.gateway import QUESTIONS, SUBMISSION, SUBMISSION_SCHEMA, read_questions
+from fastmath.kaggle.metadata import DATASET_FOLDER, PackageError, check_metadata
+from fastmath.kaggle.packaging import NOTEBOOK_FILE, link_files
+from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, NOTEBOOK, WHEELS, read_wheel_list
+from fastmath.runs.stage import MissingStageError
+
+EXECUTED = "checked.ipynb"
+BANNED = ("trl", "deepspeed")
+NOTEBOOK_SECONDS = 3600
+_OFFLINE = Path(__file__).parent / "offline"
+_NOT_PASSED_ON = ("PIP_", "PYTHON", "VIRTUAL_ENV", "JUPYTER", "KAGGLE_", "HF_")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked: its name, whether it holds, and what was seen."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+def check_package(folder: Path, wheels: Path, model: Path, recipe: Recipe, questions: Path) -> Iterator[Finding]:
+    """Check a built package step by step; the first step that fails is the last, but for the metadata.
+
+    Args:
+        folder: `dist/kernel`, built for this machine's kind.
+        wheels: folder with the downloaded wheels.
+        model: a quantised checkpoint that this machine can run.
+        recipe: that the notebook plays with it.
+        questions: CSV that stands for the competition's `test.csv`.
+
+    Raises:
+        PackageError: a wheel is missing.
+        fastmath.contest.gateway.GatewayError: the questions are no questions.
+    """
+    problems = check_metadata(folder)
+    yield Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")
+    asked = read_questions(questions)
+    dataset = folder / DATASET_FOLDER
+    yield Finding("wheels", True, f"{_require_wheels(dataset, wheels)} in {wheels}")
+    isolation, how = _find_isolation()
+    yield Finding("network", True, how)
+    with tempfile.TemporaryDirectory(prefix="fastmath-check-") as temporary:
+        place = _Place(Path(temporary), isolation)
+        began = time.monotonic()
+        place.mount(dataset, wheels, model, asked)
+        finished = place.install(NOTEBOOK)
+        yield _judge("fresh environment", finished, f"Jupyter, without an index, in {time.monotonic() - began:.0f} s")
+        if finished.returncode:
+            return
+        began = time.monotonic()
+        finished = place.run_notebook(folder / NOTEBOOK_FILE, folder / EXECUTED, recipe)
+        seconds = time.monotonic() - began
+        yield _judge("notebook", finished, f"installed the kernel and played in {seconds:.0f} s; {folder / EXECUTED}")
+        if finished.returncode:
+            return
+        yield from place.judge_results(asked)
+
+
+def write_held_out(run_dir: Path, path: Path, count: int = 3) -> Path:
+    """Write the first held-out problems of a run as a CSV that stands for a competition's `test.csv`.
+
+    Raises:
+        fastmath.runs.stage.MissingStageError: the run has none.
+    """
+    held_out = run_dir / "build_data" / "test.parquet"
+    if not held_out.is_file():
+        raise MissingStageError(f"there are no held-out problems in {held_out}; name questions of your own with --csv")
+    pl.read_parquet(held_out).select("id", "problem").head(count).write_csv(path)
+    return path
+
+
+class _Place:
+    """A folder that stands for Kaggle's machine: `input`, `working`, an environment, a home."""
+
+    def __init__(self, root: Path, isolation: list[str]) -> None:
+        self.root, self.isolation = root, isolation
+        self.input, self.working, self.log = root / "input", root / "working", root / "imports.log"
+        self.python = root / "environment" / "bin" / "python"
+        for folder in (self.input, self.working, root / "home"):
+            folder.mkdir()
+        subprocess.run([sys.executable, "-m", "venv", str(root / "environment")], check=True)
+
+    def mount(self, dataset: Path, wheels: Path, model: Path, asked: pl.DataFrame) -> None:
+        link_files(dataset, self.input / "wheels")
+        link_files(wheels, self.input / "wheels")
+        link_files(model, self.input / "model" / "transformers" / "awq" / "1")
+        competition = self.input / "competition"
+        competition.mkdir()
+        asked.select(asked.columns[:2]).write_csv(competition / QUESTIONS)
+
+    def install(self, name: str) -> subprocess.CompletedProcess[str]:
+        wheels = self.input / "wheels"
+        options = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--find-links", str(wheels)]
+        return self._run("-m", "pip", "install", *options, "-r", str(wheels / name))
+
+    def run_notebook(self, notebook: Path, output: Path, recipe: Recipe) -> subprocess.CompletedProcess[str]:
+        settings, parameters = self.root / "recipe.yaml", self.root / "parameters.yaml"
+        settings.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True))
+        values = {"recipe": str(settings), "overrides": {}, "run_dir": str(self.working), "inputs": str(self.input)}
+        parameters.write_text(yaml.safe_dump(values))
+        arguments = [str(notebook.resolve()), str(output.resolve()), "-f", str(parameters), "--no-progress-bar"]
+        return self._run("-m", "papermill", *arguments)
+
+    def judge_results(self, asked: pl.DataFrame) -> Iterator[Finding]:
+        imported = sorted(set(self.log.read_text().splitlines())) if self.log.exists() else []
+        yield Finding("imports", not imported, f"{', '.join(imported) or 'neither ' + ' nor '.join(BANNED)} imported")
+        path = self.working / SUBMISSION
+        if not path.exists():
+            yield Finding("submission", False, f"{SUBMISSION} is not in the notebook's folder")
+            return
+        submission = pl.read_parquet(path)
+        holds = dict(submission.schema) == SUBMISSION_SCHEMA and sorted(submission["id"]) == sorted(asked["id"])
+        yield Finding(
+            "submission", holds, f"{submission.height} of {asked.height} questions, {dict(submission.schema)}"
+        )
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
+        environment |= {
+            "PATH": f"{self.python.parent}:{os.environ['PATH']}",
+            "HOME": str(self.root / "home"),
+            "PIP_NO_INDEX": "1",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PYTHONPATH": str(_OFFLINE),
+            "FASTMATH_WATCHED": ",".join(BANNED),
+            "FASTMATH_WATCH_LOG": str(self.log),
+        }
+        command = [*self.isolation, str(self.python), *arguments]
+        try:
+            return subprocess.run(
+                command,
+                cwd=self.working,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=NOTEBOOK_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", f"it was still running after {NOTEBOOK_SECONDS} s")
+
+
+def _judge(name: str, finished: subprocess.CompletedProcess[str], detail: str) -> Finding:
+    if finished.returncode == 0:
+        return Finding(name, True, detail)
+    return Finding(name, False, f"ended with {finished.returncode}: {finished.stderr.strip()[-2000:]}")
+
+
+def _require_wheels(dataset: Path, wheels: Path) -> int:
+    """The number of wheels listed, all of which are there.
+
+    Raises:
+        PackageError: one is not.
+    """
+    listed = read_wheel_list(dataset / WHEELS) | read_wheel_list(dataset / NOTEBOOK)
+    there = {tuple(path.name.split("-")[:2]) for folder in (dataset, wheels) for path in folder.glob("*.whl")}
+    held = {(name.lower().replace("_", "-").replace(".", "-"), version.partition("+")[0]) for name, version in there}
+    missing = [
+        f"{name}=={version}" for name, version in listed.items() if (name.replace(".", "-"), version) not in held
+    ]
+    if missing:
+        named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        raise PackageError(
+            f"{wheels} lacks {len(missing)} of {len(listed)} wheels ({named}); download them there: cd {dataset} && "
+            f"{DOWNLOAD_COMMAND[:-1]}{wheels.resolve()}"
+        )
+    return len(listed)
+
+
+def _find_isolation() -> tuple[list[str], str]:
+    """What to put before a command so that it has no network, and that in words."""
+    prelude = [sys.executable, str(_OFFLINE / "loopback.py")]
+    for options in (["--net"], ["--user", "--map-root-user", "--net"]):
+        command = ["unshare", *options, *prelude]
+        if (
+            shutil.which("unshare")
+            and not subprocess.run([*command, "/bin/true"], check=False, capture_output=True).returncode
+        ):
+            return command, "off: a namespace that has no device but loopback"
+    return [], (
+        "could not be switched off, as `unshare --net` is not allowed here; Python's own connections to other machines "
+        "are refused instead, those of compiled code are not"
+    )

@@ -1,0 +1,234 @@
+"""Between the solver and the engine: asyncio tasks that draw samples and turn what happens to them into events."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from fastmath.answers.contests import ContestProfile, contest_answer
+from fastmath.answers.extract import extract_answer, extract_boxed
+from fastmath.prompts import THINK_END
+from fastmath.engine.vllm import Engine, Sampling
+from fastmath.kernel.solver import (
+    Abort,
+    Action,
+    Answer,
+    End,
+    Event,
+    Failed,
+    Finished,
+    Grew,
+    Harvest,
+    Solver,
+    Start,
+    TimePassed,
+)
+from fastmath.engine.supervision import EngineLostError, describe_error, name_error
+
+logger = logging.getLogger(__name__)
+
+ABORT_SECONDS = 0.25
+"""Longest wait for an abort, and then for the aborted samples to say how many tokens they had."""
+GROWTH_SECONDS = 1.0
+"""How often the solver hears of growing samples while nothing else happens: a token is no event worth waking for."""
+JUMP_SECONDS = 1.0
+"""By so much more than asked for may a wait take before the clock counts as having jumped."""
+HARVEST_TEXT = f"\n{THINK_END}\n\n\\boxed{{"
+"""Put in the mouth of a sample that is out of time; a few tokens more are its answer."""
+HARVEST_TOKENS = 12
+
+
+@dataclass
+class Driver:
+    """Drives one solver on the engine's event loop.
+
+    Attributes:
+        engine: draws the samples.
+        solver: decides.
+        prompt: token ids of the question.
+        sampling: how samples are drawn.
+        profile: the contest; a sample votes for what `contest_answer` reads from it.
+        name: of the question, unique within the engine's life; requests are named after it.
+        elapsed: seconds since the contest began.
+        hang_seconds: without a token from any live sample for so long the engine counts as lost.
+    """
+
+    engine: Engine
+    solver: Solver
+    prompt: Sequence[int]
+    sampling: Sampling
+    profile: ContestProfile
+    name: str
+    elapsed: Callable[[], float]
+    hang_seconds: float = 60.0
+    _progress: float = field(default=0.0, init=False)
+    _told: float = field(default=0.0, init=False)
+    _asleep_until: float = field(default=0.0, init=False)
+    _events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    _samples: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _requests: dict[int, str] = field(default_factory=dict)
+    _tokens: dict[int, list[int]] = field(default_factory=dict)
+    _braces: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._braces = tokens_with_brace(self.engine.tokenizer) if self.sampling.stop == "box" else frozenset()
+
+    async def run(self) -> None:
+        """Pass events to the solver and carry out its actions until it has answered.
+
+        Raises:
+            EngineLostError: the engine has died, or gives no token.
+        """
+        try:
+            self._progress = self._told = self.elapsed()
+            await self._carry_out(self.solver.begin(self.elapsed()))
+            while self.solver.answer is None:
+                event = await self._next_event()
+                self._require_engine(event)
+                for item in (*self._due_growth(event), event):
+                    await self._carry_out(self.solver.handle(item, self.elapsed()))
+            if self._samples:
+                await asyncio.wait(self._samples.values(), timeout=ABORT_SECONDS)
+        finally:
+            tasks, self._samples = self._samples, {}
+            for task in tasks.values():
+                task.cancel()
+            # What samples still had to say counts for the tokens alone.
+            for item in (*self._growth(), *self._drain()):
+                self.solver.handle(item, self.elapsed())
+
+    def _due_growth(self, event: Event) -> list[Event]:
+        if not isinstance(event, TimePassed) and self.elapsed() < self._told + GROWTH_SECONDS:
+            return []
+        self._told = self.elapsed()
+        return self._growth()
+
+    def _growth(self) -> list[Event]:
+        """How far samples have got since the solver last heard of them."""
+        return [
+            Grew(sample, len(tokens))
+            for sample, tokens in self._tokens.items()
+            if len(tokens) > self.solver.tokens.get(sample, 0)
+        ]
+
+    def _drain(self) -> list[Event]:
+        return [self._events.get_nowait() for _ in range(self._events.qsize())]
+
+    def _require_engine(self, event: Event) -> None:
+        if isinstance(event, Failed) and not self.engine.is_alive:
+            raise EngineLostError(event.error)
+        self._progress += max(self.elapsed() - self._asleep_until - JUMP_SECONDS, 0.0)  # a jump is no silence
+        if isinstance(event, TimePassed) and self.elapsed() >= self._progress + self.hang_seconds:
+            raise EngineLostError(f"no live sample has got a token for {self.hang_seconds:.0f} s")
+
+    async def _next_event(self) -> Event:
+        """The next end of a sample, or the passing of time where something is due before it."""
+        now = self._asleep_until = self.elapsed()
+        if not self._events.empty():  # no timer for what is there
+            return self._events.get_nowait()
+        due = min(self.solver.next_wakeup, self._progress + self.hang_seconds)
+        patience = min(max(due - now, 0.0), GROWTH_SECONDS)
+        self._asleep_until += patience
+        try:
+            return await asyncio.wait_for(self._events.get(), patience)
+        except TimeoutError:
+            return TimePassed()
+
+    async def _carry_out(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case Start(samples):
+                    for sample in samples:
+                        self._start(sample, f"{self.name}-{sample}", self._draw)
+                case Harvest(samples):
+                    for sample in samples:
+                        self._samples[sample].cancel()  # its stream is closed, and with it the request
+                        self._start(sample, f"{self.name}-harvest-{sample}", self._harvest)
+                case Abort(samples):
+                    await self._abort(samples)
+                case Answer(answer, reason):
+                    logger.debug("%s: answered %d (%s)", self.name, answer, reason)
+
+    async def _abort(self, samples: Sequence[int]) -> None:
+        for sample in samples:
+            if not self._tokens[sample]:  # the engine may not know it yet, and would not hear of its end
+                self._samples.pop(sample).cancel()
+        work = self.engine.abort([self._requests[sample] for sample in samples])
+        try:
+            await asyncio.wait_for(work, ABORT_SECONDS)
+        except TimeoutError:
+            logger.error("%s: the engine has not confirmed an abort within %.2f s", self.name, ABORT_SECONDS)
+
+    def _start(self, sample: int, request: str, work: Callable[[int, str], Coroutine[Any, Any, None]]) -> None:
+        def report_failure(task: asyncio.Task[None]) -> None:
+            # A cancellation that nobody here has asked for is a failure like any other.
+            error = asyncio.CancelledError("cancelled") if task.cancelled() else task.exception()
+            if error is not None and self._samples.get(sample) is task:  # else it was cut off, to be harvested
+                logger.error("sample %s failed: %s", request, describe_error(error))
+                self._events.put_nowait(Failed(sample, name_error(error)))
+
+        self._progress = self.elapsed()
+        self._requests[sample] = request
+        self._tokens.setdefault(sample, [])
+        task = asyncio.create_task(work(sample, request))
+        task.add_done_callback(report_failure)
+        self._samples[sample] = task
+
+    async def _draw(self, sample: int, request: str) -> None:
+        tokens = self._tokens[sample]
+        finish_reason = None
+        async with contextlib.aclosing(self.engine.stream(request, self.prompt, self.sampling)) as stream:
+            async for chunk in stream:
+                tokens += chunk.token_ids
+                finish_reason = chunk.finish_reason
+                self._progress = self.elapsed()
+                # Decoding a whole trace at every token would take quadratic time: only a brace can complete a box.
+                answer = None if self._braces.isdisjoint(chunk.token_ids) else self._read_open_box(tokens)
+                if answer is not None:
+                    self._finish(sample, answer, "ended")
+                    return
+        cut = finish_reason == "length"
+        text = extract_answer(self.engine.tokenizer.decode(tokens), require_finished=not cut)
+        self._finish(sample, contest_answer(text, self.profile), "cut" if cut else "ended")
+
+    async def _harvest(self, sample: int, request: str) -> None:
+        """Let a sample that is out of time say its answer; what it has said so far is in the engine's prefix cache."""
+        closing = self.engine.tokenizer(HARVEST_TEXT, add_special_tokens=False)["input_ids"]
+        prompt = [*self.prompt, *self._tokens[sample], *closing]
+        sampling = Sampling(HARVEST_TOKENS, temperature=0.0, top_p=1.0)
+        said: list[int] = []
+        box = None
+        async with contextlib.aclosing(self.engine.stream(request, prompt, sampling)) as stream:
+            async for chunk in stream:
+                said += chunk.token_ids
+                self._progress = self.elapsed()
+                box = extract_boxed(r"\boxed{" + self.engine.tokenizer.decode(said))
+                if box is not None:
+                    break
+        self._tokens[sample] += said
+        self._finish(sample, contest_answer(box, self.profile), "harvested")
+
+    def _finish(self, sample: int, answer: int | None, end: End) -> None:
+        tokens = self._tokens[sample]
+        self._events.put_nowait(Finished(sample, len(tokens), answer, end, hash(tuple(tokens))))
+
+    def _read_open_box(self, tokens: Sequence[int]) -> int | None:
+        """The answer of reasoning that goes on behind its first complete box, None where the end is waited for."""
+        text = self.engine.tokenizer.decode(tokens)
+        return contest_answer(extract_answer(text, require_finished=False), self.profile)
+
+
+@lru_cache(maxsize=2)
+def tokens_with_brace(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokens whose text closes a brace, found once for a tokenizer."""
+    texts = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    return frozenset(identifier for identifier, text in enumerate(texts) if _closes(text))
+
+
+def _closes(token: str | None) -> bool:
+    return token is not None and ("}" in token or token == "<0x7D>")

@@ -1,0 +1,245 @@
+"""The contest kernel: one question end to end, whatever happens, and a journal of what was answered and why.
+
+`Kernel.predict` is what the contest's server calls. It gives the question its time, drives a `Solver` with the events
+of the engine, and returns an int64 answer: the decided vote, the vote so far, or the fallback. It never raises, and
+never waits past the question's deadline, because the contest writes its submission only after the last question and
+one exception would lose all of them.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from statistics import median
+from typing import Any, TypeVar
+
+import polars as pl
+
+from fastmath.answers.contests import ContestProfile
+from fastmath.prompts import render_prompt
+from fastmath.policies.clock import ClockRules, tell_time
+from fastmath.kernel.driver import Driver
+from fastmath.engine.vllm import Engine, Sampling
+from fastmath.contest.gateway import SUBMISSION_SCHEMA
+from fastmath.kernel.journal import Journal, QuestionRecord
+from fastmath.policies.adaptive import History, Policy
+from fastmath.kernel.questions import fit_prompt, read_text
+from fastmath.kernel.solver import Solver, SolverRules, TimePassed
+from fastmath.engine.supervision import (
+    MAX_FAILURES,
+    REAL_TIME,
+    EngineKeeper,
+    EngineLostError,
+    Time,
+    describe_error,
+    name_error,
+    run_bounded,
+)
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+GRACE_SECONDS = 0.5
+"""How long after a question's deadline whatever has not answered is given up."""
+JOURNAL_SECONDS = 2.0
+"""Longest wait for a slow disk within a question's time, and past its deadline:"""
+JOURNAL_GRACE_SECONDS = 0.25
+LOADING_SHARE = 0.5
+"""Part of the contest for which the first question waits for the engine at most; the others wait their own time."""
+
+
+@dataclass
+class Kernel:
+    """Answers the questions of one contest, one after another.
+
+    Attributes:
+        keeper: starts the engine with the first question, which has no deadline of the gateway's.
+        profile: the contest; samples vote on what `contest_answer` reads from them.
+        system_prompt: text of the recipe's system prompt, None for none.
+        sampling: how samples are drawn.
+        rules: what samples weigh and what is answered without a vote.
+        policy: plans every question.
+        clock: what time there is for how many questions.
+        journal: where every answer is written; questions that it knows are answered from it.
+        samples: most samples of a question.
+        slowdown: of the engine by its batch, see `fastmath.policies.adaptive.Policy`.
+        hang_seconds: without a token for so long a live engine counts as lost.
+        started: when the contest began, by `time.now()`; None takes the first call.
+        time: the clock that is read, and how threads are waited for.
+    """
+
+    keeper: EngineKeeper
+    profile: ContestProfile
+    system_prompt: str | None
+    sampling: Sampling
+    rules: SolverRules
+    policy: Policy
+    clock: ClockRules
+    journal: Journal
+    samples: int = 16
+    slowdown: float = 24.0
+    hang_seconds: float = 60.0
+    started: float | None = None
+    time: Time = REAL_TIME
+    _asked: int = 0
+    _history: History = field(default_factory=History)
+    _solver: Solver = field(init=False)
+    _failures: list[str] = field(default_factory=list)
+    _latest: float = 0.0
+    _decided_at: float | None = None
+    _gaps: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.journal.elapsed:  # a restarted notebook does not get its time back
+            began = self.time.now() - self.journal.elapsed
+            self.started = began if self.started is None else min(began, self.started)
+
+    def predict(self, id_: Any, question: Any = "", *_: Any) -> pl.DataFrame:
+        """Answer one question; never raises but for Ctrl-C.
+
+        Args:
+            id_: the question's id, read by `read_text`.
+            question: its text, likewise; whatever columns follow, such as a known answer, are not looked at.
+
+        Returns:
+            One row of `id` (String) and `answer` (Int64).
+        """
+        self._failures = []
+        name = self._guard("?", lambda: read_text(id_), "")
+        answer = self._guard(name, lambda: self._answer(name, question), self.rules.fallback_answer)
+        return pl.DataFrame({"id": [name], "answer": [answer]}, schema=SUBMISSION_SCHEMA)
+
+    def _guard(self, name: str, work: Callable[[], Result], otherwise: Result) -> Result:
+        """The result of `work`, or `otherwise` if it raises anything but a Ctrl-C of the person at the notebook."""
+        try:
+            return work()
+        except BaseException as caught:
+            # The contest's server calls from another thread, where an interrupt is nobody's wish.
+            if isinstance(caught, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
+            logger.error("question %.100s: %s", name, describe_error(caught))
+            self._note(caught)
+            return otherwise
+
+    def _answer(self, name: str, question: Any) -> int:
+        if name in self.journal.answers:
+            return self.journal.answers[name]
+        self.started = self.time.now() if self.started is None else self.started
+        called = self._elapsed()
+        if self._decided_at is not None:
+            self._gaps.append(called - self._decided_at)
+        self._solver = self._make_solver()
+        text = self._guard(name, lambda: read_text(question), "")
+        first, self._asked = self._asked == 0, self._asked + 1
+        for attempt in range(MAX_FAILURES):
+            if self._guard(name, partial(self._try, text, attempt, first), False):
+                break
+        answer = self._guard(name, self._best_answer, self.rules.fallback_answer)
+        self._decided_at = min(self._elapsed(), self._solver.allotment.deadline)
+        self.journal.answers[name] = answer
+        self._history = self._guard(name, self._learn, self._history)
+        self._guard(name, lambda: self._write(self._make_record(name, answer, called)), None)
+        return answer
+
+    def _best_answer(self) -> int:
+        return self._solver.best_answer if self._solver.answer is None else self._solver.answer.answer
+
+    def _learn(self) -> History:
+        return self._history.add(self._solver.outcome(self._elapsed()))
+
+    def _make_solver(self) -> Solver:
+        elapsed, answered = self._elapsed(), len(self.journal.answers)
+        # Journal and server take time between questions, too, which no question may be given.
+        gaps = max(self.clock.questions - answered, 0) * (median(self._gaps) if self._gaps else 0.0)
+        kept = min(gaps, 0.9 * max(self.clock.limit_seconds - elapsed, 0.0))
+        time = tell_time(replace(self.clock, limit_seconds=self.clock.limit_seconds - kept), elapsed, answered)
+        return Solver(self.rules, self.policy.plan(time, self.samples, self.slowdown, self._history))
+
+    def _try(self, question: str, attempt: int, first: bool) -> bool:
+        """Drive the question; return whether it is answered or its time is over, rather than an engine lost."""
+        if attempt > 0:
+            self._solver.lose_samples()
+        if (attempt > 0 or not first) and self._elapsed() >= self._solver.allotment.deadline:
+            # Nothing is left, not even for an engine to say so.
+            self._solver.handle(TimePassed(), self._elapsed())
+            return True
+        try:
+            self._drive(self._wait_for_engine(first and attempt == 0), question, attempt)
+        except (EngineLostError, TimeoutError) as error:
+            if self._solver.answer is None:  # else only the aborted samples were slow to say so
+                self._note(error)
+                # vLLM does not say what its process died of. Of the second one within a question it was the memory.
+                self.keeper.replace(error, is_memory=attempt > 0)
+        return self._solver.answer is not None
+
+    def _wait_for_engine(self, first: bool) -> Engine:
+        if not first:
+            return self.keeper.require(max(self._solver.allotment.deadline - self._elapsed(), 0.0))
+        try:
+            return self.keeper.require(max(LOADING_SHARE * self.clock.limit_seconds - self._elapsed(), 0.0))
+        finally:
+            # Loading a model takes minutes of the contest, which are not the first question's alone.
+            self._solver = self._make_solver()
+
+    def _drive(self, engine: Engine, question: str, attempt: int) -> None:
+        name = f"q{self._asked - 1}.{attempt}" if attempt else f"q{self._asked - 1}"
+        solver = self._solver
+
+        def work() -> None:
+            prompt = self._make_prompt(engine, question, name)
+            driver = Driver(engine, solver, prompt, self.sampling, self.profile, name, self._elapsed, self.hang_seconds)
+            engine.run(driver.run())
+
+        # Not on the event loop's word alone: a loop that is stuck must not hold the answer.
+        run_bounded(work, max(solver.allotment.deadline - self._elapsed(), 0.0) + GRACE_SECONDS, self.time)
+
+    def _make_prompt(self, engine: Engine, question: str, name: str) -> list[int]:
+        """The question's prompt; of one that leaves too little of the context to think, the middle is left out."""
+        prompt = render_prompt(engine.tokenizer, question, self.system_prompt)
+        most = engine.context_tokens - min(self.sampling.token_budget, engine.context_tokens // 2)
+        if len(prompt) > most:
+            logger.warning("%s: the middle of a prompt of %d tokens is cut to fit %d", name, len(prompt), most)
+        return fit_prompt(prompt, most)
+
+    def _note(self, error: BaseException) -> None:
+        self._failures.append(name_error(error))
+
+    def _write(self, record: QuestionRecord) -> None:
+        left = self._solver.allotment.deadline - self._elapsed()
+        patience = min(max(left, JOURNAL_GRACE_SECONDS), JOURNAL_SECONDS)
+        try:
+            run_bounded(lambda: self.journal.write(record), patience, self.time)
+        except TimeoutError:
+            logger.error("the disk has not taken the answer to %.100s within %.2f s", record.id, patience)
+
+    def _make_record(self, name: str, answer: int, called: float) -> QuestionRecord:
+        solver = self._solver
+        allotment, elapsed = solver.allotment, self._elapsed()
+        errors = [*self._failures, *list(solver.errors.values())]
+        return QuestionRecord(
+            id=name,
+            answer=answer,
+            reason="error" if solver.answer is None else solver.answer.reason,
+            votes=[vote.answer for vote in list(solver.votes)],
+            samples=solver.started,
+            # A copy: a driver that was given up may still be counting.
+            tokens=sum(list(solver.tokens.values())),
+            seconds=round(elapsed - called, 4),
+            share_seconds=round(allotment.target - allotment.start, 4),
+            deadline_seconds=round(allotment.deadline - allotment.start, 4),
+            elapsed_seconds=round(elapsed, 4),
+            error=next(iter(errors), None),
+            started_seconds=round(allotment.start, 4),
+            bank_seconds=round(self._bank(elapsed), 4),
+        )
+
+    def _bank(self, elapsed: float) -> float:
+        """Seconds saved so far against even shares; below 0 they were overdrawn."""
+        return len(self.journal.answers) * self.clock.even_share - elapsed
+
+    def _elapsed(self) -> float:
+        """Seconds since the contest began; they never go back, whatever the clock does."""
+        self._latest = max(self._latest, self.time.now() - (self.started or 0.0))
+        return self._latest

@@ -1,0 +1,157 @@
+"""The embedded problem source: rows in the OpenR1-Math-220k schema, made rather than downloaded.
+
+Every row carries several R1-style generations that work the problem step by step and re-check their steps more often
+than needed; some are wrong, some are cut off. How wordy the generations are varies by problem, as it does between
+real ones, so that choosing the shortest correct generation still leaves re-checks for GRPO to remove.
+
+Splits are disjoint by construction: a hash of the family and its parameters, not the seed, decides which split a
+problem may appear in, so a test problem of one seed is never a training problem of another.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastmath.nano.families import FAMILIES, Difficulty, Family, Parameters, no_slip
+
+SPLITS = ("train", "validation", "test")
+_SPLIT_OF_BUCKET = ("train",) * 8 + ("validation", "test")
+_RECHECKS = ("wait", "check", "again")
+
+
+@dataclass(frozen=True)
+class NanoSettings:
+    """What a split of the nano source looks like.
+
+    Attributes:
+        problems: number of distinct problems.
+        seed: chooses the problems and their generations.
+        steps: smallest and largest number of steps of a problem; difficulty grows with it,
+        largest: and with the largest operand of a single step.
+        generations: smallest and largest number of generations of a problem.
+        wrong_share: chance that a generation slips at one step.
+        truncated_share: chance that a generation is cut off before its end.
+        unboxed_share: chance that the reasoning ends without a box, which then stands only after `</think>`.
+        rechecks: smallest and largest mean number of re-checks a step; a problem draws its own from this range.
+    """
+
+    problems: int
+    seed: int = 0
+    steps: tuple[int, int] = (2, 5)
+    largest: int = 9
+    generations: tuple[int, int] = (2, 4)
+    wrong_share: float = 0.15
+    truncated_share: float = 0.08
+    unboxed_share: float = 0.04
+    rechecks: tuple[float, float] = (0.9, 2.1)
+
+
+def split_of(family: Family, parameters: Parameters) -> str:
+    """The only split in which this problem may appear, the same for every seed.
+
+    Example: a SHA-256 whose first 8 bytes, read as an integer, are 8 modulo 10 gives `validation`.
+    """
+    key = f"{family.name}:{','.join(map(str, parameters))}"
+    bucket = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % len(_SPLIT_OF_BUCKET)
+    return _SPLIT_OF_BUCKET[bucket]
+
+
+def generate_rows(split: str, settings: NanoSettings) -> Iterator[dict[str, object]]:
+    """Yield `settings.problems` distinct rows of one split in the OpenR1-Math-220k schema.
+
+    Raises:
+        ValueError: an unknown split, or more problems than the families have at this difficulty.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}; want one of {', '.join(SPLITS)}")
+    rng = random.Random(f"{settings.seed}/{split}")
+    seen: set[tuple[str, Parameters]] = set()
+    attempts = 0
+    while len(seen) < settings.problems:
+        family = rng.choice(FAMILIES)
+        parameters = family.draw(rng, Difficulty(rng.randint(*settings.steps), settings.largest))
+        attempts += 1
+        if attempts > 200 * settings.problems + 10_000:
+            raise ValueError(
+                f"only {len(seen)} distinct {split} problems of {settings.steps[0]}-{settings.steps[1]} steps found, "
+                f"{settings.problems} wanted; ask for fewer problems or more steps"
+            )
+        if (family.name, parameters) in seen or split_of(family, parameters) != split:
+            continue
+        seen.add((family.name, parameters))
+        yield _make_row(family, parameters, len(seen) - 1, split, settings, rng)
+
+
+def _make_row(
+    family: Family, parameters: Parameters, index: int, split: str, settings: NanoSettings, rng: random.Random
+) -> dict[str, object]:
+    steps, answer = family.work(parameters, no_slip)
+    rechecks = rng.uniform(*settings.rechecks)
+    drafts = [
+        _write_generation(family, parameters, answer, rechecks, settings, rng)
+        for _ in range(rng.randint(*settings.generations))
+    ]
+    correct = [draft.answer == answer and draft.complete for draft in drafts]
+    problem = family.state(parameters)
+    return {
+        "problem": problem,
+        "solution": "\n".join(steps),
+        "answer": str(answer),
+        "problem_type": family.problem_type,
+        "question_type": "math-word-problem",
+        "source": "nano",
+        "uuid": f"nano-{split}-{settings.seed}-{index}-{family.name}",
+        "is_reasoning_complete": [draft.complete for draft in drafts],
+        "generations": [draft.text for draft in drafts],
+        "correctness_math_verify": correct,
+        "correctness_llama": None,
+        "finish_reasons": ["stop" if draft.complete else "length" for draft in drafts],
+        "correctness_count": sum(correct),
+        "messages": [{"role": "user", "content": problem}, {"role": "assistant", "content": drafts[0].text}],
+    }
+
+
+@dataclass(frozen=True)
+class _Draft:
+    text: str
+    answer: int
+    complete: bool
+
+
+def _write_generation(
+    family: Family, parameters: Parameters, answer: int, rechecks: float, settings: NanoSettings, rng: random.Random
+) -> _Draft:
+    slipped_at = None
+    if rng.random() < settings.wrong_share:
+        slipped_at = rng.randrange(len(family.work(parameters, no_slip)[0]))
+    offset = rng.choice((1, 2))
+
+    def slip(index: int, result: int) -> int:
+        return result + offset if index == slipped_at else result
+
+    steps, written = family.work(parameters, slip)
+    lines = _write_steps(steps, family.first_label, rechecks, rng)
+    if rng.random() >= settings.unboxed_share:
+        lines.append(f"So \\boxed{{{written}}}.")
+    reasoning = "<think>\n" + "\n".join(lines)
+    if rng.random() < settings.truncated_share:
+        return _Draft(reasoning[: rng.randrange(len(reasoning) // 3, len(reasoning) - 10)], written, complete=False)
+    return _Draft(f"{reasoning}\n</think>\n\n\\boxed{{{written}}}", written, complete=True)
+
+
+def _write_steps(steps: list[str], first_label: int, rechecks: float, rng: random.Random) -> list[str]:
+    """Write each step and its re-checks, `rechecks` of them on average, at least one in the whole trace."""
+    counts = [_draw_count_of_rechecks(rechecks, rng) for _ in steps]
+    if not any(counts):
+        counts[rng.randrange(len(counts))] = 1
+    lines = []
+    for index, (step, count) in enumerate(zip(steps, counts, strict=True), first_label):
+        lines.append(f"({index}) {step}")
+        lines += [f"{rng.choice(_RECHECKS)} ({index}) {step}" for _ in range(count)]
+    return lines
+
+
+def _draw_count_of_rechecks(mean: float, rng: random.Random) -> int:
+    """A binomial number of three trials with this mean."""
+    return sum(rng.random() < mean / 3 for _ in range(3))

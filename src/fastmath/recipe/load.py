@@ -1,0 +1,160 @@
+"""Reading a recipe: the YAML file, dotted overrides, validation, and errors that name the nearest valid key."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from fastmath.recipe.sections import Recipe
+
+PACKAGE_FOLDER = Path(__file__).parent
+REPOSITORY_FOLDER = PACKAGE_FOLDER.parents[1]
+"""The checkout that holds `configs`, `notebooks` and `inference_kernel`; meaningless in an installed wheel."""
+
+MOST_LISTED = 30
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, malformed or contradicts another; the message says which and how to mend it."""
+
+
+def configs_folder() -> Path:
+    """The folder of the shipped recipes: the checkout's `configs`, else the copy inside an installed wheel."""
+    checkout = REPOSITORY_FOLDER / "configs"
+    return checkout if checkout.is_dir() else PACKAGE_FOLDER / "configs"
+
+
+def find_recipe(recipe: str) -> Path:
+    """Path of a recipe given by name (`nano`) or as a path to a YAML file.
+
+    Raises:
+        SettingsError: there is no such recipe; the message names the nearest one.
+    """
+    path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else configs_folder() / f"{recipe}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in configs_folder().glob("*.yaml"))
+        raise SettingsError(f"there is no recipe {recipe!r}{suggest(recipe, known)}; known: {', '.join(known)}")
+    return path
+
+
+def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None, *, training: bool = True) -> Recipe:
+    """Read, override and validate a recipe.
+
+    Args:
+        recipe: a name in `configs` or a path to a YAML file.
+        overrides: dotted keys into the recipe, e.g. `{"sft.trainer.max_steps": 10}`; a list's items by their index.
+        training: whether to check the trainers' settings and the rewards too, which takes TRL.
+
+    Raises:
+        SettingsError: unknown keys, wrong types, contradictions, or overrides that are no mapping.
+    """
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise SettingsError(
+            f"`overrides` is a {type(overrides).__name__}, {overrides!r}; want a mapping of dotted keys such as "
+            "{'sft.trainer.max_steps': 10} (with papermill: -y \"overrides: {sft.trainer.max_steps: 10}\")"
+        )
+    path = find_recipe(recipe)
+    try:
+        settings = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name} is no valid YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise SettingsError(f"{path.name} holds a {type(settings).__name__}; want the sections of a recipe")
+    for key, value in (overrides or {}).items():
+        _set_dotted(settings, str(key), value)
+    validated = _validate(settings)
+    if training:
+        # Late: a kernel runs where TRL is not installed, and it takes seconds to import.
+        from fastmath.training.trainers import check_training_settings
+
+        check_training_settings(validated)
+    return validated
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read `KEY=VALUE` pairs; a value is YAML, so `20` is a number and `[1, 2]` a list."""
+    overrides = {}
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator or not key:
+            raise SettingsError(f"--set {assignment!r} has no key or no `=`; want KEY=VALUE, sft.trainer.max_steps=20")
+        overrides[key.strip()] = yaml.safe_load(value)
+    return overrides
+
+
+def _validate(settings: dict[str, Any]) -> Recipe:
+    try:
+        recipe = Recipe.model_validate(settings)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from error
+    return recipe
+
+
+def _set_dotted(settings: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    node: Any = settings
+    for parent in parents:
+        node = _descend(node, parent, key)
+    if isinstance(node, list):
+        node[_list_index(node, last, key)] = value
+    elif isinstance(node, dict):
+        node[last] = value
+    else:
+        raise SettingsError(f"`{key}`: there is nothing below {'.'.join(parents)!r} to set")
+
+
+def _descend(node: Any, part: str, key: str) -> Any:
+    if isinstance(node, list):
+        return node[_list_index(node, part, key)]
+    if not isinstance(node, dict):
+        raise SettingsError(f"`{key}`: {part!r} stands below a plain value; nothing can be set there")
+    if node.get(part) is None:
+        node[part] = {}
+    return node[part]
+
+
+def _list_index(node: list[Any], part: str, key: str) -> int:
+    if not part.isdigit() or int(part) >= len(node):
+        raise SettingsError(f"`{key}`: {part!r} should be an index below {len(node)}, as a list stands there")
+    return int(part)
+
+
+def _explain(item: Any) -> str:
+    location = [str(part) for part in item["loc"]]
+    dotted = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        return f"`{dotted}` is unknown{suggest(location[-1], _fields_at(item['loc'][:-1]))}"
+    if item["type"] == "missing":
+        return f"`{dotted}` is missing"
+    if item["type"] == "value_error":
+        return f"{f'`{dotted}`: ' if dotted else ''}{item['ctx']['error']}"
+    return f"`{dotted}` is {item['input']!r}: {item['msg'].lower()}"
+
+
+def _fields_at(location: Iterable[str | int]) -> list[str]:
+    """Names of the fields of the section at `location`, looking through tuples and optional sections."""
+    section: type[BaseModel] = Recipe
+    for part in location:
+        if isinstance(part, str) and part in section.model_fields:
+            section = _section_in(section.model_fields[part].annotation) or section
+    return list(section.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next((found for part in typing.get_args(annotation) if (found := _section_in(part))), None)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest valid name, else all of them where they are few."""
+    names = list(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if nearest:
+        return f"; did you mean {nearest[0]!r}?"
+    return f"; want one of {', '.join(names)}" if len(names) <= MOST_LISTED else ""

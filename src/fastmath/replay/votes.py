@@ -1,0 +1,118 @@
+"""Recorded samples: questions with the answer and the length of every sample that was drawn, and draws from them.
+
+The file is JSONL, one question of one model a line: `id, gold, model, answers[], tokens[]`.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
+from fastmath.recipe.load import SettingsError
+
+QUESTIONS = 50
+"""Questions of a replayed contest."""
+_FIELDS = {"id": str, "gold": str, "model": str, "answers": list, "tokens": list}
+
+
+class VotesFileError(SettingsError):
+    """The file of recorded votes is malformed; the message names the line."""
+
+
+@dataclass(frozen=True)
+class RecordedSample:
+    """Generated tokens of a sample and the integer that it votes for, None for none."""
+
+    tokens: int
+    answer: int | None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One question as one model answered it."""
+
+    id: str
+    model: str
+    gold: int
+    samples: tuple[RecordedSample, ...]
+
+
+def read_votes(path: Path, model: str | None = None, profile: ContestProfile = CONTESTS["aimo2"]) -> list[Recording]:
+    """The recordings of a file, or those of one model, in the file's order.
+
+    Args:
+        path: the JSONL file.
+        model: only this one's.
+        profile: the contest whose answers count as votes.
+
+    Raises:
+        VotesFileError: a line is malformed, or nothing is left.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VotesFileError(f"{path} cannot be read: {error}") from error
+    recordings = [_read_line(line, f"{path}, line {number}", profile) for number, line in enumerate(lines, 1) if line]
+    models = sorted({recording.model for recording in recordings})
+    chosen = [recording for recording in recordings if model in (None, recording.model)]
+    if not chosen:
+        raise VotesFileError(f"{path} holds no question of {model or 'any model'}; want one of {', '.join(models)}")
+    return chosen
+
+
+def _read_line(line: str, place: str, profile: ContestProfile) -> Recording:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise VotesFileError(
+            f"{place}: no valid JSON ({error.msg}); want one object of {', '.join(_FIELDS)}"
+        ) from error
+    if not isinstance(row, dict):
+        raise VotesFileError(f"{place}: a {type(row).__name__}; want one object of {', '.join(_FIELDS)}")
+    for name, kind in _FIELDS.items():
+        if name not in row:
+            raise VotesFileError(f"{place}: {name!r} is missing; found {', '.join(map(str, row))}")
+        if not isinstance(row[name], kind) and not (kind is str and isinstance(row[name], int)):
+            raise VotesFileError(f"{place}: {name!r} is a {type(row[name]).__name__}; want a {kind.__name__}")
+    answers, tokens = row["answers"], row["tokens"]
+    if len(answers) != len(tokens) or not answers:
+        raise VotesFileError(
+            f"{place}: {len(answers)} answers and {len(tokens)} token counts; want as many, at least 1"
+        )
+    wrong = next(
+        (count for count in tokens if not isinstance(count, int) or isinstance(count, bool) or count < 0), None
+    )
+    if wrong is not None:
+        raise VotesFileError(f"{place}: a sample of {wrong!r} tokens; want whole numbers from 0")
+    gold = contest_answer(str(row["gold"]), profile)
+    if gold is None:
+        raise VotesFileError(f"{place}: the gold answer {row['gold']!r} is no answer of {profile.name}")
+    samples = zip(tokens, (_read_answer(text, profile) for text in answers), strict=True)
+    return Recording(str(row["id"]), row["model"], gold, tuple(RecordedSample(*sample) for sample in samples))
+
+
+def _read_answer(text: object, profile: ContestProfile) -> int | None:
+    return None if text is None or text == "" else contest_answer(str(text), profile)
+
+
+def draw_samples(recording: Recording, samples: int, rng: random.Random) -> Recording:
+    """The question with so many of its samples, drawn without replacement.
+
+    Raises:
+        VotesFileError: it has fewer.
+    """
+    if len(recording.samples) < samples:
+        raise VotesFileError(
+            f"question {recording.id} of {recording.model} has {len(recording.samples)} recorded samples; want at "
+            f"least the {samples} that a question may take (--n)"
+        )
+    return Recording(recording.id, recording.model, recording.gold, tuple(rng.sample(recording.samples, samples)))
+
+
+def draw_contest(recordings: Sequence[Recording], seed: int, samples: int = 16) -> list[Recording]:
+    """A contest of `QUESTIONS` questions, drawn with replacement, each with `samples` samples drawn without."""
+    rng = random.Random(seed)
+    questions = [rng.choice(recordings) for _ in range(QUESTIONS)]
+    return [draw_samples(question, samples, rng) for question in questions]

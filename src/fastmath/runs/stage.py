@@ -1,0 +1,266 @@
+"""Run folders: one folder a stage, its manifest, its lock, and whether it has to run again.
+
+`open_stage` resolves the recipe, checks that the earlier stages have finished and says through `Stage.is_current`
+whether the same settings on the same inputs have already been run. `with stage.running():` guards the work: it locks
+the folder, writes `config.yaml` and `manifest.json` and records how the work ended.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.memory import MemoryMonitor
+from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
+from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+
+logger = logging.getLogger(__name__)
+
+STAGE_SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "build_data": ("model", "data"),
+    "sft": ("model", "sft"),
+    "grpo": ("model", "grpo"),
+    "reward_curves": (),
+    "quantize_awq": ("quantize",),
+    "evaluate": ("evaluate",),
+    "kernel": ("kernel",),
+}
+"""Every stage in order, and the sections of the recipe that it reads; a change elsewhere does not make it stale."""
+
+STAGE_INPUTS: Mapping[str, tuple[str, ...]] = {
+    "build_data": (),
+    "sft": ("build_data",),
+    "grpo": ("build_data", "sft"),
+    "reward_curves": ("sft", "grpo"),
+    "quantize_awq": ("build_data", "grpo"),
+    "evaluate": ("build_data", "sft", "grpo", "quantize_awq"),
+    "kernel": ("build_data", "quantize_awq"),
+}
+"""The earlier stages whose products each stage reads."""
+
+LOCK_FILE = ".lock"
+
+
+class MissingStageError(RuntimeError):
+    """A stage was asked to run before one that it reads from has finished."""
+
+
+class StageFailedError(RuntimeError):
+    """A notebook failed; the message holds the stage, the error and where the executed notebook lies."""
+
+
+class DiskFullError(RuntimeError):
+    """A stage could not write its products; what it had saved before is kept."""
+
+
+class RunLockedError(RuntimeError):
+    """Another process is writing to the stage's folder."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one run.
+
+    Attributes:
+        name: a key of `STAGE_SECTIONS`.
+        recipe: the resolved recipe.
+        run_dir: absolute path of the run folder.
+    """
+
+    name: str
+    recipe: Recipe
+    run_dir: Path
+
+    @property
+    def folder(self) -> Path:
+        """The stage's own folder, `run_dir/name`."""
+        return self.run_dir / self.name
+
+    def product(self, stage: str, name: str) -> Path:
+        """Path of something that an earlier stage made.
+
+        Raises:
+            MissingStageError: it is not there.
+        """
+        path = self.run_dir / stage / name
+        if not path.exists():
+            raise MissingStageError(
+                f"{self.name} needs {path}, which stage {stage!r} makes; run that stage first: "
+                f"fastmath run {self.recipe.name} --run-dir {self.run_dir} --to {stage}"
+            )
+        return path
+
+    def mark_stale(self) -> None:
+        """Forget that this stage has run, so that it starts from nothing next time."""
+        (self.folder / "manifest.json").unlink(missing_ok=True)
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The stage's manifest, empty where it has never been started."""
+        return _read_manifest(self.folder)
+
+    def is_current(self) -> bool:
+        """Whether this stage has finished with these settings on these inputs."""
+        manifest = self.read_manifest()
+        return manifest.get("status") == "done" and manifest.get("fingerprint") == self.fingerprint()
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings and of the inputs' manifests: what decides whether the stage has to run again."""
+        settings = {"settings": self.settings(), "inputs": self.input_hashes()}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    def settings(self) -> dict[str, Any]:
+        """The part of the recipe that this stage reads."""
+        resolved = self.recipe.model_dump(mode="json")
+        return {"seed": resolved["seed"]} | {section: resolved[section] for section in STAGE_SECTIONS[self.name]}
+
+    def input_hashes(self) -> dict[str, str | None]:
+        """SHA-256 of the manifest of each earlier stage, None where it never ran; a rerun changes its manifest."""
+        manifests = {name: self.run_dir / name / "manifest.json" for name in STAGE_INPUTS[self.name]}
+        return {
+            name: hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+            for name, path in manifests.items()
+        }
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Lock the folder, record the work and its end; `status` becomes `done`, `interrupted` or `failed`.
+
+        What an earlier, unfinished run with the same settings and inputs left is kept, for the work to go on from;
+        anything else is removed first.
+
+        Raises:
+            RunLockedError: another process holds the folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _lock(self.folder), MemoryMonitor() as memory:
+            if not self._can_resume():
+                _clear(self.folder)
+            (self.folder / "config.yaml").write_text(
+                yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            )
+            manifest = self._begin_manifest()
+            started = time.monotonic()
+            write_json(self.folder / "manifest.json", manifest)
+            try:
+                yield
+            except BaseException as error:
+                interrupted = isinstance(error, KeyboardInterrupt)
+                manifest |= {"status": "interrupted" if interrupted else "failed", "error": type(error).__name__}
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    raise DiskFullError(
+                        f"no space left for {self.name} in {self.folder} "
+                        f"({shutil.disk_usage(self.folder).free / 2**30:.2f} GiB free); what it has saved is kept: "
+                        "make room and run the same command again"
+                    ) from error
+                raise
+            else:
+                manifest["status"] = "done"
+            finally:
+                manifest |= {
+                    "ended": _timestamp(),
+                    "seconds": round(time.monotonic() - started, 1),
+                    "peak_memory_gib": round(memory.peak_gib, 2),
+                }
+                _write_last(self.folder / "manifest.json", manifest)
+
+    def _can_resume(self) -> bool:
+        manifest = self.read_manifest()
+        return manifest.get("status") != "done" and manifest.get("fingerprint") == self.fingerprint()
+
+    def _begin_manifest(self) -> dict[str, Any]:
+        return {
+            "id": uuid.uuid4().hex,  # so that a rerun is told apart even within one second
+            "stage": self.name,
+            "recipe": self.recipe.name,
+            "seed": self.recipe.seed,
+            "status": "running",
+            "fingerprint": self.fingerprint(),
+            "inputs": self.input_hashes(),
+            "git": describe_commit(),
+            "packages": list_package_versions(),
+            "hardware": describe_hardware(),
+            "started": _timestamp(),
+        }
+
+
+def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None) -> Stage:
+    """Resolve a stage from a notebook's parameters.
+
+    Raises:
+        fastmath.recipe.load.SettingsError: the recipe or an override cannot work.
+        MissingStageError: an earlier stage has not finished in `run_dir`.
+    """
+    resolved = load_recipe(recipe, overrides, training=name != "kernel")
+    # Notebooks start in their own folder under JupyterLab, at the repository's root under papermill.
+    folder = Path(run_dir) if Path(run_dir).is_absolute() else REPOSITORY_FOLDER / run_dir
+    stage = Stage(name, resolved, folder)
+    for earlier in STAGE_INPUTS[name]:
+        status = _read_manifest(folder / earlier).get("status", "not started")
+        if status != "done":
+            raise MissingStageError(
+                f"{name} needs stage {earlier!r} in {run_dir}, which is {status}; run it first: "
+                f"fastmath run {recipe} --run-dir {run_dir} --to {earlier}"
+            )
+    return stage
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w") as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _write_last(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write how a stage ended; a disk without room for it must not hide why."""
+    try:
+        write_json(path, manifest)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or manifest["status"] == "done":
+            raise
+        logger.warning("%s could not be brought up to date: %s", path, error)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == LOCK_FILE:
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    with (folder / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunLockedError(
+                f"another process is writing to {folder}; wait for it, or give this run a folder of its own (--run-dir)"
+            ) from error
+        yield
+
+
+def _timestamp() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

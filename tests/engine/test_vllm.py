@@ -1,0 +1,145 @@
+"""vLLM's asynchronous engine: real samples of a tiny random model, and folders that hold none."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fastmath.prompts import render_prompt
+from fastmath.recipe.sections import EngineSettings, NanoModelSettings
+from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling
+from fastmath.runs.model_folder import ModelFolderError
+from fastmath.nano.model import make_base_model
+
+SETTINGS = EngineSettings(
+    arguments={"dtype": "float32", "max_model_len": 1024, "enforce_eager": True, "max_num_seqs": 8},
+    environment={
+        "OMP_NUM_THREADS": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_LOGGING_LEVEL": "ERROR",
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsyncEngine]:
+    folder = tmp_path_factory.mktemp("model")
+    settings = NanoModelSettings(hidden_size=64, layers=1, heads=2, max_positions=1024, vocabulary_size=320)
+    make_base_model(folder, settings, ["What is 3+4? So \\boxed{7}."], seed=0)
+    with AsyncEngine(folder, SETTINGS, counted=True) as engine:
+        yield engine
+
+
+async def collect(engine: AsyncEngine, request_id: str, budget: int, prompt: list[int]) -> list[Chunk]:
+    return [chunk async for chunk in engine.stream(request_id, prompt, Sampling(budget, 1.0, 1.0))]
+
+
+def prompt_of(engine: AsyncEngine) -> list[int]:
+    return render_prompt(engine.tokenizer, "What is 3+4?", None)
+
+
+def test_samples_are_streamed_side_by_side(engine: AsyncEngine) -> None:
+    async def draw() -> list[list[Chunk]]:
+        return await asyncio.gather(*(collect(engine, f"s{i}", 8, prompt_of(engine)) for i in range(4)))
+
+    lengths = [sum(len(chunk.token_ids) for chunk in chunks) for chunks in engine.run(draw())]
+    assert len(lengths) == 4
+    assert all(1 <= length <= 8 for length in lengths)
+
+
+def test_last_chunk_says_why_the_sample_ended(engine: AsyncEngine) -> None:
+    chunks = engine.run(collect(engine, "reason", 4, prompt_of(engine)))
+    assert chunks[-1].finish_reason in ("stop", "length")
+
+
+def test_aborted_sample_ends_with_abort(engine: AsyncEngine) -> None:
+    async def draw() -> list[Chunk]:
+        chunks = []
+        async for chunk in engine.stream("abort", prompt_of(engine), Sampling(900, 1.0, 1.0)):
+            if not chunks:  # the engine has it now, and has seconds of its budget left
+                await engine.abort(["abort"])
+            chunks.append(chunk)
+        return chunks
+
+    chunks = engine.run(draw())
+    assert chunks[-1].finish_reason == "abort"
+    assert sum(len(chunk.token_ids) for chunk in chunks) < 900
+
+
+async def until(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true within some seconds."""
+    for _ in range(500):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+# Counted by the engine's own scheduler, in its process: what this side believes is not asked.
+def test_aborted_samples_are_gone_from_the_engines_scheduler(engine: AsyncEngine) -> None:
+    counters = engine.counters
+
+    async def abort_two_of_three() -> list[bool]:
+        tasks = [asyncio.create_task(collect(engine, f"a{index}", 900, prompt_of(engine))) for index in range(3)]
+        seen = [await until(lambda: counters.running == 3)]
+        await engine.abort(["a0", "a1"])
+        seen.append(await until(lambda: counters.running == 1))
+        await engine.abort(["a2"])
+        await asyncio.gather(*tasks)
+        return seen
+
+    assert engine.run(abort_two_of_three()) == [True, True]
+
+
+def test_an_engine_whose_samples_are_all_aborted_makes_no_further_step(engine: AsyncEngine) -> None:
+    counters = engine.counters
+
+    async def abort_all() -> tuple[bool, float, float]:
+        tasks = [asyncio.create_task(collect(engine, f"b{index}", 900, prompt_of(engine))) for index in range(3)]
+        seen = await until(lambda: counters.running == 3)
+        await engine.abort([f"b{index}" for index in range(3)])
+        await asyncio.gather(*tasks)
+        await asyncio.sleep(0.5)  # the step that was under way is over
+        stepped_at = counters.stepped_at
+        await asyncio.sleep(0.5)
+        return seen, stepped_at, counters.stepped_at
+
+    seen, before, after = engine.run(abort_all())
+    assert seen
+    assert before == after
+
+
+def test_a_cancelled_stream_is_gone_from_the_engines_scheduler(engine: AsyncEngine) -> None:
+    counters = engine.counters
+
+    async def cancel_one_of_two() -> list[bool]:
+        tasks = [asyncio.create_task(collect(engine, f"c{index}", 900, prompt_of(engine))) for index in range(2)]
+        seen = [await until(lambda: counters.running == 2)]
+        tasks[0].cancel()
+        seen.append(await until(lambda: counters.running == 1))
+        await engine.abort(["c1"])
+        await tasks[1]
+        return seen
+
+    assert engine.run(cancel_one_of_two()) == [True, True]
+
+
+def test_an_exit_raised_in_a_sample_does_not_end_the_engine(engine: AsyncEngine) -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        engine.run(leave(), timeout=10)
+    assert engine.run(collect(engine, "after", 4, prompt_of(engine)), timeout=60)
+
+
+def test_prompt_longer_than_the_context_is_refused(engine: AsyncEngine) -> None:
+    with pytest.raises(ValueError, match="max_model_len"):
+        engine.run(collect(engine, "long", 8, [5] * 2000))
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="no model folder"):
+        AsyncEngine(tmp_path / "nothing", SETTINGS)

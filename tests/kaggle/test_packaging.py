@@ -1,0 +1,179 @@
+"""What `fastmath kernel build` writes, and what is refused before a push."""
+
+import ast
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from fastmath.kaggle.metadata import DATASET, INSTANCE, KERNEL, MODEL, PLACES, PackageError, check_metadata, slugify
+from fastmath.kaggle.packaging import (
+    TEMPLATES_FOLDER,
+    PackageOptions,
+    build_package,
+    fill_metadata,
+    parameters_cell,
+    set_parameters,
+)
+from fastmath.kaggle.wheels import LISTS_FOLDER, MACHINES, NOTEBOOK, WHEELS, kernel_requirements, read_wheel_list
+from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+
+TEMPLATES = {name: json.loads((TEMPLATES_FOLDER / name).read_text()) for name in PLACES}
+OWNED = PackageOptions(owner="jane-doe")
+
+
+def write_package(folder: Path, options: PackageOptions = OWNED) -> Path:
+    """A package's metadata and an empty notebook, without the wheel, which takes seconds to build."""
+    for name, content in fill_metadata(TEMPLATES, options).items():
+        (folder / PLACES[name]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / PLACES[name]).write_text(json.dumps(content))
+    (folder / "kernel.ipynb").write_text("{}")
+    return folder
+
+
+def change(folder: Path, name: str, **values: object) -> None:
+    path = folder / PLACES[name]
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def read_parameters(notebook: Path) -> dict[str, object]:
+    source = "".join(parameters_cell(json.loads(notebook.read_text()))["source"])
+    return {item.target.id: ast.literal_eval(item.value) for item in ast.parse(source).body}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kernel")
+    model = folder / "checkpoint"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    build_package(folder / "package", PackageOptions(machine="cpu", owner="jane-doe", contest="aimo3"), model)
+    return folder / "package"
+
+
+def test_a_built_package_has_what_kaggle_wants(built):
+    assert check_metadata(built) == []
+
+
+def test_the_wheel_carries_the_recipes(built):
+    (wheel,) = (built / "dataset").glob("fastmath-*.whl")
+    assert "fastmath/configs/fast_math_r1_14b.yaml" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_wheel_lists_lie_beside_the_wheel(built):
+    assert {WHEELS, NOTEBOOK} <= {path.name for path in (built / "dataset").iterdir()}
+
+
+def test_the_weights_are_linked_for_the_upload(built):
+    assert (built / "model" / "weights" / "config.json").resolve() == (built.parent / "checkpoint" / "config.json")
+
+
+def test_a_contest_sets_competition_and_machine(built):
+    kernel = json.loads((built / PLACES[KERNEL]).read_text())
+    assert (kernel["competition_sources"], kernel["machine_shape"]) == (
+        ["ai-mathematical-olympiad-progress-prize-3"],
+        "NvidiaH100",
+    )
+
+
+def test_a_contest_stands_in_the_notebook_s_parameters(built):
+    overrides = read_parameters(built / "kernel.ipynb")["overrides"]
+    assert overrides["kernel.profile"] == "aimo3"
+
+
+def test_one_gpu_is_not_asked_for_the_work_of_four(built):
+    overrides = read_parameters(built / "kernel.ipynb")["overrides"]
+    recipe = load_recipe("fast_math_r1_14b", overrides, training=False)
+    assert recipe.kernel.engine.arguments["tensor_parallel_size"] == 1
+
+
+def test_the_notebook_s_own_parameters_are_those_of_a_submission():
+    values = read_parameters(TEMPLATES_FOLDER / "kernel.ipynb")
+    assert values["recipe"] == "fast_math_r1_14b"
+    assert (values["run_dir"], values["inputs"]) == ("/kaggle/working", "/kaggle/input")
+
+
+def test_an_unknown_parameter_is_refused():
+    notebook = {"cells": [{"metadata": {"tags": ["parameters"]}, "source": ['recipe: str = "nano"\n']}]}
+    with pytest.raises(PackageError, match="no line `recipes"):
+        set_parameters(notebook, {"recipes": "nano"})
+
+
+def test_the_templates_without_an_owner_are_refused(tmp_path):
+    (problem,) = check_metadata(write_package(tmp_path, PackageOptions()))
+    assert "--owner" in problem
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_missing_metadata_file_is_named(name, tmp_path):
+    write_package(tmp_path)
+    (tmp_path / PLACES[name]).unlink()
+    (problem,) = check_metadata(tmp_path)
+    assert PLACES[name] in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        (KERNEL, {"title": "another title"}, "becomes the slug 'another-title'"),
+        (KERNEL, {"id": "jane-doe"}, "no OWNER/SLUG"),
+        (KERNEL, {"enable_internet": True}, "`enable_internet` is True"),
+        (KERNEL, {"enable_gpu": "true"}, "want a bool"),
+        (KERNEL, {"language": "r"}, "want 'python'"),
+        (KERNEL, {"code_file": "missing.ipynb"}, "'missing.ipynb', which is not there"),
+        (KERNEL, {"machine_shape": "NvidiaTeslaP100"}, "is retired"),
+        (KERNEL, {"competition_sources": []}, "`competition_sources` is empty"),
+        (KERNEL, {"dataset_sources": ["jane-doe/other"]}, "which holds the wheels"),
+        (KERNEL, {"model_sources": ["jane-doe/fast-math-r1-14b/transformers/awq/1"]}, "Transformers/awq/VERSION"),
+        (KERNEL, {"model_sources": ["jane-doe/fast-math-r1-14b/Transformers/awq"]}, "Transformers/awq/VERSION"),
+        (KERNEL, {"docker_image_pinning_type": "newest"}, "want original or latest"),
+        (DATASET, {"licenses": []}, "want exactly one"),
+        (DATASET, {"id": "jane-doe/wheel", "title": "wheel"}, "want 6 to 50 characters"),
+        (DATASET, {"subtitle": "too short"}, "want 20 to 80"),
+        (MODEL, {"isPrivate": "true"}, "want a bool"),
+        (MODEL, {"ownerSlug": "Jane Doe"}, "lowercase"),
+        (INSTANCE, {"modelSlug": "another"}, "is of the model jane-doe/another"),
+        (INSTANCE, {"framework": "vllm"}, "want transformers"),
+        (INSTANCE, {"licenseName": ""}, "`licenseName` is empty"),
+    ],
+)
+def test_what_kaggle_would_refuse_or_misread_is_named(name, values, message, tmp_path):
+    write_package(tmp_path)
+    change(tmp_path, name, **values)
+    assert any(message in problem for problem in check_metadata(tmp_path))
+
+
+def test_slugs_follow_from_titles():
+    assert slugify("Fast Math R1, 14B!") == "fast-math-r1-14b"
+
+
+def test_options_reach_every_file():
+    options = PackageOptions(owner="jane-doe", model_title="My model", variation="awq-g128", model_version=3)
+    filled = fill_metadata(TEMPLATES, options)
+    assert filled[KERNEL]["model_sources"] == ["jane-doe/my-model/Transformers/awq-g128/3"]
+    assert (filled[MODEL]["slug"], filled[INSTANCE]["modelSlug"]) == ("my-model", "my-model")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_lists_agree_with_the_project_s_pins(machine):
+    pins = read_wheel_list(REPOSITORY_FOLDER / "requirements" / "constraints.txt")
+    listed = read_wheel_list(LISTS_FOLDER / machine / WHEELS) | read_wheel_list(LISTS_FOLDER / machine / NOTEBOOK)
+    differing = {name for name in pins.keys() & listed.keys() if pins[name] != listed[name]}
+    # What CUDA's torch and vLLM pin to versions of their own.
+    assert differing <= {"triton", "apache-tvm-ffi"}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_the_kernel_asks_for_itself_is_listed(machine):
+    asked = {
+        Requirement(line).name.lower().replace("_", "-") for line in kernel_requirements(machine, REPOSITORY_FOLDER)
+    }
+    assert asked <= read_wheel_list(LISTS_FOLDER / machine / WHEELS).keys()
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_list_holds_what_only_training_needs(machine):
+    listed = read_wheel_list(LISTS_FOLDER / machine / WHEELS) | read_wheel_list(LISTS_FOLDER / machine / NOTEBOOK)
+    assert not {"trl", "deepspeed", "autoawq", "datasketch"} & listed.keys()

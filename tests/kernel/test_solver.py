@@ -1,0 +1,210 @@
+"""The solver: waves, stops and time, driven by hand."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from fixed_policy import FixedPolicy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastmath.policies.clock import Allotment, ClockRules, tell_time
+from fastmath.policies.adaptive import History, Plan
+from fastmath.kernel.solver import (
+    Abort,
+    Answer,
+    Event,
+    Failed,
+    Finished,
+    Grew,
+    Harvest,
+    Solver,
+    SolverRules,
+    Start,
+    TimePassed,
+)
+
+RULES = SolverRules(fallback_answer=5)
+# 30 s for two questions: a share of 15 s and, as each may take two, a deadline at 30 s; certainty 0.85 until 7.5 s.
+PLAN = FixedPolicy().plan(tell_time(ClockRules(30.0, 2, 0.0, 0), 0.0, 0), 8, 24.0, History())
+
+
+def begun(rules: SolverRules = RULES, plan: Plan = PLAN) -> Solver:
+    solver = Solver(rules, plan)
+    solver.begin(0.0)
+    return solver
+
+
+def play(solver: Solver, *events: tuple[Event, float]) -> list:
+    return [action for event, now in events for action in solver.handle(event, now)]
+
+
+def test_first_wave_starts_alone() -> None:
+    assert Solver(RULES, PLAN).begin(0.0) == [Start((0, 1))]
+
+
+def test_agreement_answers_at_once() -> None:
+    solver = begun()
+    # Two against none have the posterior 0.875.
+    assert play(solver, (Finished(0, 40, 7), 1.0), (Finished(1, 50, 7), 2.0)) == [Answer(7, "posterior")]
+
+
+def test_split_vote_starts_the_second_wave() -> None:
+    assert play(begun(), (Finished(0, 40, 7), 1.0), (Finished(1, 50, 3), 2.0)) == [Start((2, 3, 4, 5, 6, 7))]
+
+
+def test_split_vote_starts_nothing_when_it_is_late() -> None:
+    # The second wave may start before 15 s.
+    assert play(begun(), (Finished(0, 40, 7), 1.0), (Finished(1, 50, 3), 15.0)) == [Answer(7, "cannot be overtaken")]
+
+
+def test_decision_aborts_what_still_runs() -> None:
+    solver = begun(plan=replace(PLAN, patience=None))
+    for sample, answer in ((0, 7), (1, 3), (2, 7), (3, 7)):
+        solver.handle(Finished(sample, 40, answer), 2.0)
+    # Four to one, and the three that run could at most make it a tie, which goes to 7, given first.
+    assert solver.handle(Finished(4, 40, 7), 3.0) == [Abort((5, 6, 7)), Answer(7, "cannot be overtaken")]
+
+
+def test_a_policy_stops_by_the_votes_alone() -> None:
+    plan = Plan(Allotment(0.0, 10.0, 30.0), first=4, stop=lambda ballot: "two" if len(ballot.votes) == 2 else None)
+    actions = play(begun(plan=plan), (Finished(0, 40, 7), 1.0), (Finished(1, 40, 3), 2.0))
+    assert actions == [Abort((2, 3)), Answer(7, "two")]
+
+
+def test_without_a_bound_every_sample_is_waited_for() -> None:
+    solver = begun(plan=Plan(Allotment(0.0, 10.0, 30.0), first=2))
+    assert solver.handle(Finished(0, 40, 7), 1.0) == []
+    assert solver.handle(Finished(1, 40, 7), 2.0) == [Answer(7, "all samples")]
+
+
+def test_sample_without_answer_casts_no_vote() -> None:
+    solver = begun()
+    solver.handle(Finished(0, 40, None), 1.0)
+    assert solver.votes == []
+
+
+def test_samples_without_answers_are_replaced() -> None:
+    assert play(begun(), (Finished(0, 40, None), 1.0), (Finished(1, 40, None), 2.0)) == [Start((2, 3, 4, 5, 6, 7))]
+
+
+def test_certainty_that_has_fallen_answers_a_leader() -> None:
+    solver = begun()
+    solver.handle(Finished(0, 40, 7), 1.0)
+    # One vote has 0.75: 7.5 + 7.5 * (0.85 - 0.75) / (0.85 - 0.5) = 9.64 s.
+    assert solver.next_wakeup == pytest.approx(9.643, abs=1e-3)
+    assert solver.handle(TimePassed(), 9.7) == [Abort((1,)), Answer(7, "clock")]
+
+
+def test_without_votes_the_deadline_answers_the_fallback() -> None:
+    assert begun().handle(TimePassed(), 30.0) == [Abort((0, 1)), Answer(5, "deadline")]
+
+
+def test_all_samples_failed_answers_the_fallback() -> None:
+    solver = begun()
+    actions = play(solver, *((Failed(sample, "engine dead"), 1.0) for sample in range(8)))
+    assert actions[-1] == Answer(5, "no votes")
+
+
+def test_lost_samples_are_started_again_half_as_many() -> None:
+    solver = begun()
+    solver.handle(Finished(0, 40, 7), 1.0)
+    solver.lose_samples()
+    assert solver.begin(2.0) == [Start((2,))]
+
+
+def test_tokens_of_aborted_samples_count() -> None:
+    solver = begun()
+    play(solver, (Finished(0, 40, 7), 1.0), (TimePassed(), 30.0), (Grew(1, 33), 30.1))
+    assert sum(solver.tokens.values()) == 73
+
+
+def test_vote_after_the_answer_does_not_count() -> None:
+    solver = begun()
+    play(solver, (TimePassed(), 30.0), (Finished(0, 40, 7), 30.1))
+    assert solver.votes == []
+
+
+def test_outcome_tells_when_the_first_vote_came_and_whether_three_agreed() -> None:
+    plan = Plan(Allotment(10.0, 20.0, 40.0), first=3)
+    solver = Solver(RULES, plan)
+    solver.begin(10.0)
+    play(solver, *((Finished(sample, 40, 7), 12.0 + sample) for sample in range(3)))
+    outcome = solver.outcome(14.0)
+    assert (outcome.seconds, outcome.first_vote_seconds, outcome.opening) == (4.0, 2.0, True)
+
+
+def test_outcome_without_votes_tells_nothing_of_the_opening() -> None:
+    outcome = begun().outcome(4.0)
+    assert (outcome.first_vote_seconds, outcome.opening) == (None, None)
+
+
+HARVESTING = SolverRules(5, harvest_seconds=2.0, harvest_weight=0.5)
+
+
+def test_before_the_deadline_live_samples_are_harvested_once() -> None:
+    solver = begun(HARVESTING)
+    assert solver.handle(TimePassed(), 28.0) == [Harvest((0, 1))]
+    assert solver.handle(TimePassed(), 28.5) == []
+
+
+def test_a_question_shorter_than_a_harvest_is_not_harvested() -> None:
+    solver = begun(HARVESTING, Plan(Allotment(0.0, 1.0, 1.5), first=2))
+    assert solver.handle(TimePassed(), 0.5) == []
+    assert solver.handle(TimePassed(), 1.5) == [Abort((0, 1)), Answer(5, "deadline")]
+
+
+def test_the_solver_wakes_for_the_harvest() -> None:
+    assert begun(HARVESTING).next_wakeup == 28.0
+
+
+def test_harvested_votes_decide_by_their_lower_weight() -> None:
+    solver = begun(HARVESTING, replace(PLAN, patience=None))
+    solver.handle(TimePassed(), 28.0)
+    # One vote of 0.5 against 0.5 at most that is still to come, which would lose the tie.
+    assert solver.handle(Finished(0, 50, 7, "harvested"), 28.1) == [Abort((1,)), Answer(7, "cannot be overtaken")]
+
+
+def test_a_trace_said_twice_weighs_what_the_rules_say() -> None:
+    solver = begun(SolverRules(5, repeat_weight=0.25), replace(PLAN, patience=None, provable=False))
+    for sample in (0, 1):
+        solver.handle(Finished(sample, 40, 7, trace=1), 1.0)
+    assert solver.tally == {7: 1.25}
+
+
+def test_the_stop_rule_counts_weights_as_the_vote_does() -> None:
+    solver = begun(SolverRules(5, cut_weight=0.25), Plan(Allotment(0.0, 10.0, 30.0), first=2, provable=True))
+    # 0.25 leads, and one vote is pending; then 1 leads 0.25 and nothing is.
+    assert solver.handle(Finished(0, 40, 3, "cut"), 1.0) == []
+    assert solver.handle(Finished(1, 40, 7), 2.0) == [Answer(7, "cannot be overtaken")]
+
+
+event_kinds = st.sampled_from(["finish", "empty", "fail", "time"])
+
+
+@given(st.lists(st.tuples(event_kinds, st.integers(0, 7), st.integers(0, 2), st.floats(0, 3)), max_size=40))
+def test_every_sequence_of_events_ends_in_exactly_one_answer(
+    script: list[tuple[str, int, int, float]],
+) -> None:
+    solver, now = Solver(RULES, PLAN), 0.0
+    actions = solver.begin(now)
+    live = set(actions[0].samples)
+    for kind, pick, answer, wait in script:
+        now += wait
+        sample = sorted(live)[pick % len(live)] if live else None
+        if kind == "time" or sample is None:
+            event = TimePassed()
+        else:
+            live.discard(sample)
+            event = Failed(sample, "x") if kind == "fail" else Finished(sample, 1, None if kind == "empty" else answer)
+        new = solver.handle(event, now)
+        for action in new:
+            if isinstance(action, Start):
+                assert not live & set(action.samples)
+                live |= set(action.samples)
+            if isinstance(action, Abort):
+                assert set(action.samples) == live
+                live.clear()
+        actions += new
+    actions += solver.handle(TimePassed(), math.inf)
+    assert [type(action) for action in actions].count(Answer) == 1

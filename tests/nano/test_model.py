@@ -1,0 +1,71 @@
+"""The embedded model and tokenizer."""
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from fastmath.prompts import CHAT_TEMPLATES, build_messages, render_prompt
+from fastmath.recipe.sections import NanoModelSettings
+from fastmath.nano.rows import NanoSettings, generate_rows
+from fastmath.training.checkpoints import stop_at_reasoning_end
+from fastmath.nano.model import build_model, make_base_model, train_tokenizer
+
+TEXTS = [f"{row['problem']}\n{row['generations'][0]}" for row in generate_rows("train", NanoSettings(200))]
+OTHER_TEXTS = ["é∑ 数学 \U0001f600", "a  b\n\n\tc", "12,345.67", r"\boxed{\frac{1}{2}}", ""]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nano") / "model"
+    make_base_model(folder, NanoModelSettings(), TEXTS, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(TEXTS)
+
+
+@pytest.mark.parametrize("text", [TEXTS[0], *OTHER_TEXTS])
+def test_ids_are_the_same_after_save_and_autotokenizer(folder, tokenizer, text):
+    assert AutoTokenizer.from_pretrained(folder)(text)["input_ids"] == tokenizer(text)["input_ids"]
+
+
+@pytest.mark.parametrize("text", [TEXTS[0], *OTHER_TEXTS])
+def test_any_text_survives_encoding(tokenizer, text):
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+def test_the_ends_of_reasoning_are_single_tokens(tokenizer):
+    assert [len(tokenizer.encode(mark)) for mark in ("<think>", "</think>")] == [1, 1]
+
+
+def test_the_model_has_well_under_a_million_parameters(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert sum(parameter.numel() for parameter in model.parameters()) < 700_000
+
+
+def test_the_same_seed_gives_the_same_weights(tokenizer):
+    first, second = (build_model(tokenizer, NanoModelSettings(), seed=1) for _ in range(2))
+    assert all((a == b).all() for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_generation_ends_where_the_reasoning_ends(tokenizer):
+    model = build_model(tokenizer, NanoModelSettings(), seed=0)
+    stop_at_reasoning_end(model, tokenizer)
+    assert tokenizer.convert_tokens_to_ids("</think>") in model.generation_config.eos_token_id
+
+
+@pytest.mark.parametrize("name", CHAT_TEMPLATES)
+def test_a_prompt_is_a_prefix_of_its_training_text(tokenizer, name):
+    messages = build_messages("1 + 1?", "Be brief.")
+    answer = {"role": "assistant", "content": "<think>\n2\n</think>\n\n2"}
+    prompt, whole = (
+        tokenizer.apply_chat_template(turns, chat_template=CHAT_TEMPLATES[name], tokenize=False, **options)
+        for turns, options in ((messages, {"add_generation_prompt": True}), ([*messages, answer], {}))
+    )
+    assert whole.startswith(prompt)
+    assert "<think>\n2\n</think>" in whole
+
+
+def test_a_rendered_prompt_opens_the_reasoning(tokenizer):
+    assert tokenizer.decode(render_prompt(tokenizer, "1 + 1?", None)).endswith("<think>\n")

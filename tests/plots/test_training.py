@@ -1,0 +1,108 @@
+"""Figures: what they hold; how they look is judged by eye."""
+
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastmath.plots.data import describe_answer
+from fastmath.evaluation.metrics import SampleArrays
+from fastmath.plots.training import (
+    plot_accuracy_against_tokens,
+    plot_reward_curves,
+    read_metrics,
+    running_mean,
+    save_figure,
+    summarize_metrics,
+)
+from fastmath.evaluation.report import measure
+
+SFT = [{"step": step, "loss": 3.0 / step} for step in range(1, 31)]
+GRPO = [
+    {
+        "step": step,
+        "reward": 1.0 + step / 20,
+        "reward_std": 0.2,
+        "rewards/cosine/mean": 0.5 + step / 40,
+        "rewards/group_length/mean": 0.0,
+        "completions/mean_length": 80.0 - step,
+        "completions/min_length": 20.0,
+        "completions/max_length": 200.0,
+        "completions/clipped_ratio": 0.01,
+        "kl": step / 100,
+    }
+    for step in range(1, 21)
+]
+
+
+def make_samples(seed: int, shortest: int) -> SampleArrays:
+    rng = np.random.default_rng(seed)
+    answers = rng.integers(-1, 2, (20, 4))
+    return SampleArrays(answers=answers, correct=answers == 0, tokens=rng.integers(shortest, 100, (20, 4)))
+
+
+def test_running_mean_of_the_worked_example() -> None:
+    # (1 + 2) / 2, (1 + 2 + 6) / 3, (2 + 6) / 2
+    assert running_mean(np.array([1.0, 2.0, 6.0]), 3) == pytest.approx([1.5, 3.0, 4.0])
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=40), st.integers(1, 60))
+def test_a_running_mean_keeps_the_length_and_stays_between_the_extremes(values: list[float], width: int) -> None:
+    means = running_mean(np.array(values), width)
+    assert len(means) == len(values)
+    assert means.min() >= min(values) - 1e-6
+    assert means.max() <= max(values) + 1e-6
+
+
+def test_reward_curves_have_a_line_a_reward_function() -> None:
+    figure = plot_reward_curves(SFT, GRPO)
+    panel = next(axis for axis in figure.axes if "rewards by function" in axis.get_title(loc="left"))
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["cosine", "group length"]
+
+
+def test_a_metric_that_was_not_logged_is_named_as_such() -> None:
+    without_kl = [{key: value for key, value in row.items() if key != "kl"} for row in GRPO]
+    panel = next(
+        axis for axis in plot_reward_curves(SFT, without_kl).axes if "divergence" in axis.get_title(loc="left")
+    )
+    assert [text.get_text() for text in panel.texts] == ["not logged"]
+
+
+def test_rows_without_a_metric_are_passed_over() -> None:
+    # the row that a trainer writes at its end has no loss
+    summary = summarize_metrics([*SFT, {"step": 30, "train_runtime": 4.0}], GRPO)
+    # first tenth: 3 of 30 steps, (3/1 + 3/2 + 3/3) / 3 = 1.833; last: (3/28 + 3/29 + 3/30) / 3 = 0.104
+    assert "| SFT | loss | 1.833 | 0.104 |" in summary
+
+
+def test_accuracy_is_drawn_for_every_model(tmp_path: Path) -> None:
+    samples = {"sft": make_samples(0, 40), "grpo": make_samples(1, 10)}
+    models = [
+        {"name": name, "budgets": [measure(arrays, budget, 0) for budget in (100, 60, 42)]}
+        for name, arrays in samples.items()
+    ]
+    figure = plot_accuracy_against_tokens({"seed": 0, "models": models}, samples)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sft", "grpo"]
+    save_figure(figure, tmp_path / "figure.png")
+    # 13 in at 200 dots an inch
+    assert matplotlib.image.imread(tmp_path / "figure.png").shape[1] == 2600
+
+
+def test_metrics_are_read_line_by_line(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n\n{"step": 2, "loss": 1.0}\n')
+    assert read_metrics(tmp_path / "metrics.jsonl") == [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        *(("025", "integer 0-999"), ("-3", "other integer"), ("1024", "other integer"), ("0.5", "number")),
+        *((r"\frac{1}{2}", "number"), (r"2\sqrt{3}", "number"), ("x+1", "expression"), ("(1, 2)", "expression")),
+        *((r"\text{odd}", "text"), ("Monday", "text")),
+    ],
+)
+def test_answers_are_told_apart_by_kind(answer: str, kind: str) -> None:
+    assert describe_answer(answer) == kind

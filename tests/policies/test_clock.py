@@ -1,0 +1,81 @@
+"""The contest's clock: shares, the bank, floors and the global deadline."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastmath.policies.clock import ClockRules, tell_time
+
+RULES = ClockRules(limit_seconds=100.0, questions=10, reserve_share=0.0)
+
+
+def test_share_is_time_left_by_questions_left() -> None:
+    # 72 s for 6 questions.
+    assert tell_time(RULES, elapsed=28.0, answered=4).share == 12.0
+
+
+def test_even_share_is_what_a_question_would_have_had_from_the_start() -> None:
+    assert tell_time(RULES, elapsed=28.0, answered=4).even_share == 10.0
+
+
+def test_reserve_is_not_given_out() -> None:
+    # 90 s for 10 questions.
+    assert tell_time(ClockRules(100.0, 10, reserve_share=0.1), elapsed=0.0, answered=0).share == 9.0
+
+
+def test_a_question_gets_what_it_asks_for_while_there_is_so_much() -> None:
+    assert tell_time(RULES, elapsed=28.0, answered=4).allot(30.0).deadline == 58.0
+
+
+def test_target_is_the_even_share_of_what_is_left() -> None:
+    assert tell_time(RULES, elapsed=28.0, answered=4).allot(30.0).target == 40.0
+
+
+def test_later_questions_keep_their_floor() -> None:
+    # 72 s are left; five others keep 2 s each.
+    assert tell_time(RULES, elapsed=28.0, answered=4).allot(math.inf, floor=2.0).deadline == 28.0 + 62.0
+
+
+def test_a_floor_that_is_not_there_for_everyone_is_an_even_share() -> None:
+    # 5 s for 10 questions: 0.5 s each, though 1 s is the floor.
+    assert tell_time(RULES, elapsed=95.0, answered=0).allot(math.inf, floor=1.0).deadline == pytest.approx(95.5)
+
+
+def test_last_expected_question_leaves_half_to_an_unexpected_one() -> None:
+    assert tell_time(RULES, elapsed=80.0, answered=9).share == 10.0
+
+
+def test_where_no_more_can_come_the_last_question_gets_all() -> None:
+    assert tell_time(ClockRules(100.0, 10, 0.0, spare_questions=0), elapsed=80.0, answered=9).share == 20.0
+
+
+def test_more_questions_than_expected_still_get_time() -> None:
+    assert tell_time(RULES, elapsed=90.0, answered=14).share == 5.0
+
+
+def test_past_the_limit_answers_are_due_at_once() -> None:
+    allotment = tell_time(RULES, elapsed=130.0, answered=7).allot(10.0)
+    assert (allotment.target, allotment.deadline) == (130.0, 130.0)
+
+
+def test_without_a_limit_nothing_is_ever_due() -> None:
+    allotment = tell_time(ClockRules(math.inf, 10), elapsed=5.0, answered=3).allot(math.inf, floor=1.0)
+    assert allotment.deadline == math.inf
+
+
+@given(elapsed=st.floats(0, 200), answered=st.integers(0, 30), seconds=st.floats(0, 500), floor=st.floats(0, 20))
+def test_no_time_lies_past_the_limit(elapsed: float, answered: int, seconds: float, floor: float) -> None:
+    allotment = tell_time(ClockRules(100.0, 10, 0.05), elapsed, answered).allot(seconds, floor)
+    assert elapsed <= allotment.target <= allotment.deadline + 1e-9
+    assert allotment.deadline <= max(95.0, elapsed) + 1e-9
+
+
+@given(st.lists(st.floats(0, 1), min_size=10, max_size=10))
+def test_every_question_gets_its_floor_whatever_the_others_use(used: list[float]) -> None:
+    elapsed = 0.0
+    for answered, part in enumerate(used):
+        allotment = tell_time(ClockRules(100.0, 10, 0.0, 0), elapsed, answered).allot(math.inf, floor=2.0)
+        assert allotment.deadline - elapsed >= 2.0 - 1e-6
+        elapsed += part * (allotment.deadline - elapsed)

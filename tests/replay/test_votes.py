@@ -1,0 +1,68 @@
+"""Recorded votes: what a file may hold, and what is drawn from it."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from fastmath.replay.votes import VotesFileError, draw_contest, draw_samples, read_votes
+
+ROW = {"id": "a", "gold": "025", "model": "m", "answers": ["25", "", "x", "27.0"], "tokens": [10, 20, 30, 40]}
+
+
+def write(folder: Path, *rows: object) -> Path:
+    path = folder / "votes.jsonl"
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def test_answers_are_read_as_in_the_contest(tmp_path: Path) -> None:
+    (recording,) = read_votes(write(tmp_path, ROW))
+    assert (recording.gold, [sample.answer for sample in recording.samples]) == (25, [25, None, None, 27])
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{", "no valid JSON"),
+        ([1], "a list; want one object"),
+        ({name: value for name, value in ROW.items() if name != "tokens"}, "'tokens' is missing"),
+        (ROW | {"answers": "25"}, "'answers' is a str; want a list"),
+        (ROW | {"tokens": [1]}, "4 answers and 1 token counts"),
+        (ROW | {"answers": [], "tokens": []}, "0 answers and 0 token counts"),
+        (ROW | {"tokens": [1, 2, 3, -4]}, "a sample of -4 tokens"),
+        (ROW | {"tokens": [1, 2, 3, "4"]}, "a sample of '4' tokens"),
+        (ROW | {"gold": "x"}, "the gold answer 'x'"),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path: Path, line: object, complaint: str) -> None:
+    with pytest.raises(VotesFileError, match=f"line 2: .*{complaint}"):
+        read_votes(write(tmp_path, ROW, line))
+
+
+def test_an_unknown_model_is_told_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(VotesFileError, match="no question of n; want one of m"):
+        read_votes(write(tmp_path, ROW), model="n")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VotesFileError, match=r"nothing\.jsonl cannot be read"):
+        read_votes(tmp_path / "nothing.jsonl")
+
+
+def test_more_samples_than_recorded_are_refused(tmp_path: Path) -> None:
+    (recording,) = read_votes(write(tmp_path, ROW))
+    with pytest.raises(VotesFileError, match="has 4 recorded samples; want at least the 5"):
+        draw_samples(recording, 5, random.Random(0))
+
+
+def test_samples_are_drawn_without_replacement(tmp_path: Path) -> None:
+    (recording,) = read_votes(write(tmp_path, ROW))
+    drawn = draw_samples(recording, 4, random.Random(0))
+    assert sorted(sample.tokens for sample in drawn.samples) == [10, 20, 30, 40]
+
+
+def test_a_contest_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    rows = read_votes(write(tmp_path, ROW, ROW | {"id": "b"}))
+    assert draw_contest(rows, 3, samples=2) == draw_contest(rows, 3, samples=2)

@@ -1,0 +1,40 @@
+"""A model folder has to be whole before anything loads it."""
+
+import json
+
+import pytest
+
+from fastmath.runs.model_folder import ModelFolderError, check_model_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    return tmp_path
+
+
+def test_a_whole_folder_passes(folder):
+    check_model_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("config.json", "configuration"), ("tokenizer.json", "tokenizer"), ("model.safetensors", "weights")],
+)
+def test_a_missing_part_is_named(folder, name, said):
+    (folder / name).unlink()
+    with pytest.raises(ModelFolderError, match=f"lacks its {said}"):
+        check_model_folder(folder)
+
+
+def test_a_missing_shard_is_named(folder):
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelFolderError, match=r"lacks model-2\.safetensors"):
+        check_model_folder(folder)
+
+
+def test_a_missing_folder_says_that_its_stage_has_to_run(tmp_path):
+    with pytest.raises(ModelFolderError, match="the stage that makes it has to run first"):
+        check_model_folder(tmp_path / "none")

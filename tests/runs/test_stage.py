@@ -1,0 +1,120 @@
+"""Run folders: what is current, what resumes, what is locked, what a manifest says."""
+
+import json
+import subprocess
+
+import pytest
+
+from fastmath.recipe.load import load_recipe
+from fastmath.runs.stage import DiskFullError, MissingStageError, RunLockedError, Stage, open_stage
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage("build_data", load_recipe("nano"), tmp_path)
+
+
+def test_a_finished_stage_is_current(stage):
+    with stage.running():
+        pass
+    assert stage.is_current()
+
+
+def test_a_stage_that_never_ran_is_not_current(stage):
+    assert not stage.is_current()
+
+
+def test_a_changed_setting_makes_a_stage_stale(stage, tmp_path):
+    with stage.running():
+        pass
+    assert not Stage("build_data", load_recipe("nano", {"data.nano.steps": [2, 2]}), tmp_path).is_current()
+
+
+def test_a_setting_of_a_later_stage_leaves_it_current(stage, tmp_path):
+    with stage.running():
+        pass
+    assert Stage("build_data", load_recipe("nano", {"grpo.trainer.max_steps": 3}), tmp_path).is_current()
+
+
+def test_a_rerun_of_an_earlier_stage_makes_the_next_one_stale(stage, tmp_path):
+    sft = Stage("sft", stage.recipe, tmp_path)
+    for each in (stage, sft, stage):
+        with each.running():
+            pass
+    assert not sft.is_current()
+
+
+def test_an_interrupted_stage_keeps_its_products_for_the_next_run(stage):
+    with pytest.raises(KeyboardInterrupt), stage.running():
+        (stage.folder / "checkpoint").touch()
+        raise KeyboardInterrupt
+    with stage.running():
+        assert (stage.folder / "checkpoint").exists()
+
+
+def test_an_interrupted_stage_is_recorded_as_such(stage):
+    with pytest.raises(KeyboardInterrupt), stage.running():
+        raise KeyboardInterrupt
+    assert stage.read_manifest()["status"] == "interrupted"
+
+
+def test_a_stage_with_other_settings_starts_from_an_empty_folder(stage, tmp_path):
+    with pytest.raises(KeyboardInterrupt), stage.running():
+        (stage.folder / "checkpoint").touch()
+        raise KeyboardInterrupt
+    other = Stage("build_data", load_recipe("nano", {"seed": 1}), tmp_path)
+    with other.running():
+        assert not (other.folder / "checkpoint").exists()
+
+
+def test_two_runs_never_write_one_folder_at_once(stage):
+    with stage.running(), pytest.raises(RunLockedError, match="another process is writing"), stage.running():
+        pass
+
+
+def test_a_locked_folder_keeps_what_the_first_run_writes(stage):
+    with stage.running():
+        (stage.folder / "product").touch()
+        with pytest.raises(RunLockedError), stage.running():
+            pass
+        assert (stage.folder / "product").exists()
+
+
+def test_a_missing_earlier_stage_is_named_with_the_command_that_makes_it(tmp_path):
+    with pytest.raises(MissingStageError, match=r"needs stage 'build_data' .* --to build_data"):
+        open_stage("sft", "nano", str(tmp_path))
+
+
+def test_a_manifest_says_what_ran_where(stage):
+    with stage.running():
+        pass
+    manifest = json.loads((stage.folder / "manifest.json").read_text())
+    assert manifest["status"] == "done"
+    assert {"git", "packages", "hardware", "started", "ended", "seconds", "peak_memory_gib", "seed"} <= manifest.keys()
+
+
+def test_a_manifest_holds_nothing_of_the_environment(stage, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "secret-token")
+    with stage.running():
+        pass
+    assert "secret-token" not in (stage.folder / "manifest.json").read_text()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_what_was_saved_is_kept(small_disk):
+    stage = Stage("build_data", load_recipe("nano"), small_disk)
+    with pytest.raises(DiskFullError, match="make room and run the same command again"), stage.running():
+        (stage.folder / "saved").write_text("kept")
+        (stage.folder / "large").write_bytes(bytes(200_000))
+    assert (stage.folder / "saved").read_text() == "kept"
