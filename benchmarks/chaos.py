@@ -27,16 +27,15 @@ import polars as pl
 import psutil
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "inference"))
-from chaos_contest import AMPLE, RECORDED, full_vote, play, recorded_questions
-from struck_engine import Striker
-
-from fastmath.contest.play import build_kernel
-from fastmath.engine.vllm import AsyncEngine
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from fastmath.contest.gateway import LocalGateway
-from fastmath.kernel.journal import read_records
+from fastmath.contest.play import build_kernel
 from fastmath.engine.supervision import EngineKeeper
+from fastmath.engine.vllm import AsyncEngine
+from fastmath.kernel.journal import read_records
 from fastmath.recipe.load import load_recipe
+from helpers.chaos_contest import AMPLE, RECORDED, full_vote, play, recorded_questions
+from helpers.struck_engine import Striker
 
 LIMITS = (600.0, 2500.0, AMPLE)
 """Virtual seconds of a contest, in turn: full votes take 1,500 to 4,000."""

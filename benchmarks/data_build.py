@@ -26,8 +26,8 @@ import pyarrow.parquet
 
 from fastmath.data.decontaminate import normalize_problem
 from fastmath.data.select import join_draws, passes_accuracy, share_correct
-from fastmath.runs.memory import MemoryMonitor
 from fastmath.recipe.load import load_recipe
+from fastmath.runs.memory import MemoryMonitor
 from fastmath.runs.stage import Stage
 
 ROWS_OF_THE_REAL_SOURCE = 225_129
@@ -138,7 +138,7 @@ def build_ours(folder: Path, source: Path) -> Path:
     """The data stage as a notebook runs it."""
     from fastmath.data import build
 
-    stage = Stage("build_data", load_recipe("nano", make_recipe(folder, source), training=False), folder / source.stem)
+    stage = Stage("build_data", load_recipe("nano", make_recipe(folder, source)), folder / source.stem)
     with stage.running():
         build.run(stage)
     return stage.folder / "sft.parquet"
@@ -151,7 +151,7 @@ def build_plainly(folder: Path, source: Path) -> Path:
 
     from fastmath.data import build
 
-    recipe = load_recipe("nano", make_recipe(folder, source), training=False)
+    recipe = load_recipe("nano", make_recipe(folder, source))
     rules, seed = recipe.data.sources[0].rules, recipe.seed
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
 

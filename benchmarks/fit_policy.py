@@ -24,11 +24,12 @@ import numpy as np
 from numba import njit, prange
 from tqdm import tqdm
 
-from fastmath.policies.adaptive import MOST_SAMPLES, SCHEDULE_FILE, AdaptivePolicy, Policy, Schedule, load_schedule
+from fastmath.policies.adaptive import MOST_SAMPLES, SCHEDULE_FILE, AdaptivePolicy, Schedule, load_schedule
+from fastmath.policies.plan import Policy
 from fastmath.policies.public import PUBLIC
-from fastmath.replay.votes import Recording, draw_contest, read_votes
-from fastmath.replay.simulator import ContestSetting, by_model, contest_scores
 from fastmath.policies.voting import posterior_of_lead
+from fastmath.replay.simulator import ContestSetting, by_model, contest_scores
+from fastmath.replay.votes import Recording, draw_contest, read_votes
 
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 LIMIT_WEIGHTS = (0.5, 1.0, 1.0, 1.0, 2.0, 1.0, 1.5, 1.0)

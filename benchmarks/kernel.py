@@ -25,20 +25,15 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
-from fastmath.answers.extract import extract_answer
-from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
-from fastmath.policies.clock import ClockRules, tell_time
-from fastmath.contest.play import build_kernel, make_rules, make_sampling, measure_full_votes
-from fastmath.kernel.driver import Driver
-from fastmath.engine.vllm import AsyncEngine, Sampling
-from fastmath.contest.gateway import SUBMISSION_SCHEMA, LocalGateway
-from fastmath.kernel.journal import read_records
-from fastmath.policies.adaptive import History
-from fastmath.policies.public import find_policies
-from fastmath.kernel.solver import Solver
+from fastmath.answers.contests import CONTESTS, ContestProfile
+from fastmath.contest.gateway import LocalGateway
+from fastmath.contest.play import build_kernel, make_sampling, measure_full_votes
 from fastmath.engine.supervision import EngineKeeper
-from fastmath.policies.voting import Vote, count_votes, leading_answer
+from fastmath.engine.vllm import AsyncEngine, Sampling
+from fastmath.kernel.full_vote import vote_in_full
+from fastmath.kernel.journal import read_records
+from fastmath.kernel.submission import SUBMISSION_SCHEMA
+from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.load import load_recipe
 
 SHARES = (1.0, 0.5, 0.25, 0.125)
@@ -68,15 +63,9 @@ async def stream_bare(engine: AsyncEngine, prompt: list[int], name: str, samplin
 
 async def stream_driven(engine: AsyncEngine, prompt: list[int], name: str, settings: Any) -> int:
     """The same requests through the kernel's layer."""
-    began = time.monotonic()
-    left = tell_time(ClockRules(1e6, questions=1), elapsed=0.0, answered=0)
-    plan = find_policies()["full"].plan(left, settings.samples, settings.slowdown, History())
-    solver = Solver(make_rules(settings), plan)
-    driver = Driver(
-        engine, solver, prompt, make_sampling(settings), NOBODY, f"driven-{name}", lambda: time.monotonic() - began
-    )
-    await driver.run()
-    return sum(solver.tokens.values())
+    sampling = make_sampling(settings)
+    voted = await vote_in_full(engine, prompt, sampling, NOBODY, settings.samples, f"driven-{name}")
+    return voted.tokens
 
 
 def measure_layer(engine: AsyncEngine, prompts: list[list[int]], settings: Any, rounds: int) -> dict[str, Any]:
@@ -130,28 +119,14 @@ def play_even_shares(
     began = time.monotonic()
     asked = 0
 
-    async def vote(prompt: list[int], seconds: float) -> int:
-        votes: list[Vote] = []
-
-        async def draw(sample: int) -> None:
-            ids: list[int] = []
-            async for chunk in engine.stream(f"even-{asked}-{sample}", prompt, sampling):
-                ids += chunk.token_ids
-            answer = contest_answer(extract_answer(engine.tokenizer.decode(ids)), profile)
-            votes.extend([] if answer is None else [Vote(answer)])
-
-        tasks = [asyncio.create_task(draw(sample)) for sample in range(settings.samples)]
-        _, live = await asyncio.wait(tasks, timeout=seconds)
-        for task in live:
-            task.cancel()
-        leader = leading_answer(count_votes(votes))
-        return settings.fallback_answer if leader is None else leader
-
     def predict(id_: pl.Series, question: pl.Series, *_: pl.Series) -> pl.DataFrame:
         nonlocal asked
         share = max(began + limit - time.monotonic(), 0.0) / (count - asked)
         asked += 1
-        answer = engine.run(vote(render_prompt(engine.tokenizer, question.item(0), system_prompt), share))
+        prompt = render_prompt(engine.tokenizer, question.item(0), system_prompt)
+        name = f"even-{asked}"
+        voted = engine.run(vote_in_full(engine, prompt, sampling, profile, settings.samples, name, share))
+        answer = settings.fallback_answer if voted.answer is None else voted.answer
         return pl.DataFrame({"id": [id_.item(0)], "answer": [answer]}, schema=SUBMISSION_SCHEMA)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,6 @@ import json
 import math
 import os
 import sys
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,9 +24,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
-from fastmath.policies.adaptive import Policy
+from fastmath.policies.plan import Policy
 from fastmath.policies.public import PUBLIC, find_policies
-from fastmath.replay.votes import Recording, draw_contest, read_votes
+from fastmath.policies.voting import Ballot, Vote, leading_answer
 from fastmath.replay.simulator import (
     CONTEST_SAMPLES,
     ContestSetting,
@@ -36,6 +35,7 @@ from fastmath.replay.simulator import (
     play_contest,
     replay_questions,
 )
+from fastmath.replay.votes import Recording, draw_contest, read_votes
 
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0)
 SLOWDOWNS = (24.0, 8.0, math.inf)
@@ -79,15 +79,14 @@ def earliest_right(question: Recording, slowdown: float) -> float:
     for count in range(1, CONTEST_SAMPLES + 1):
         ends = [(sample.tokens, index) for index, sample in enumerate(question.samples[:count])]
         heapq.heapify(ends)
-        seconds, position, votes = 0.0, 0, Counter[int]()
+        seconds, position, ballot = 0.0, 0, Ballot()
         while ends:
             live = len(ends)
             end, index = heapq.heappop(ends)
             seconds, position = seconds + (end - position) * (1 + live / slowdown), end
             answer = question.samples[index].answer
-            if answer is not None:
-                votes[answer] += 1
-            if votes and votes.most_common(1)[0][0] == question.gold:
+            ballot.add(None if answer is None else Vote(answer))
+            if leading_answer(ballot.tally) == question.gold:
                 best = min(best, seconds)
                 break
     return best

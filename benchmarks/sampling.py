@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.contest.play import make_sampling
 from fastmath.engine.vllm import AsyncEngine, Sampling
+from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.load import load_recipe
 
 BATCHES = (1, 2, 4, 8, 16)
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="nano")
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
-    recipe = load_recipe(arguments.recipe, training=False)
+    recipe = load_recipe(arguments.recipe)
     problems = pl.read_parquet(arguments.run_dir / "build_data" / "test.parquet")["problem"].head(50)
     with AsyncEngine(arguments.run_dir / "quantize_awq" / "model", recipe.kernel.engine, recipe.seed) as engine:
         system_prompt = SYSTEM_PROMPTS[recipe.model.system_prompt]

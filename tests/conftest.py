@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastmath.runs.pipeline import NOTEBOOKS, StageResult, run_stage
-from tiny_recipe import TINY
+from helpers.tiny_recipe import TINY
 
 # Two cores and spinning threads: one thread each is faster in a suite that runs many small processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

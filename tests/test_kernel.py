@@ -6,9 +6,9 @@ import papermill
 import polars as pl
 import pytest
 
-from fastmath.runs.pipeline import NOTEBOOKS
 from fastmath.recipe.load import REPOSITORY_FOLDER
-from tiny_recipe import TINY
+from fastmath.runs.pipeline import NOTEBOOKS
+from helpers.tiny_recipe import TINY
 
 REFERENCE = REPOSITORY_FOLDER.parent / "shared" / "data" / "problems" / "aimo2_reference.csv"
 

@@ -10,10 +10,10 @@ import nbformat
 import polars
 import pytest
 
-from fastmath.runs.pipeline import NOTEBOOKS, run_stage
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+from fastmath.runs.pipeline import NOTEBOOKS, run_stage
 from fastmath.runs.stage import Stage, StageFailedError
-from tiny_recipe import TINY
+from helpers.tiny_recipe import TINY
 
 SAMPLE_COLUMNS = ["problem_id", "sample", "text", "answer", "correct", "tokens", "finish_reason", "seed"]
 

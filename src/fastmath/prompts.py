@@ -5,6 +5,7 @@ everything before `</think>`), and ends a generation prompt with `<think>` and a
 training text goes on, so that a rendered prompt is a prefix of the rendered training example.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # answers are extracted where transformers need not be loaded
@@ -52,6 +53,18 @@ CHAT_TEMPLATES: dict[str, str] = {
     "deepseek_r1": _DEEPSEEK_R1_TEMPLATE,
     "chatml": _CHATML_TEMPLATE,
 }
+
+
+def find_end_ids(tokenizer: "PreTrainedTokenizerBase", known: Sequence[int] = ()) -> list[int]:
+    """Token ids that end a generation: `</think>`, those that the model already `known`, and the tokenizer's own.
+
+    Raises:
+        ValueError: `</think>` is not one token of this tokenizer.
+    """
+    ids = tokenizer.encode(THINK_END, add_special_tokens=False)
+    if len(ids) != 1:
+        raise ValueError(f"{THINK_END} makes {len(ids)} tokens here; want one: add it to the tokenizer before training")
+    return list(dict.fromkeys([*ids, *known, tokenizer.eos_token_id]))
 
 
 def build_messages(problem: str, system_prompt: str | None) -> list[dict[str, str]]:

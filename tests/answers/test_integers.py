@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmath.answers.extract import to_int
+from fastmath.answers.integers import to_int
 
 CASES = Path(__file__).parents[3] / "shared" / "data" / "answers" / "extraction_cases.jsonl"
 

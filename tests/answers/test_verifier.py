@@ -153,7 +153,8 @@ def test_hostile_input_is_survived(verifier: Verifier, tmp_path: Path, name: str
     # What does say 7, however oddly, may be right.
     says_seven = ("right-to-left marks", "full-width digits", "null bytes", "100,000 boxes")
     assert verdicts[1].correct is not True or name in says_seven
-    assert extract_answer(f"{text}</think>") is None or len(text) > 0
+    answer = extract_answer(f"{text}</think>")
+    assert answer is None or (answer.strip() and answer in text)
     assert not marker.exists()
 
 

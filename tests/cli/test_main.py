@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from command import fastmath
+from helpers.command import fastmath
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,8 @@ import polars as pl
 import pytest
 import yaml
 
-from command import fastmath
-from fastmath.contest.play import JOURNAL, find_model
 from fastmath.contest.gateway import (
     SUBMISSION,
-    SUBMISSION_SCHEMA,
     GatewayError,
     find_gateway,
     find_questions,
@@ -21,10 +18,13 @@ from fastmath.contest.gateway import (
     run_competition_gateway,
     serve,
 )
+from fastmath.contest.play import JOURNAL, find_model
 from fastmath.contest.serving import answer_questions, begin_anew, load_served, open_contest
-from fastmath.runs.model_folder import ModelFolderError
+from fastmath.kernel.submission import SUBMISSION_SCHEMA
 from fastmath.recipe.load import load_recipe
+from fastmath.runs.model_folder import ModelFolderError
 from fastmath.runs.stage import MissingStageError
+from helpers.command import fastmath
 
 QUESTIONS = "id,question\n000a1,What is 1+1?\n057,What is 2+2?\n"
 
@@ -154,11 +154,11 @@ def test_a_run_without_a_quantised_model_says_how_to_make_one(tmp_path):
 def test_the_contest_is_played_as_the_recipe_says_today_and_the_model_asked_as_it_was_made(tmp_path):
     folder = tmp_path / "quantize_awq"
     (folder / "model").mkdir(parents=True)
-    nano = load_recipe("nano", training=False).model_dump(mode="json")
+    nano = load_recipe("nano").model_dump(mode="json")
     earlier = nano | {"seed": 7, "kernel": {"a setting of an earlier version": 1}}
     (folder / "config.yaml").write_text(yaml.safe_dump(earlier))
     recipe, _ = load_served(tmp_path, {})
-    assert (recipe.seed, recipe.kernel) == (7, load_recipe("nano", training=False).kernel)
+    assert (recipe.seed, recipe.kernel) == (7, load_recipe("nano").kernel)
 
 
 def test_where_inputs_are_mounted_no_earlier_stage_is_asked_for(tmp_path):

@@ -6,9 +6,10 @@ import polars as pl
 import psutil
 import pytest
 
-from fastmath.contest.gateway import SUBMISSION, SUBMISSION_SCHEMA, GatewayError
+from fastmath.contest.gateway import SUBMISSION, GatewayError
 from fastmath.contest.serving import load_served
 from fastmath.contest.two_processes import answer_in_two_processes
+from fastmath.kernel.submission import SUBMISSION_SCHEMA
 
 QUESTIONS = "id,problem\n000a1,What is 1+1?\n057,What is 2+2?\n"
 

@@ -10,8 +10,9 @@ import pytest
 
 from fastmath.data import build, survey
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+from fastmath.runs.files import write_parquet
 from fastmath.runs.stage import Stage
-from tiny_recipe import TINY
+from helpers.tiny_recipe import TINY
 
 SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
 
@@ -180,10 +181,10 @@ def test_an_interrupted_build_does_not_judge_again_what_it_has_judged(tmp_path):
 
 def test_a_full_disk_leaves_the_earlier_file_whole(tmp_path):
     path = tmp_path / "sft.parquet"
-    survey.write_whole(polars.DataFrame({"a": [1]}), path)
+    write_parquet(polars.DataFrame({"a": [1]}), path)
     full = OSError(errno.ENOSPC, "No space left on device")
     with patch.object(polars.DataFrame, "write_parquet", side_effect=full), pytest.raises(OSError, match="No space"):
-        survey.write_whole(polars.DataFrame({"a": [2]}), path)
+        write_parquet(polars.DataFrame({"a": [2]}), path)
     assert polars.read_parquet(path)["a"].to_list() == [1]
     assert [file.name for file in tmp_path.iterdir()] == ["sft.parquet"]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.data.readers import list_files, list_shards, read_columns, read_shard
-from fastmath.recipe.load import SettingsError
+from fastmath.recipe.errors import SettingsError
 
 ROWS = [{"problem": f"p{index}", "answer": str(index)} for index in range(25)]
 

@@ -1,14 +1,17 @@
 """Reading sources: real traces by configuration alone, and rows that do not fit."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastmath.answers.integers import canonical_answer
+from fastmath.data.sources import Reject, SourceRow, list_parts, read_part, read_problems
 from fastmath.recipe.data import NanoDataSettings, SourceSettings
-from fastmath.data.sources import Reject, SourceRow, canonical_answer, list_parts, read_part, read_problems
-from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import REPOSITORY_FOLDER
 
 SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real traces are not in {SHARED}")
@@ -16,7 +19,7 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real traces 
 
 def read(path, kind="openr1", **settings):
     source = SourceSettings(name="s", kind=kind, path=str(path), **settings)
-    return [row for part in list_parts(source, NanoDataSettings(), seed=0) for row in read_part(part)]
+    return [row for part in list_parts(source, NanoDataSettings(), seed=0, root=Path()) for row in read_part(part)]
 
 
 def write(path, *rows):

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmath.nano.rows import NanoSettings, generate_rows
 from fastmath.data.tokens import TokenCounter
 from fastmath.nano.model import train_tokenizer
+from fastmath.nano.rows import generate_rows
+from fastmath.recipe.data import NanoDataSettings
 
 WORDS = st.sampled_from(
     [
@@ -36,7 +37,7 @@ TEXTS = st.lists(WORDS | st.text(max_size=5), max_size=200).map("".join)
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    rows = generate_rows("train", NanoSettings(problems=200))
+    rows = generate_rows("train", NanoDataSettings(), 200)
     return train_tokenizer([text for row in rows for text in (row["problem"], *row["generations"])], 600)
 
 

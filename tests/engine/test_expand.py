@@ -7,7 +7,7 @@ import torch
 from awq.utils.packing_utils import dequantize_gemm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fastmath.inference import expand
+from fastmath.engine import expand
 
 
 def test_a_weight_is_its_quant_less_the_zero_times_the_scale():

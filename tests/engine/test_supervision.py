@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from scripted_engine import Sample, ScriptedEngine, boxed
 from test_predict import ask, make_kernel, read_record
 
-from fastmath.engine.supervision import EngineKeeper, EngineLostError, describe_error, name_error, run_bounded
+from fastmath.engine.errors import describe_error, name_error
+from fastmath.engine.supervision import EngineKeeper, EngineLostError, run_bounded
+from helpers.scripted_engine import Sample, ScriptedEngine, boxed
 
 SLOW = Sample("thinking", seconds=60.0)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling
+from fastmath.nano.model import make_base_model
 from fastmath.prompts import render_prompt
 from fastmath.recipe.sections import EngineSettings, NanoModelSettings
-from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling
 from fastmath.runs.model_folder import ModelFolderError
-from fastmath.nano.model import make_base_model
 
 SETTINGS = EngineSettings(
     arguments={"dtype": "float32", "max_model_len": 1024, "enforce_eager": True, "max_num_seqs": 8},

@@ -8,16 +8,16 @@ import polars as pl
 import pytest
 import yaml
 
-from fastmath.recipe.sections import Recipe
+from fastmath.evaluation.models import samples_path
 from fastmath.evaluation.report import (
     ReportError,
     build_report,
     main,
-    render_completions,
     render_runs_table,
     render_table,
 )
-from fastmath.sampling.grade import SAMPLE_SCHEMA, samples_path
+from fastmath.recipe.sections import Recipe
+from fastmath.sampling.samples import SAMPLE_SCHEMA
 
 KERNEL = {
     "questions": 50,
@@ -170,13 +170,3 @@ def test_the_command_prints_the_table(run_dir: Path, capsys: pytest.CaptureFixtu
     report = build_report(run_dir)
     assert main([str(run_dir)]) == 0
     assert capsys.readouterr().out.strip() == render_table(report)
-
-
-def test_model_text_is_escaped(run_dir: Path) -> None:
-    problems = pl.DataFrame({"id": ["p0"], "problem": ["is 1 < 2?"], "answer": [7]})
-    text = "<script>alert(1)</script></think>"
-    samples = pl.DataFrame([("p0", 0, text, "7", True, 9, "stop", 1)], schema=SAMPLE_SCHEMA, orient="row")
-    rendered = render_completions(samples, problems)
-    assert "<script>" not in rendered
-    assert "&lt;script&gt;" in rendered
-    assert "is 1 &lt; 2?" in rendered

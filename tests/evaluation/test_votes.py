@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from fastmath.sampling.grade import SAMPLE_SCHEMA
 from fastmath.evaluation.votes import write_votes
 from fastmath.replay.votes import RecordedSample, Recording, read_votes
+from fastmath.sampling.samples import SAMPLE_SCHEMA
 
 
 def test_samples_are_read_back_as_recordings(tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
-from fake_time import FakeTime, RealTime, run_loop
-from scripted_engine import make_tokenizer
-
-from fastmath.inference import driver
 from fastmath.engine.vllm import Chunk, Sampling
+from fastmath.kernel import driver
 from fastmath.kernel.journal import Journal, QuestionRecord
 from fastmath.kernel.solver import Action, Event, Solver
+from helpers.fake_time import FakeTime, RealTime, run_loop
+from helpers.scripted_engine import make_tokenizer
 
 ENGINE_FAULTS = ("death", "hang", "stuck loop", "out of memory", "exception", "malformed output", "clock jump")
 SAMPLE_FAULTS = ("endless sample", "empty stream", "nonsense answer")

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from chaos import FAULTS, ChaosEngine, ChaosJournal, Desk, Recorded, Weather, failing_parser_and_vote
-from fake_time import FakeTime, RealTime
 
 from fastmath.answers.contests import CONTESTS, contest_answer
-from fastmath.recipe.sections import KernelSettings
-from fastmath.policies.clock import ClockRules
-from fastmath.contest.play import make_rules, make_sampling
 from fastmath.contest.gateway import LocalGateway
+from fastmath.contest.play import make_rules, make_sampling
+from fastmath.engine.supervision import EngineKeeper
 from fastmath.kernel.journal import read_records
 from fastmath.kernel.kernel import Kernel
+from fastmath.policies.clock import ClockRules
 from fastmath.policies.public import find_policies
-from fastmath.engine.supervision import EngineKeeper
 from fastmath.policies.voting import Vote, count_votes, leading_answer
 from fastmath.recipe.load import REPOSITORY_FOLDER
+from fastmath.recipe.sections import KernelSettings
+from helpers.chaos import FAULTS, ChaosEngine, ChaosJournal, Desk, Recorded, Weather, failing_parser_and_vote
+from helpers.fake_time import FakeTime, RealTime
 
 RECORDED = REPOSITORY_FOLDER.parent / "shared" / "data" / "votes" / "aime2024.jsonl"
 PROFILE = CONTESTS["aimo2"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fastmath.policies.clock import TimeLeft
-from fastmath.policies.adaptive import History, Patience, Plan
+from fastmath.policies.plan import History, Patience, Plan
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 import torch
 
-from fastmath.inference import package_check
+from fastmath.contest.serving import load_served
+from fastmath.kaggle import package_check
 from fastmath.kaggle.metadata import PackageError
 from fastmath.kaggle.package_check import check_package, write_held_out
 from fastmath.kaggle.packaging import PackageOptions, build_package
-from fastmath.contest.serving import load_served
 from fastmath.kaggle.wheels import download_wheels
+from fastmath.recipe.load import REPOSITORY_FOLDER
 from fastmath.runs.stage import MissingStageError
 
 OFFLINE = Path(package_check.__file__).parent / "offline"
@@ -54,7 +55,7 @@ def test_a_connection_within_the_machine_is_not(host, tmp_path):
 
 
 def test_missing_wheels_are_counted_and_the_download_command_given(tiny_run, tmp_path):
-    build_package(tmp_path / "package", OWNED)
+    build_package(tmp_path / "package", OWNED, REPOSITORY_FOLDER)
     recipe, model = load_served(tiny_run[0], {})
     questions = write_held_out(tiny_run[0], tmp_path / "test.csv")
     with pytest.raises(PackageError, match=r"lacks (\d+) of \1 wheels.*pip download --no-deps"):
@@ -76,7 +77,7 @@ def test_the_built_notebook_runs_with_neither_index_nor_network(tiny_run):
     """From wheels that the documented command downloads: a gigabyte, and four more while it is installed."""
     with tempfile.TemporaryDirectory() as temporary:
         package = Path(temporary) / "package"
-        build_package(package, OWNED)
+        build_package(package, OWNED, REPOSITORY_FOLDER)
         download_wheels(package / "dataset")
         recipe, model = load_served(tiny_run[0], {"kernel.limit_seconds": 300.0})
         questions = write_held_out(tiny_run[0], package / "questions.csv")

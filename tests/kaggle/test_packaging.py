@@ -10,23 +10,25 @@ from packaging.requirements import Requirement
 
 from fastmath.kaggle.metadata import DATASET, INSTANCE, KERNEL, MODEL, PLACES, PackageError, check_metadata, slugify
 from fastmath.kaggle.packaging import (
-    TEMPLATES_FOLDER,
+    TEMPLATES,
     PackageOptions,
     build_package,
     fill_metadata,
     parameters_cell,
     set_parameters,
 )
-from fastmath.kaggle.wheels import LISTS_FOLDER, MACHINES, NOTEBOOK, WHEELS, kernel_requirements, read_wheel_list
+from fastmath.kaggle.wheels import LISTS, MACHINES, NOTEBOOK, WHEELS, kernel_requirements, read_wheel_list
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 
-TEMPLATES = {name: json.loads((TEMPLATES_FOLDER / name).read_text()) for name in PLACES}
+SOURCE = REPOSITORY_FOLDER / TEMPLATES
+LISTS_FOLDER = REPOSITORY_FOLDER / LISTS
+METADATA = {name: json.loads((SOURCE / name).read_text()) for name in PLACES}
 OWNED = PackageOptions(owner="jane-doe")
 
 
 def write_package(folder: Path, options: PackageOptions = OWNED) -> Path:
     """A package's metadata and an empty notebook, without the wheel, which takes seconds to build."""
-    for name, content in fill_metadata(TEMPLATES, options).items():
+    for name, content in fill_metadata(METADATA, options).items():
         (folder / PLACES[name]).parent.mkdir(parents=True, exist_ok=True)
         (folder / PLACES[name]).write_text(json.dumps(content))
     (folder / "kernel.ipynb").write_text("{}")
@@ -49,7 +51,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = folder / "checkpoint"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    build_package(folder / "package", PackageOptions(machine="cpu", owner="jane-doe", contest="aimo3"), model)
+    build_package(
+        folder / "package", PackageOptions(machine="cpu", owner="jane-doe", contest="aimo3"), REPOSITORY_FOLDER, model
+    )
     return folder / "package"
 
 
@@ -85,12 +89,12 @@ def test_a_contest_stands_in_the_notebook_s_parameters(built):
 
 def test_one_gpu_is_not_asked_for_the_work_of_four(built):
     overrides = read_parameters(built / "kernel.ipynb")["overrides"]
-    recipe = load_recipe("fast_math_r1_14b", overrides, training=False)
+    recipe = load_recipe("fast_math_r1_14b", overrides)
     assert recipe.kernel.engine.arguments["tensor_parallel_size"] == 1
 
 
 def test_the_notebook_s_own_parameters_are_those_of_a_submission():
-    values = read_parameters(TEMPLATES_FOLDER / "kernel.ipynb")
+    values = read_parameters(SOURCE / "kernel.ipynb")
     assert values["recipe"] == "fast_math_r1_14b"
     assert (values["run_dir"], values["inputs"]) == ("/kaggle/working", "/kaggle/input")
 
@@ -151,7 +155,7 @@ def test_slugs_follow_from_titles():
 
 def test_options_reach_every_file():
     options = PackageOptions(owner="jane-doe", model_title="My model", variation="awq-g128", model_version=3)
-    filled = fill_metadata(TEMPLATES, options)
+    filled = fill_metadata(METADATA, options)
     assert filled[KERNEL]["model_sources"] == ["jane-doe/my-model/Transformers/awq-g128/3"]
     assert (filled[MODEL]["slug"], filled[INSTANCE]["modelSlug"]) == ("my-model", "my-model")
 

@@ -4,8 +4,9 @@ import logging
 from pathlib import Path
 
 import pytest
-from chaos import FAULTS
-from chaos_contest import AMPLE, RECORDED, Outcome, easy_questions, full_vote, play, recorded_questions
+
+from helpers.chaos import FAULTS
+from helpers.chaos_contest import AMPLE, RECORDED, Outcome, easy_questions, full_vote, play, recorded_questions
 
 needs_recorded = pytest.mark.skipif(not RECORDED.exists(), reason=f"{RECORDED} is not there")
 LATE_STARTERS = {"failed start", "slow start", "slow kill", "failed kill"}

@@ -4,9 +4,9 @@ import asyncio
 import threading
 
 import pytest
-from fake_time import FakeTime, run_loop
 
 from fastmath.engine.supervision import run_bounded
+from helpers.fake_time import FakeTime, run_loop
 
 
 @pytest.fixture

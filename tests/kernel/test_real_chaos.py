@@ -10,19 +10,19 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fixed_policy import FixedPolicy
-from struck_engine import Striker
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.recipe.sections import EngineSettings, NanoModelSettings
-from fastmath.policies.clock import ClockRules
-from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.contest.gateway import LocalGateway
+from fastmath.engine.supervision import EngineKeeper
+from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.kernel.journal import Journal, read_records
 from fastmath.kernel.kernel import Kernel
 from fastmath.kernel.solver import SolverRules
-from fastmath.engine.supervision import EngineKeeper
 from fastmath.nano.model import make_base_model
+from fastmath.policies.clock import ClockRules
+from fastmath.recipe.sections import EngineSettings, NanoModelSettings
+from helpers.fixed_policy import FixedPolicy
+from helpers.struck_engine import Striker
 
 pytestmark = pytest.mark.slow
 

@@ -4,12 +4,9 @@ import math
 from dataclasses import replace
 
 import pytest
-from fixed_policy import FixedPolicy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.policies.clock import Allotment, ClockRules, tell_time
-from fastmath.policies.adaptive import History, Plan
 from fastmath.kernel.solver import (
     Abort,
     Answer,
@@ -23,6 +20,9 @@ from fastmath.kernel.solver import (
     Start,
     TimePassed,
 )
+from fastmath.policies.clock import Allotment, ClockRules, tell_time
+from fastmath.policies.plan import History, Plan
+from helpers.fixed_policy import FixedPolicy
 
 RULES = SolverRules(fallback_answer=5)
 # 30 s for two questions: a share of 15 s and, as each may take two, a deadline at 30 s; certainty 0.85 until 7.5 s.
@@ -165,17 +165,10 @@ def test_harvested_votes_decide_by_their_lower_weight() -> None:
     assert solver.handle(Finished(0, 50, 7, "harvested"), 28.1) == [Abort((1,)), Answer(7, "cannot be overtaken")]
 
 
-def test_a_trace_said_twice_weighs_what_the_rules_say() -> None:
-    solver = begun(SolverRules(5, repeat_weight=0.25), replace(PLAN, patience=None, provable=False))
-    for sample in (0, 1):
-        solver.handle(Finished(sample, 40, 7, trace=1), 1.0)
-    assert solver.tally == {7: 1.25}
-
-
 def test_the_stop_rule_counts_weights_as_the_vote_does() -> None:
-    solver = begun(SolverRules(5, cut_weight=0.25), Plan(Allotment(0.0, 10.0, 30.0), first=2, provable=True))
+    solver = begun(SolverRules(5, harvest_weight=0.25), Plan(Allotment(0.0, 10.0, 30.0), first=2, provable=True))
     # 0.25 leads, and one vote is pending; then 1 leads 0.25 and nothing is.
-    assert solver.handle(Finished(0, 40, 3, "cut"), 1.0) == []
+    assert solver.handle(Finished(0, 40, 3, "harvested"), 1.0) == []
     assert solver.handle(Finished(1, 40, 7), 2.0) == [Answer(7, "cannot be overtaken")]
 
 

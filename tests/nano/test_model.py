@@ -3,13 +3,14 @@
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fastmath.prompts import CHAT_TEMPLATES, build_messages, render_prompt
-from fastmath.recipe.sections import NanoModelSettings
-from fastmath.nano.rows import NanoSettings, generate_rows
-from fastmath.training.checkpoints import stop_at_reasoning_end
 from fastmath.nano.model import build_model, make_base_model, train_tokenizer
+from fastmath.nano.rows import generate_rows
+from fastmath.prompts import CHAT_TEMPLATES, build_messages, render_prompt
+from fastmath.recipe.data import NanoDataSettings
+from fastmath.recipe.sections import NanoModelSettings
+from fastmath.training.models import end_at_think_end
 
-TEXTS = [f"{row['problem']}\n{row['generations'][0]}" for row in generate_rows("train", NanoSettings(200))]
+TEXTS = [f"{row['problem']}\n{row['generations'][0]}" for row in generate_rows("train", NanoDataSettings(), 200)]
 OTHER_TEXTS = ["é∑ 数学 \U0001f600", "a  b\n\n\tc", "12,345.67", r"\boxed{\frac{1}{2}}", ""]
 
 
@@ -51,7 +52,7 @@ def test_the_same_seed_gives_the_same_weights(tokenizer):
 
 def test_generation_ends_where_the_reasoning_ends(tokenizer):
     model = build_model(tokenizer, NanoModelSettings(), seed=0)
-    stop_at_reasoning_end(model, tokenizer)
+    end_at_think_end(model, tokenizer)
     assert tokenizer.convert_tokens_to_ids("</think>") in model.generation_config.eos_token_id
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from fastmath.answers.extract import extract_answer
 from fastmath.answers.integers import to_int
 from fastmath.nano.families import FAMILIES, Difficulty, no_slip
-from fastmath.nano.rows import SPLITS, NanoSettings, generate_rows, split_of
+from fastmath.nano.rows import SPLITS, generate_rows, split_of
+from fastmath.recipe.data import NanoDataSettings
 
 OPENR1_COLUMNS = {
     "problem", "solution", "answer", "problem_type", "question_type", "source", "uuid", "is_reasoning_complete",
@@ -18,8 +19,8 @@ OPENR1_COLUMNS = {
 }  # fmt: skip
 
 
-def rows(split: str = "train", count: int = 300, **changes: object) -> list[dict]:
-    return list(generate_rows(split, NanoSettings(count, **changes)))
+def rows(split: str = "train", count: int = 300, seed: int = 0, **changes: object) -> list[dict]:
+    return list(generate_rows(split, NanoDataSettings(**changes), count, seed))
 
 
 def direct_answer(name: str, parameters: tuple[int, ...]) -> int:

@@ -6,7 +6,7 @@ import matplotlib
 import pytest
 
 from fastmath.plots.contest import describe_votes, plot_contest, read_answers, tabulate_contest
-from fastmath.plots.training import save_figure
+from fastmath.plots.style import save_figure
 
 matplotlib.use("Agg")
 

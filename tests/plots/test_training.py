@@ -8,17 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.plots.data import describe_answer
 from fastmath.evaluation.metrics import SampleArrays
-from fastmath.plots.training import (
-    plot_accuracy_against_tokens,
-    plot_reward_curves,
-    read_metrics,
-    running_mean,
-    save_figure,
-    summarize_metrics,
-)
 from fastmath.evaluation.report import measure
+from fastmath.plots.accuracy import plot_accuracy_against_tokens
+from fastmath.plots.data import describe_answer
+from fastmath.plots.style import save_figure
+from fastmath.plots.training import plot_reward_curves, running_mean, summarize_metrics
 
 SFT = [{"step": step, "loss": 3.0 / step} for step in range(1, 31)]
 GRPO = [
@@ -89,11 +84,6 @@ def test_accuracy_is_drawn_for_every_model(tmp_path: Path) -> None:
     save_figure(figure, tmp_path / "figure.png")
     # 13 in at 200 dots an inch
     assert matplotlib.image.imread(tmp_path / "figure.png").shape[1] == 2600
-
-
-def test_metrics_are_read_line_by_line(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n\n{"step": 2, "loss": 1.0}\n')
-    assert read_metrics(tmp_path / "metrics.jsonl") == [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
 
 
 @pytest.mark.parametrize(

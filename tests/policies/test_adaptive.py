@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastmath.policies.adaptive import AdaptivePolicy, LeadStep, load_schedule
 from fastmath.policies.clock import ClockRules, tell_time
-from fastmath.policies.adaptive import AdaptivePolicy, History, LeadStep, Outcome, Patience, load_schedule
+from fastmath.policies.plan import History, Outcome, Patience
 from fastmath.policies.public import PUBLIC, find_policies
 from fastmath.policies.voting import Ballot, Vote
 

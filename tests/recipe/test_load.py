@@ -1,8 +1,12 @@
 """Reading recipes: overrides, and refusals that name the nearest valid key."""
 
+import subprocess
+import sys
+
 import pytest
 
-from fastmath.recipe.load import SettingsError, configs_folder, load_recipe, parse_assignments
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import configs_folder, find_recipe, load_recipe, parse_assignments
 
 RECIPES = sorted(path.stem for path in configs_folder().glob("*.yaml"))
 
@@ -23,8 +27,6 @@ def test_an_override_reaches_into_a_list_by_index():
 @pytest.mark.parametrize(
     ("key", "nearest"),
     [
-        ("sft.trainer.max_step", "max_steps"),
-        ("grpo.trainer.num_generation", "num_generations"),
         ("kernel.sample", "samples"),
         ("evalute.samples", "evaluate"),
         ("data.sources.0.pat", "path"),
@@ -51,14 +53,58 @@ def test_overrides_that_are_no_mapping_are_refused_with_the_papermill_syntax():
         load_recipe("nano", "{'seed': 1}")
 
 
-def test_an_unknown_policy_is_told_the_known_ones():
-    with pytest.raises(SettingsError, match=r"is 'ful'; want one of .*full"):
-        load_recipe("nano", {"kernel.policy": "ful"})
-
-
 def test_a_setting_that_the_run_manages_is_refused():
     with pytest.raises(SettingsError, match=r"`sft.trainer.output_dir` is set by the run itself"):
         load_recipe("nano", {"sft.trainer.output_dir": "x"})
+
+
+@pytest.mark.parametrize("value", ["1e-5", "1.0e-5", "1E-05", "+1e-5", "10e-6"])
+def test_a_number_with_an_exponent_is_a_number_in_every_place(value, tmp_path):
+    recipe = find_recipe("nano").read_text().replace("learning_rate: 3.0e-4", f"learning_rate: {value}")
+    (tmp_path / "mine.yaml").write_text(recipe)
+    key = "grpo.trainer.learning_rate"
+    found = [
+        load_recipe(str(tmp_path / "mine.yaml")),
+        load_recipe("nano", {key: value}),  # as papermill's YAML 1.1 hands it over
+        load_recipe("nano", {"grpo.trainer": {"learning_rate": value}}),
+        load_recipe("nano", parse_assignments([f"{key}={value}"])),
+    ]
+    assert [each.grpo.trainer["learning_rate"] for each in found] == [1e-5] * 4
+
+
+@pytest.mark.parametrize("value", ["e5", "1e", "0x1e5", "1e5m"])
+def test_text_that_only_looks_like_a_number_stays_text(value):
+    assert load_recipe("nano", {"name": value}).name == value
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"evaluate.problems": 251},
+            r"is 251, and `data.nano.test_problems` makes 250 .* 250 at most",
+        ),
+        ({"kernel.questions": 300}, r"`kernel.questions` is 300, and"),
+        ({"quantize.group_size": 48}, r"`quantize.group_size`: is 48; want one of 32, 64, 128, .* the nearest is 32"),
+        ({"model.nano.hidden_size": 96, "quantize.group_size": 64}, r"does not divide `model.nano.hidden_size`, 96"),
+    ],
+    ids=["problems", "questions", "group size", "width"],
+)
+def test_settings_that_contradict_each_other_are_refused(overrides, message):
+    with pytest.raises(SettingsError, match=message):
+        load_recipe("nano", overrides)
+
+
+def test_reading_a_recipe_imports_nothing_heavy():
+    heavy = ("torch", "trl", "vllm", "sympy", "matplotlib", "transformers", "polars", "numpy")
+    code = f"""
+import sys
+from fastmath.recipe.load import load_recipe
+load_recipe("nano")
+print([name for name in {heavy} if name in sys.modules])
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"
 
 
 def test_assignments_are_read_as_yaml():

@@ -9,11 +9,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from command import fastmath
+from fastmath.kernel.solver import Solver, SolverRules
+from fastmath.policies.adaptive import load_schedule
 from fastmath.policies.clock import Allotment
-from fastmath.policies.adaptive import Plan, load_schedule
+from fastmath.policies.plan import Plan
 from fastmath.policies.public import PUBLIC, find_policies
-from fastmath.replay.votes import RecordedSample, Recording, draw_contest, read_votes
+from fastmath.recipe.load import REPOSITORY_FOLDER
 from fastmath.replay.simulator import (
     ContestSetting,
     by_model,
@@ -24,8 +25,8 @@ from fastmath.replay.simulator import (
     replay_contests,
     replay_questions,
 )
-from fastmath.kernel.solver import Solver, SolverRules
-from fastmath.recipe.load import REPOSITORY_FOLDER
+from fastmath.replay.votes import RecordedSample, Recording, draw_contest, read_votes
+from helpers.command import fastmath
 
 SHARED = REPOSITORY_FOLDER.parent / "shared"
 VOTES = SHARED / "data" / "votes" / "aime2024.jsonl"

@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from fastmath.recipe.load import load_recipe
-from fastmath.runs.stage import DiskFullError, MissingStageError, RunLockedError, Stage, open_stage
+from fastmath.runs.pipeline import open_stage
+from fastmath.runs.stage import DiskFullError, MissingStageError, RunLockedError, Stage
 
 
 @pytest.fixture

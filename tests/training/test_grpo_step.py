@@ -10,12 +10,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
-from fastmath.prompts import build_messages
+from fastmath.answers.judge import Judgement
 from fastmath.answers.verifier import Verdict
-from fastmath.recipe.sections import NanoModelSettings, RewardSettings
-from fastmath.nano.rows import NanoSettings, generate_rows
-from fastmath.training.judge import Judge, Judgement
 from fastmath.nano.model import make_base_model
+from fastmath.nano.rows import generate_rows
+from fastmath.prompts import build_messages
+from fastmath.recipe.data import NanoDataSettings
+from fastmath.recipe.sections import NanoModelSettings, RewardSettings
+from fastmath.training.judge import Judge
 from fastmath.training.rewards import build_rewards
 
 GENERATIONS = 4
@@ -32,8 +34,8 @@ REWARDS = [
 class ForgetfulJudge(Judge):
     """Cannot judge the first completion of every group, as if its check had overrun."""
 
-    def _verify(self, texts: Sequence[str], golds: Sequence[str]) -> list[Judgement]:
-        judgements = super()._verify(texts, golds)
+    def judge(self, texts: Sequence[str], golds: Sequence[object], *log: object) -> list[Judgement]:
+        judgements = super().judge(texts, golds, *log)
         return [
             Judgement(item.answer, Verdict(None, "cpu time"), item.finished) if index % GENERATIONS == 0 else item
             for index, item in enumerate(judgements)
@@ -41,7 +43,7 @@ class ForgetfulJudge(Judge):
 
 
 def take_one_step(folder: Path, golds: list[str], judge: Judge) -> GRPOTrainer:
-    rows = list(generate_rows("train", NanoSettings(problems=50, steps=(2, 3), largest=5)))
+    rows = list(generate_rows("train", NanoDataSettings(steps=(2, 3), largest=5), 50))
     texts = [f"{row['problem']}\n{row['generations'][0]}" for row in rows]
     shape = NanoModelSettings(hidden_size=32, intermediate_size=64, layers=1, heads=2, vocabulary_size=320)
     make_base_model(folder / "model", shape, texts, seed=0)

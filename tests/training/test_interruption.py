@@ -15,7 +15,7 @@ from fastmath.data import build
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.stage import Stage
 from fastmath.training.checkpoints import find_last_checkpoint
-from tiny_recipe import TINY
+from helpers.tiny_recipe import TINY
 
 STEPS = 40
 OVERRIDES = TINY | {
@@ -26,7 +26,7 @@ OVERRIDES = TINY | {
 }
 PROGRAM = """
 import json, sys
-from fastmath.runs.stage import open_stage
+from fastmath.runs.pipeline import open_stage
 from fastmath.training import sft
 stage = open_stage("sft", "nano", sys.argv[1], json.loads(sys.argv[2]))
 with stage.running():

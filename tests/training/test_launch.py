@@ -5,11 +5,12 @@ import json
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.sections import TrainingSettings
-from fastmath.recipe.load import SettingsError
+from fastmath.runs.process import ChildFailedError
 from fastmath.training.callbacks import MetricsWriter, StopGuard
 from fastmath.training.checkpoints import find_last_checkpoint
-from fastmath.training.launch import TrainingFailedError, launch
+from fastmath.training.launch import launch
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_an_unknown_accelerate_configuration_is_refused_with_the_known_ones(tmp_
 
 
 def test_a_failed_training_shows_the_end_of_its_log(tmp_path):
-    with pytest.raises(TrainingFailedError, match="the following arguments are required: --run-dir"):
+    with pytest.raises(ChildFailedError, match="the following arguments are required: --run-dir"):
         launch("fastmath.training.sft", tmp_path, TrainingSettings())
 
 

@@ -7,18 +7,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
-import math_verify
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmath.answers.extract import extract_answer
 from fastmath.answers.verifier import Verifier
 from fastmath.answers.verify import verify
-from fastmath.recipe.sections import RewardSettings
-from fastmath.recipe.load import SettingsError
-from fastmath.training.judge import Judge
 from fastmath.nano.model import train_tokenizer
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.sections import RewardSettings
+from fastmath.training.judge import Judge
 from fastmath.training.rewards import Reward, build_rewards
 
 VERIFIER = Verifier(workers=1)
@@ -47,17 +45,6 @@ def call(
         log_metric=None,
         source=["nano"] * len(completions),
     )
-
-
-def published_format(text: str) -> float:
-    """The published pattern, restated: any box before the end of reasoning, also an empty one."""
-    return float(re.match(r"^.*?oxed{(.*?)}.*?</think>.*?$", text, re.DOTALL) is not None)
-
-
-def published_length(lengths: list[int], correct: list[bool]) -> list[float]:
-    """The published length reward, restated: minimum and maximum over all completions of the process."""
-    lambdas = [0.5 - (length - min(lengths)) / (max(lengths) - min(lengths)) for length in lengths]
-    return [value if right else min(0.0, value) for value, right in zip(lambdas, correct, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +196,6 @@ def test_what_cannot_be_judged_is_counted() -> None:
         ("cosine", {"max_len": 10}, "no parameter 'max_len'; did you mean 'max_length'"),
         ("cosine", {}, "wants 'max_length'"),
         ("cosine", {"max_length": 0}, "`max_length` is 0; want a positive number of tokens"),
-        ("group_length", {"unit": "words"}, "`unit` is 'words'; want one of tokens, characters"),
         ("accuracy", {"unit": "tokens"}, "no parameter 'unit'"),
         ("soft_overlong", {"max_length": 10, "margin": 11}, "`margin` is 11; want 1 to `max_length`, 10 tokens"),
         ("repetition", {"max_penalty": 1.0}, "`max_penalty` 1.0; want at least 1 and at most 0"),
@@ -221,19 +207,15 @@ def test_wrong_settings_are_refused_with_the_nearest_valid_name(name: str, param
         build_rewards([RewardSettings(name=name, parameters=parameters)], 2)
 
 
-# The published code's defects, restated, and what ours does instead.
+# What goes wrong in the published code, each as what ours does.
 
 
-def test_defect_an_empty_box_passes_the_published_format() -> None:
-    completion = "so \\boxed{}.\n</think>"
-    assert published_format(completion) == 1.0
-    assert call(build("boxed_before_think_end"), [completion]) == [0.0]
+def test_an_empty_box_earns_no_format_reward() -> None:
+    assert call(build("boxed_before_think_end"), ["so \\boxed{}.\n</think>"]) == [0.0]
 
 
-def test_defect_the_published_format_pattern_backtracks() -> None:
-    # Ten times the boxes take the pattern about a hundred times as long, as it tries every box as the last one.
-    short, long = (_measure(published_format, "\\boxed{7} " * count) for count in (30, 300))
-    assert long > 30 * short
+def test_the_format_reward_takes_linear_time() -> None:
+    # Ten times the boxes, about ten times as long; a pattern that backtracks would take a hundred times as long.
     short, long = (_measure_format("\\boxed{7} " * count) for count in (5_000, 50_000))
     assert long < 40 * max(short, 1e-3)
 
@@ -248,31 +230,26 @@ def _measure(function: object, text: str) -> float:
     return time.process_time() - start
 
 
-def test_defect_the_published_cosine_is_flat_beyond_30000_characters() -> None:
-    # Traces of 9,000 and 12,000 tokens are 36,000 and 48,000 characters long: both beyond the published end.
+def test_the_cosine_counts_tokens_where_characters_would_be_at_its_end() -> None:
+    # Traces of 9,000 and 12,000 tokens are 36,000 and 48,000 characters long, both beyond 30,000.
     texts = [RIGHT.rjust(36_000), RIGHT.rjust(48_000)]
-    published = call(build("cosine", max_length=30_000, unit="characters"), texts, [9_000, 12_000])
-    assert published == pytest.approx([0.1, 0.1])
     # 0.1 + 0.45 · (1 + cos(0.3 π)) and 0.1 + 0.45 · (1 + cos(0.4 π))
     ours = call(build("cosine", max_length=30_000), texts, [9_000, 12_000])
     assert ours == pytest.approx([0.55 + 0.45 * math.cos(0.3 * math.pi), 0.55 + 0.45 * math.cos(0.4 * math.pi)])
 
 
-def test_defect_published_lengths_are_compared_across_prompts() -> None:
+def test_lengths_are_compared_within_one_prompt_only() -> None:
     # An easy prompt (10 and 20 tokens) and a hard one (1,000 and 1,010) in one batch.
     lengths = [10, 20, 1_000, 1_010]
-    published = published_length(lengths, [True] * 4)
-    assert published[0] - published[1] == pytest.approx(0.01)
     assert call(build("group_length", num_generations=2), [RIGHT] * 4, lengths) == [0.5, -0.5, 0.5, -0.5]
 
 
-def test_defect_a_box_in_a_truncated_trace_scores_as_correct() -> None:
-    assert verify("7", extract_answer(UNFINISHED, require_finished=False)) is True
+def test_a_box_in_a_truncated_trace_is_no_answer() -> None:
     assert call(build("accuracy"), [UNFINISHED]) == [0.0]
 
 
-def test_defect_arguments_of_the_verification_are_reversed() -> None:
-    # The published order asks whether the interval (1,2) answers the prediction 1<x<2, which holds.
+def test_the_reference_is_the_first_argument_of_the_verification() -> None:
+    # The other way round, whether 1<x<2 is answered by the interval (1,2), it would hold.
     completion = "So \\boxed{1<x<2}.</think>"
     assert verify("1<x<2", "(1,2)") is True
     assert call(build("accuracy"), [completion], gold="(1,2)") == [0.0]
@@ -285,12 +262,12 @@ def test_defect_arguments_of_the_verification_are_reversed() -> None:
         *(("soft_overlong", {"max_length": 10, "margin": 2}), ("repetition", {})),
     ],
 )
-def test_defect_an_unparseable_gold_earns_the_full_score(name: str, parameters: dict) -> None:
+def test_an_unparseable_gold_earns_no_reward_at_all(name: str, parameters: dict) -> None:
     rewards = call(build(name, num_generations=2, **parameters), [RIGHT, UNFINISHED], [5, 9], gold="???")
     assert rewards == [None, None]
 
 
-def test_defect_every_completion_is_verified_twice_a_step() -> None:
+def test_every_completion_is_verified_once_a_step() -> None:
     names = ["boxed_before_think_end", "group_length", "accuracy"]
     rewards = build_rewards([RewardSettings(name=name) for name in names], 2, Judge(VERIFIER))
     with patch.object(VERIFIER, "verify_many", wraps=VERIFIER.verify_many) as verify_many:
@@ -300,10 +277,8 @@ def test_defect_every_completion_is_verified_twice_a_step() -> None:
     assert [len(call_.args[0]) for call_ in verify_many.call_args_list] == [2]
 
 
-def test_defect_the_timeouts_of_math_verify_fail_in_a_worker_thread() -> None:
+def test_rewards_work_in_a_worker_thread() -> None:
     completions = [rf"So \boxed{{\sqrt{{{number}}}}}.</think>" for number in (2, 3)]
     with ThreadPoolExecutor(1) as threads:
         judged = threads.submit(call, build("accuracy"), completions, gold=r"\sqrt{2}").result()
     assert judged == [1.0, 0.0]
-    with ThreadPoolExecutor(1) as threads, pytest.raises(ValueError, match="threaded environment"):
-        threads.submit(math_verify.parse, r"$\sqrt{2}$").result()

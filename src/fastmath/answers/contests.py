@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastmath.answers.extract import to_int
+from fastmath.answers.integers import to_int
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,12 @@ def to_int(text: str, *, modulus: int | None = None) -> int | None:
     return value if abs(value) < 10**MAX_DIGITS else None
 
 
+def canonical_answer(answer: str) -> str:
+    """An answer that is an integer as one, so that `025` and `27.0` are 25 and 27; any other as it is."""
+    integer = to_int(answer)
+    return answer if integer is None else str(integer)
+
+
 def _normalise(text: str) -> str:
     """Remove what carries no value: dollar signs, spacing, units, a choice's letter, the left side of an equation."""
     text = text.translate(_REPLACEMENTS).removeprefix(r"\$")

@@ -16,7 +16,8 @@ from typing import Any
 import math_verify
 
 from fastmath.answers.agreement import agree
-from fastmath.answers.extract import extract_boxed, to_int
+from fastmath.answers.extract import extract_boxed
+from fastmath.answers.integers import to_int
 from fastmath.answers.notation import rewrite_notation
 from fastmath.answers.screen import is_cheap
 

@@ -2,17 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fastmath.answers.contests import CONTESTS
 from fastmath.contest.gateway import GatewayError
-from fastmath.kernel.journal import JournalError
 from fastmath.kaggle.metadata import PackageError
+from fastmath.kernel.journal import JournalError
+from fastmath.recipe.errors import SettingsError, require_known
+from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
 from fastmath.runs.model_folder import ModelFolderError
-from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError, parse_assignments, suggest
 
 kernel = typer.Typer(
     no_args_is_help=True, help="The inference kernel: answer questions, build and check what is submitted."
@@ -42,11 +43,9 @@ def serve(
 
     Without --gateway the project's own gateway asks, which keeps the competition's contract.
     """
-    from fastmath.answers.contests import CONTESTS
-
     overrides = parse_assignments(assignments or [])
     if contest is not None:
-        _require_known("--contest", contest, CONTESTS)
+        require_known("--contest", contest, CONTESTS)
         overrides["kernel.profile"] = contest
     if two_processes and gateway is None:
         raise SettingsError(
@@ -55,7 +54,7 @@ def serve(
     from fastmath.contest.gateway import find_server
     from fastmath.contest.serving import answer_questions, load_served
 
-    settings, model = load_served(run_dir, overrides, recipe)
+    settings, model = load_served(REPOSITORY_FOLDER / run_dir, overrides, recipe)
     if two_processes:
         from fastmath.contest.two_processes import answer_in_two_processes
 
@@ -99,8 +98,9 @@ def build(
     from fastmath.kaggle.packaging import CONTEST_SOURCES, PackageOptions, build_package
     from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, MACHINES, download_wheels
 
-    _require_known("--machine", machine, MACHINES)
-    _require_known("--contest", contest, CONTEST_SOURCES)
+    require_known("--machine", machine, MACHINES)
+    if contest is not None:
+        require_known("--contest", contest, CONTEST_SOURCES)
     options = PackageOptions(
         machine, recipe, contest, owner, kernel_title, dataset_title, model_title, variation, model_version,
         competition, machine_shape,
@@ -109,9 +109,9 @@ def build(
     if run_dir is not None:
         from fastmath.contest.serving import load_served
 
-        model = load_served(run_dir, {})[1]
+        model = load_served(REPOSITORY_FOLDER / run_dir, {})[1]
     folder = REPOSITORY_FOLDER / output
-    build_package(folder, options, model)
+    build_package(folder, options, REPOSITORY_FOLDER, model)
     if download:
         download_wheels(folder / "dataset")
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -139,16 +139,16 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check the metadata, and run the notebook as Kaggle would: a fresh environment, no index, no network."""
+    from fastmath.contest.serving import load_served
     from fastmath.kaggle.metadata import check_metadata
     from fastmath.kaggle.package_check import Finding, check_package, write_held_out
-    from fastmath.contest.serving import load_served
 
     folder = REPOSITORY_FOLDER / package
     if metadata_only:
         problems = check_metadata(folder)
         findings = [Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")]
     else:
-        settings, model = load_served(run_dir, parse_assignments(assignments or []), recipe)
+        settings, model = load_served(REPOSITORY_FOLDER / run_dir, parse_assignments(assignments or []), recipe)
         questions = csv or write_held_out(REPOSITORY_FOLDER / run_dir, folder / "questions.csv")
         findings = check_package(folder, wheels or folder / "dataset", model, settings, questions)
     seen = []
@@ -169,17 +169,12 @@ def pin(
     as_json: AsJson = False,
 ) -> None:
     """Pin anew every wheel that a machine needs, by pip's resolver under requirements/constraints.txt."""
-    from fastmath.kaggle.wheels import LISTS_FOLDER, MACHINES, pin_wheels
+    from fastmath.kaggle.wheels import LISTS, MACHINES, pin_wheels
 
-    _require_known("--machine", machine, MACHINES)
-    counts = pin_wheels(machine)
+    require_known("--machine", machine, MACHINES)
+    counts = pin_wheels(machine, REPOSITORY_FOLDER)
     if as_json:
         typer.echo(json.dumps(counts))
         return
     for name, count in counts.items():
-        typer.echo(f"{count} wheels in {LISTS_FOLDER / machine / name}")
-
-
-def _require_known(option: str, value: str | None, known: Iterable[str]) -> None:
-    if value is not None and value not in known:
-        raise SettingsError(f"{option} {value!r} is unknown{suggest(value, known)}")
+        typer.echo(f"{count} wheels in {REPOSITORY_FOLDER / LISTS / machine / name}")

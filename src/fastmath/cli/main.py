@@ -10,9 +10,12 @@ from typing import Annotated
 
 import typer
 
+from fastmath.cli.check import check_recipe
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
-from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError, load_recipe, parse_assignments
 from fastmath.cli.replay import replay
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe, parse_assignments
+from fastmath.runs.pipeline import run_stage, select_stages
 from fastmath.runs.stage import MissingStageError, RunLockedError, StageFailedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -43,10 +46,8 @@ def run(
     overrides = parse_assignments(assignments or [])
     if seed is not None:
         overrides["seed"] = seed
-    load_recipe(recipe, overrides)  # refuse what cannot work before the slow imports below
-    from fastmath.runs.pipeline import run_stage, select_stages
-
     stages = select_stages(first, last)
+    check_recipe(load_recipe(recipe, overrides), REPOSITORY_FOLDER, stages[0])
     folder = REPOSITORY_FOLDER / (run_dir or Path("runs") / Path(recipe).stem)
     results, started = [], time.monotonic()
     try:

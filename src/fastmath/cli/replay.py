@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from fastmath.policies.adaptive import Policy
+from fastmath.policies.plan import Policy
 from fastmath.policies.public import find_policies
-from fastmath.replay.votes import Recording, read_votes
+from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.replay.simulator import ContestSetting, replay_contests, replay_questions
-from fastmath.recipe.load import SettingsError, suggest
+from fastmath.replay.votes import Recording, read_votes
 
 
 def replay(

@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 Predict = Callable[..., Any]
 
 SUBMISSION = "submission.parquet"
-SUBMISSION_SCHEMA = {"id": pl.String, "answer": pl.Int64}
 
 KAGGLE_INPUT = Path("/kaggle/input")
 QUESTIONS = "test.csv"
@@ -153,6 +152,20 @@ def read_questions(path: Path) -> pl.DataFrame:
             "problem and, where the answers are known, answer"
         )
     return rows
+
+
+def write_questions(held_out: Path, path: Path, count: int, answers: bool = True) -> Path:
+    """Write the first held-out problems of a run as a CSV of questions, with or without their answers; its path.
+
+    Args:
+        held_out: parquet of `id, problem, answer`.
+        path: the CSV.
+        count: number of questions.
+        answers: whether a column `answer` follows.
+    """
+    columns = ["id", "problem", *(["answer"] if answers else [])]
+    pl.read_parquet(held_out).select(columns).head(count).write_csv(path)
+    return path
 
 
 def find_server(contest: str, search: Path = KAGGLE_INPUT) -> type | None:

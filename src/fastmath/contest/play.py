@@ -4,35 +4,33 @@ The local contest first measures what full votes take, one question after anothe
 under a clock that is a share of it, so that the limit means the same on every machine.
 """
 
-import asyncio
 import contextlib
 import dataclasses
 import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
-from fastmath.answers.extract import extract_answer
-from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
-from fastmath.recipe.sections import KernelSettings, Recipe
-from fastmath.policies.clock import ClockRules
+from fastmath.answers.contests import CONTESTS
+from fastmath.contest.gateway import KAGGLE_INPUT, LocalGateway, read_questions, serve, write_questions
+from fastmath.contest.policy import find_policy
+from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import AsyncEngine, Engine, Sampling
-from fastmath.contest.gateway import KAGGLE_INPUT, LocalGateway, read_questions, serve
+from fastmath.kernel.full_vote import FullVote, vote_in_full
 from fastmath.kernel.journal import Journal, read_records
 from fastmath.kernel.kernel import Kernel
-from fastmath.policies.public import find_policies
 from fastmath.kernel.solver import SolverRules
-from fastmath.engine.supervision import EngineKeeper
-from fastmath.policies.voting import Vote, count_votes, leading_answer
+from fastmath.policies.clock import ClockRules
+from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
+from fastmath.recipe.sections import KernelSettings, Recipe
+from fastmath.runs.files import write_json
 from fastmath.runs.model_folder import ModelFolderError, check_model_folder
-from fastmath.recipe.load import REPOSITORY_FOLDER
-from fastmath.runs.stage import Stage, write_json
+from fastmath.runs.stage import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ JOURNAL = "questions.jsonl"
 
 
 @dataclass(frozen=True)
-class FullVote:
+class FullVotes:
     """What full votes on all questions took and gave; `answers` maps a question's id to its answer."""
 
     answers: Mapping[str, int | None]
@@ -54,7 +52,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     Args:
         stage: the stage `kernel` of a run, being run.
         questions: CSV of `id, problem` and, where known, `answer` that replaces the held-out problems; a relative path
-            starts at the repository.
+            starts at `stage.root`.
 
     Returns:
         The report: `questions`, `answered` (inside the limit, by a vote or by the fallback), `correct`, `seconds`,
@@ -69,7 +67,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     settings = stage.recipe.kernel
     model = stage.product("quantize_awq", "model")
     stage.folder.mkdir(parents=True, exist_ok=True)
-    path = _write_questions(stage, REPOSITORY_FOLDER / questions if questions else None)
+    path = _write_questions(stage, stage.root / questions if questions else None)
     asked = read_questions(path)
     # Full votes are measured anew, so the contest begins anew, too.
     (stage.folder / JOURNAL).unlink(missing_ok=True)
@@ -155,37 +153,24 @@ def find_model(folder: Path) -> Path:
 
 def measure_full_votes(
     engine: Engine, asked: pl.DataFrame, settings: KernelSettings, system_prompt: str | None
-) -> FullVote:
+) -> FullVotes:
     """Let all samples of every question vote, one question after another and without a clock."""
-    profile, sampling = CONTESTS[settings.profile], make_sampling(settings)
+    # Samples end as those of other kernels do, which is what ours are measured against.
+    profile, sampling = CONTESTS[settings.profile], replace(make_sampling(settings), stop="think_end")
+
+    def vote(prompt: list[int], name: str) -> FullVote:
+        return engine.run(vote_in_full(engine, prompt, sampling, profile, settings.samples, name))
+
     # By position: AIMO2 and AIMO3 call the second column problem, others question.
     prompts = {row[0]: render_prompt(engine.tokenizer, row[1], system_prompt) for row in asked.iter_rows()}
     # The first requests of an engine pay for what it sets up lazily; nobody's clock should.
-    engine.run(_vote_in_full(engine, next(iter(prompts.values())), settings.samples, sampling, profile, "warm-up"))
-    answers, tokens = {}, 0
+    vote(next(iter(prompts.values())), "warm-up")
     began = time.monotonic()
-    for identifier, prompt in prompts.items():
-        work = _vote_in_full(engine, prompt, settings.samples, sampling, profile, f"full-{identifier}")
-        answers[identifier], spent = engine.run(work)
-        tokens += spent
-    return FullVote(answers, time.monotonic() - began, tokens)
-
-
-async def _vote_in_full(
-    engine: Engine, prompt: list[int], samples: int, sampling: Sampling, profile: ContestProfile, name: str
-) -> tuple[int | None, int]:
-    async def draw(sample: int) -> list[int]:
-        return [
-            token async for chunk in engine.stream(f"{name}-{sample}", prompt, sampling) for token in chunk.token_ids
-        ]
-
-    votes, tokens = [], 0
-    for finished in asyncio.as_completed([draw(sample) for sample in range(samples)]):
-        ids = await finished
-        tokens += len(ids)
-        answer = contest_answer(extract_answer(engine.tokenizer.decode(ids)), profile)
-        votes += [] if answer is None else [Vote(answer)]
-    return leading_answer(count_votes(votes)), tokens
+    votes = {name: vote(prompt, f"full-{name}") for name, prompt in prompts.items()}
+    seconds = time.monotonic() - began
+    return FullVotes(
+        {name: found.answer for name, found in votes.items()}, seconds, sum(found.tokens for found in votes.values())
+    )
 
 
 def build_kernel(
@@ -210,7 +195,7 @@ def build_kernel(
         system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
         sampling=make_sampling(settings),
         rules=make_rules(settings),
-        policy=find_policies()[settings.policy],
+        policy=find_policy(settings.policy),
         clock=ClockRules(limit, questions),
         journal=Journal(journal, identity),
         samples=settings.samples,
@@ -254,7 +239,7 @@ def summarize(
     asked: pl.DataFrame,
     submission: pl.DataFrame,
     records: Sequence[Mapping[str, Any]],
-    full: FullVote | None,
+    full: FullVotes | None,
     seconds: float,
     limit: float,
 ) -> dict[str, Any]:
@@ -285,7 +270,4 @@ def _write_questions(stage: Stage, questions: Path | None) -> Path:
         return questions
     profile = CONTESTS[stage.recipe.kernel.profile]
     count = stage.recipe.kernel.questions or profile.questions
-    path = stage.folder / "questions.csv"
-    held_out = pl.read_parquet(stage.product("build_data", "test.parquet"))
-    held_out.select("id", "problem", "answer").head(count).write_csv(path)
-    return path
+    return write_questions(stage.product("build_data", "test.parquet"), stage.folder / "questions.csv", count)

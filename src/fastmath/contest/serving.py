@@ -16,8 +16,6 @@ import polars as pl
 import yaml
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.recipe.sections import Recipe
-from fastmath.contest.play import JOURNAL, find_model, open_kernel, run_contest, summarize
 from fastmath.contest.gateway import (
     KAGGLE_INPUT,
     SUBMISSION,
@@ -27,9 +25,14 @@ from fastmath.contest.gateway import (
     read_questions,
     run_competition_gateway,
 )
+from fastmath.contest.play import JOURNAL, find_model, open_kernel, run_contest, summarize
+from fastmath.contest.policy import find_policy
 from fastmath.kernel.journal import read_records
-from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
-from fastmath.runs.stage import MissingStageError, Stage, open_stage, write_json
+from fastmath.recipe.load import load_recipe
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.files import write_json
+from fastmath.runs.pipeline import open_stage
+from fastmath.runs.stage import MissingStageError, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ def open_contest(
         fastmath.runs.stage.MissingStageError: at home, an earlier stage has not finished in `run_dir`.
     """
     if inputs.is_dir():
-        return Stage("kernel", load_recipe(recipe, overrides, training=False), Path(run_dir).resolve())
+        return Stage("kernel", load_recipe(recipe, overrides), Path(run_dir).resolve())
     return open_stage("kernel", recipe, run_dir, overrides)
 
 
@@ -142,7 +145,7 @@ def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None 
     How to ask the model is what it was made with; how to play the contest is as its recipe says today.
 
     Args:
-        run_dir: a relative path starts at the repository.
+        run_dir: the run folder.
         overrides: dotted keys into the recipe.
         recipe: a name in `configs` or a path; None takes the run's own by its name.
 
@@ -150,7 +153,7 @@ def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None 
         fastmath.runs.stage.MissingStageError: the run has no quantised model.
         fastmath.recipe.load.SettingsError: an override cannot work, or the run's recipe is not in `configs`.
     """
-    folder = REPOSITORY_FOLDER / run_dir / MODEL_STAGE
+    folder = run_dir / MODEL_STAGE
     settings, model = folder / "config.yaml", folder / "model"
     if not settings.is_file() or not model.is_dir():
         raise MissingStageError(
@@ -159,4 +162,6 @@ def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None 
         )
     made_with = yaml.safe_load(settings.read_text())
     kept = {"model": made_with["model"], "seed": made_with["seed"]}
-    return load_recipe(recipe or made_with["name"], kept | dict(overrides), training=False), model
+    settings = load_recipe(recipe or made_with["name"], kept | dict(overrides))
+    find_policy(settings.kernel.policy)
+    return settings, model

@@ -1,22 +1,17 @@
 """Kaggle's scored run in small: the kernel's server in one process, the competition's gateway in another.
 
 The server's process has `KAGGLE_IS_COMPETITION_RERUN` set and waits for questions until it is ended, as on Kaggle,
-where the gateway runs in a container of its own. Run as a module, this is either process; its order comes as JSON on
-standard input.
+where the gateway runs in a container of its own. Run as a module, this is either process: its arguments are its role
+and the file of its order.
 """
 
-import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from fastmath.recipe.sections import Recipe
-from fastmath.contest.play import serve_contest
 from fastmath.contest.gateway import (
     RERUN_VARIABLE,
     GatewayError,
@@ -25,11 +20,15 @@ from fastmath.contest.gateway import (
     read_questions,
     refuse_busy_ports,
 )
+from fastmath.contest.play import serve_contest
 from fastmath.contest.serving import begin_anew, write_report
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.files import write_json
 from fastmath.runs.model_folder import check_model_folder
+from fastmath.runs.process import Process, end_child, read_tail, start_child
 
-STOP_SECONDS = 10.0
-_TAIL_CHARACTERS = 2000
+ORDER = "order.json"
+POLL_SECONDS = 0.1
 
 
 def answer_in_two_processes(
@@ -59,68 +58,42 @@ def answer_in_two_processes(
         raise GatewayError(f"there is no kaggle_evaluation for {recipe.kernel.profile!r} in {gateway}")
     refuse_busy_ports()
     begin_anew(folder)
-    order = {
-        "recipe": recipe.model_dump(mode="json"),
-        "model": str(model),
-        "questions": str(questions),
-        "folder": str(folder),
-        "gateway": str(gateway),
-    }
+    order = {"model": model, "questions": questions, "folder": folder, "gateway": gateway}
+    order = {"recipe": recipe.model_dump(mode="json")} | {name: str(path) for name, path in order.items()}
+    write_json(folder / ORDER, order)
     began = time.monotonic()
-    server = _start("server", order, folder)
+    server = _start("server", folder)
     try:
-        asker = _start("gateway", order, folder)
+        asker = _start("gateway", folder)
         try:
             while asker.poll() is None:
                 if server.poll() is not None:
-                    raise GatewayError(f"the server ended with {server.returncode}: {_tail(folder / 'server.log')}")
-                time.sleep(0.1)
+                    raise GatewayError(f"the server ended with {server.returncode}: {read_tail(folder / 'server.log')}")
+                time.sleep(POLL_SECONDS)
         finally:
-            _stop(asker)
+            end_child(asker)
     finally:
-        _stop(server)
+        end_child(server)
     if asker.returncode:
-        raise GatewayError(f"the gateway ended with {asker.returncode}: {_tail(folder / 'gateway.log')}")
+        raise GatewayError(f"the gateway ended with {asker.returncode}: {read_tail(folder / 'gateway.log')}")
     return write_report(recipe, questions, folder, time.monotonic() - began)
 
 
-def _start(role: str, order: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if name != RERUN_VARIABLE}
-    if role == "server":
-        environment[RERUN_VARIABLE] = "1"
-    with (folder / f"{role}.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fastmath.contest.two_processes"],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,  # where the gateway writes its submission
-            env=environment,
-            text=True,
-            start_new_session=True,  # vLLM's engine ends with its group
-        )
-    with process.stdin as pipe:
-        pipe.write(json.dumps({**order, "role": role}))
-    return process
+def _start(role: str, folder: Path) -> Process:
+    return start_child(
+        [sys.executable, "-m", "fastmath.contest.two_processes", role, str(folder / ORDER)],
+        log=folder / f"{role}.log",
+        environment={RERUN_VARIABLE: "1"} if role == "server" else {},
+        folder=folder,  # where the gateway writes its submission
+    )
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
-    """End a process and those that it has started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-
-
-def _tail(path: Path) -> str:
-    return path.read_text(errors="replace")[-_TAIL_CHARACTERS:].strip() or "it has said nothing"
-
-
-def _run_role(order: dict[str, str]) -> None:
+def _run_role(role: str, order: dict[str, str]) -> None:
+    if role == "gateway":
+        os.environ.pop(RERUN_VARIABLE, None)  # its presence is what counts, and this process could have inherited it
     recipe = Recipe.model_validate(order["recipe"])
     gateway = Path(order["gateway"])
-    if order["role"] == "server":
+    if role == "server":
         serve_contest(recipe, Path(order["model"]), Path(order["folder"]), time.monotonic(), gateway)
     else:
         asker = find_gateway(recipe.kernel.profile, gateway)
@@ -129,4 +102,4 @@ def _run_role(order: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    _run_role(json.load(sys.stdin))
+    _run_role(sys.argv[1], json.loads(Path(sys.argv[2]).read_text()))

@@ -20,12 +20,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from fastmath.answers.integers import to_int
 from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
-from fastmath.nano.rows import generate_rows
 from fastmath.data.select import draw, join_draws
+from fastmath.data.sources import Part, list_parts, read_problems
+from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, Workbench, collect_part, survey_part
+from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import DataSettings, SourceSettings
-from fastmath.data.sources import Part, list_parts, nano_settings, read_problems, resolve_path
-from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, Workbench, collect_part, survey_part, write_whole
-from fastmath.runs.stage import Stage, write_json
+from fastmath.runs.files import write_json, write_parquet
+from fastmath.runs.stage import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -49,19 +50,17 @@ def run(stage: Stage) -> None:
     recipe, folder = stage.recipe, stage.folder
     settings, seed = recipe.data, recipe.seed
     if recipe.model.nano is not None and not (folder / "base_model" / "tokenizer.json").exists():
-        from fastmath.nano.model import (
-            make_base_model,  # torch and its gigabyte serve the embedded model alone
-        )
+        from fastmath.nano.model import make_base_model  # torch and its gigabyte serve the embedded model alone
 
         problems = min(TOKENIZER_PROBLEMS, settings.nano.train_problems)
-        rows = generate_rows("train", nano_settings(settings.nano, problems, seed))
+        rows = generate_rows("train", settings.nano, problems, seed)
         texts = [f"{row['problem']}\n{generation}" for row in rows for generation in row["generations"]]
         make_base_model(folder / "base_model", recipe.model.nano, texts, seed)
-    test = read_held_out(settings, seed)
-    write_whole(test, folder / "test.parquet")
+    test = read_held_out(settings, seed, stage.root)
+    write_parquet(test, folder / "test.parquet")
 
     bench = _lay_out(stage, load_tokenizer(stage), test)
-    parts = [part for source in settings.sources for part in list_parts(source, settings.nano, seed)]
+    parts = [part for source in settings.sources for part in list_parts(source, settings.nano, seed, stage.root)]
     survey = _survey(bench, parts, settings, folder / "survey")
     survey = mark_repeated_uuids(survey)
     chosen = draw_rows(survey, settings.sources, seed)
@@ -71,12 +70,12 @@ def run(stage: Stage) -> None:
     grpo, grpo_rejects = select_grpo(collected, settings, seed)
 
     columns = ["problem", "generation", "answer", "source", "tokens"]
-    write_whole(training.select(columns), folder / "sft.parquet")
-    write_whole(grpo, folder / "grpo.parquet")
-    write_whole(_calibration(training, settings.calibration_rows, seed), folder / "calibration.parquet")
+    write_parquet(training.select(columns), folder / "sft.parquet")
+    write_parquet(grpo, folder / "grpo.parquet")
+    write_parquet(_calibration(training, settings.calibration_rows, seed), folder / "calibration.parquet")
     rejects = polars.concat([explain_rejects(survey, chosen, repeats, training), grpo_rejects])
-    write_whole(rejects, folder / "rejects.parquet")
-    write_whole(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
+    write_parquet(rejects, folder / "rejects.parquet")
+    write_parquet(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
     if repaired := survey["repaired"].sum():
         logger.warning("%d LaTeX commands had lost their backslash and were made whole", repaired)
     write_json(folder / "funnel.json", count_funnel(settings.sources, training, rejects))
@@ -91,13 +90,13 @@ def load_tokenizer(stage: Stage) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(name, revision=model.revision)
 
 
-def read_held_out(settings: DataSettings, seed: int) -> polars.DataFrame:
-    """The held-out problems: `id` (str), `problem` (str), `answer` (int64)."""
+def read_held_out(settings: DataSettings, seed: int, root: Path) -> polars.DataFrame:
+    """The held-out problems: `id` (str), `problem` (str), `answer` (int64); a relative path starts at `root`."""
     if settings.test_path is None:
-        rows = generate_rows("test", nano_settings(settings.nano, settings.nano.test_problems, seed))
+        rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
         records = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
     else:
-        rows = list(read_problems(resolve_path(settings.test_path)))
+        rows = list(read_problems(root / settings.test_path))
         records = [(row["id"], row["problem"], to_int(row["answer"])) for row in rows]
         unusable = [identifier for identifier, _, answer in records if answer is None]
         if unusable:
@@ -221,10 +220,10 @@ def _lay_out(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.Data
     folder.mkdir(exist_ok=True)
     held_out = [("held-out", *row) for row in test.select("id", "problem").iter_rows()]
     for file in settings.decontaminate.files:
-        path = resolve_path(file)
+        path = stage.root / file
         held_out += [(path.stem, row["id"], row["problem"]) for row in read_problems(path, ["problem"])]
     schema = {"name": polars.String, "id": polars.String, "problem": polars.String}
-    write_whole(polars.DataFrame(held_out, schema=schema, orient="row"), folder / "held_out.parquet")
+    write_parquet(polars.DataFrame(held_out, schema=schema, orient="row"), folder / "held_out.parquet")
     (folder / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str())
     return Workbench(folder / "tokenizer.json", folder / "held_out.parquet", settings.decontaminate)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars
 import yaml
 
-from fastmath.recipe.sections import Recipe
 from fastmath.recipe.data import SourceSettings
+from fastmath.recipe.sections import Recipe
 
 SETS = {"sft": "sft.parquet", "grpo": "grpo.parquet", "calibration": "calibration.parquet", "test": "test.parquet"}
 

@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 import pyarrow
 import pyarrow.parquet
 
-from fastmath.recipe.load import SettingsError
+from fastmath.recipe.errors import SettingsError
 
 SHARD_BYTES = 32 * 2**20
 _BATCH_ROWS = 32

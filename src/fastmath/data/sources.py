@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastmath.answers.extract import extract_answer, to_int
-from fastmath.nano.rows import NanoSettings, generate_rows
+from fastmath.answers.extract import extract_answer
+from fastmath.answers.integers import canonical_answer
 from fastmath.data.readers import RawRow, Shard, list_files, list_shards, read_columns, read_shard
 from fastmath.data.repair import repair_text
+from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings, SourceSettings
-from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError
+from fastmath.recipe.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +42,13 @@ class Part:
 
     source: SourceSettings
     shard: Shard | None
-    nano: NanoSettings | None
+    nano: NanoDataSettings | None = None
+    seed: int = 0
 
     @property
     def rows(self) -> int:
         """Its rows; 0 where only reading would tell."""
-        return self.nano.problems if self.nano is not None else self.shard.rows
+        return self.nano.train_problems if self.nano is not None else self.shard.rows
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,19 @@ class _MalformedRowError(ValueError):
     """A row does not fit its schema; the message is the reason code."""
 
 
-def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int) -> list[Part]:
-    """The parts of a source, in order.
+def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int, root: Path) -> list[Part]:
+    """The parts of a source, in order; its relative path starts at `root`.
 
     Raises:
         SettingsError: the source is missing or empty, or its columns do not fit its kind.
     """
     if source.kind == "nano":
-        return [Part(source, None, nano_settings(nano, nano.train_problems, seed))]
-    shards = list_shards(_find_files(source))
+        return [Part(source, None, nano, seed)]
+    shards = list_shards(_find_files(source, root))
     if not shards:
         raise SettingsError(f"source {source.name!r}: {source.path} has no rows")
     _check_columns(source, read_columns(shards[0]))
-    return [Part(source, shard, None) for shard in shards]
+    return [Part(source, shard) for shard in shards]
 
 
 def read_part(part: Part) -> Iterator[SourceRow | Reject]:
@@ -150,26 +152,15 @@ def _read_rows(path: Path) -> Iterator[tuple[int, RawRow]]:
             yield from read_shard(shard)
 
 
-def resolve_path(path: str) -> Path:
-    """A path of a recipe: as it is if absolute, else below the checkout."""
-    return Path(path) if Path(path).is_absolute() else REPOSITORY_FOLDER / path
-
-
-def nano_settings(nano: NanoDataSettings, problems: int, seed: int) -> NanoSettings:
-    """The generator's settings for one split of the nano source."""
-    shared = nano.model_dump(exclude={"train_problems", "test_problems"})
-    return NanoSettings(problems=problems, seed=seed, **shared)
-
-
 def _read_records(part: Part) -> Iterable[tuple[int, dict[str, Any] | str]]:
     if part.nano is not None:
-        return enumerate(generate_rows("train", part.nano))
+        return enumerate(generate_rows("train", part.nano, part.nano.train_problems, part.seed))
     wanted = (*WANTED_COLUMNS[part.source.kind], *_FURTHER_COLUMNS)
     return read_shard(part.shard, [part.source.columns.get(name, name) for name in wanted])
 
 
-def _find_files(source: SourceSettings) -> Sequence[Path]:
-    local = resolve_path(str(source.path))
+def _find_files(source: SourceSettings, root: Path) -> Sequence[Path]:
+    local = root / str(source.path)
     folder = local if local.exists() else _download(source)
     files = list_files(folder)
     if source.file is None or folder.is_file():
@@ -261,12 +252,6 @@ def _read_published(name: str, index: int, record: dict[str, Any]) -> SourceRow:
 
 def _read_problem(name: str, index: int, record: dict[str, Any]) -> SourceRow:
     return SourceRow(name, index, None, _require_text(record, "problem"), _read_answer(record), (), (), ())
-
-
-def canonical_answer(answer: str) -> str:
-    """An answer that is an integer as one, so that `025` and `27.0` are 25 and 27; any other as it is."""
-    integer = to_int(answer)
-    return answer if integer is None else str(integer)
 
 
 def _read_answer(record: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ traces. Every part's survey is a file of its own, so that an interrupted build g
 
 import functools
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,14 +14,15 @@ from pathlib import Path
 
 import polars
 
-from fastmath.answers.extract import extract_answer
+from fastmath.answers.judge import judge_completions
 from fastmath.answers.verifier import Verifier
 from fastmath.data.decontaminate import HeldOut, HeldOutProblem, normalize_problem
 from fastmath.data.repair import repair_text
 from fastmath.data.select import passes_accuracy, share_correct
-from fastmath.recipe.data import DecontaminationSettings
 from fastmath.data.sources import Part, Reject, SourceRow, read_part
 from fastmath.data.tokens import TokenCounter
+from fastmath.recipe.data import DecontaminationSettings
+from fastmath.runs.files import write_parquet
 
 BATCH_ROWS = 128
 SURVEY_SCHEMA = polars.Schema(
@@ -77,7 +77,7 @@ def survey_part(bench: Workbench, part: Part, folder: Path) -> Path:
         counter, held_out = _load(bench)
         with Verifier(workers=1) as verifier:
             rows = list(judge_rows(read_part(part), counter, held_out, verifier, part))
-        write_whole(polars.DataFrame(rows, schema=SURVEY_SCHEMA, orient="row"), path)
+        write_parquet(polars.DataFrame(rows, schema=SURVEY_SCHEMA, orient="row"), path)
     return path
 
 
@@ -89,7 +89,7 @@ def collect_part(bench: Workbench, part: Part, indices: Sequence[int], folder: P
         counter, _ = _load(bench)
         with Verifier(workers=1) as verifier:
             rows = list(_collect_rows(part, set(indices), counter, verifier))
-        write_whole(polars.DataFrame(rows, schema=CHOSEN_SCHEMA, orient="row"), path)
+        write_parquet(polars.DataFrame(rows, schema=CHOSEN_SCHEMA, orient="row"), path)
     return path
 
 
@@ -98,16 +98,6 @@ def name_part(part: Part) -> str:
     stat = None if part.shard is None else part.shard.path.stat()
     version = None if stat is None else (stat.st_size, stat.st_mtime_ns)
     return hashlib.sha256(f"{part!r}/{version}".encode()).hexdigest()[:32]
-
-
-def write_whole(frame: polars.DataFrame, path: Path) -> None:
-    """Write a parquet file aside and rename it, so that a full disk or a kill leaves the earlier one whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        frame.write_parquet(aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def judge_rows(
@@ -133,9 +123,9 @@ def judge_generations(rows: Sequence[SourceRow], verifier: Verifier) -> list[tup
         [flag if complete else False for flag, complete in zip(row.correct, row.complete, strict=True)] for row in rows
     ]
     unknown = [(row, number) for row, known in zip(rows, flags, strict=True) for number in _unknown(known)]
-    pairs = [(row.answer, extract_answer(row.generations[number], where="anywhere")) for row, number in unknown]
-    verdicts = iter(verifier.verify_many(pairs))
-    return [tuple(next(verdicts).correct is True if flag is None else flag for flag in known) for known in flags]
+    texts, golds = [row.generations[number] for row, number in unknown], [row.answer for row, _ in unknown]
+    judgements = iter(judge_completions(texts, golds, verifier, where="anywhere"))
+    return [tuple(next(judgements).correct is True if flag is None else flag for flag in known) for known in flags]
 
 
 def _unknown(flags: Sequence[bool | None]) -> list[int]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from fastmath.runs.files import write_aside
+
 logger = logging.getLogger(__name__)
 
 BITS = 4
@@ -37,7 +39,7 @@ def find_runnable_checkpoint(folder: Path) -> Path:
     if config.get("quantization_config", {}).get("quant_method") != "awq" or has_4bit_kernels():
         return folder
     expanded = folder.with_name(f"{folder.name}-expanded")
-    if not (expanded / "config.json").exists():
+    if not expanded.exists():
         logger.warning("this processor has no AVX-512, which vLLM's 4-bit kernels need: expanding %s", folder)
         expand_checkpoint(folder, expanded)
     return expanded
@@ -47,10 +49,6 @@ def expand_checkpoint(folder: Path, destination: Path) -> None:
     """Write the AWQ checkpoint in `folder` as an ordinary float32 one of the same values."""
     config = json.loads((folder / "config.json").read_text())
     group_size = config.pop("quantization_config")["group_size"]
-    destination.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        if path.name.startswith(("tokenizer", "generation_config", "chat_template", "special_tokens")):
-            shutil.copy(path, destination / path.name)
     tensors: dict[str, torch.Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         tensors |= load_file(path)
@@ -62,9 +60,13 @@ def expand_checkpoint(folder: Path, destination: Path) -> None:
             expanded[f"{base}.weight"] = weight
         elif part not in ("qzeros", "scales"):
             expanded[name] = tensor.float()
-    save_file(expanded, destination / "model.safetensors", metadata={"format": "pt"})
-    # Last: its presence says that the folder is whole.
-    (destination / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2))
+    with write_aside(destination) as aside:
+        aside.mkdir(parents=True)
+        for path in folder.iterdir():
+            if path.name.startswith(("tokenizer", "generation_config", "chat_template", "special_tokens")):
+                shutil.copy(path, aside / path.name)
+        save_file(expanded, aside / "model.safetensors", metadata={"format": "pt"})
+        (aside / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2))
 
 
 def expand_weight(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Tensor, group_size: int) -> torch.Tensor:

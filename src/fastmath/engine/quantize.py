@@ -14,7 +14,8 @@ import polars
 from transformers import PreTrainedTokenizerBase
 
 from fastmath.recipe.sections import QuantizeSettings
-from fastmath.runs.stage import Stage, write_json
+from fastmath.runs.files import write_json
+from fastmath.runs.stage import Stage
 
 
 def run(stage: Stage) -> None:

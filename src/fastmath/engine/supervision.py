@@ -7,13 +7,12 @@ lost, and that nobody waits longer for a new one than the question's deadline.
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from fastmath.engine.errors import name_error
 from fastmath.engine.vllm import Engine
-from fastmath.kernel.journal import MAX_ERROR_CHARACTERS
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +20,6 @@ Result = TypeVar("Result")
 
 MAX_FAILURES = 3
 """Engines that one question may lose before it is answered by the vote so far."""
-MAX_LOGGED_BYTES = 6000
-"""Longest error in the log; Kaggle loses the connection over messages of more than 8 KB."""
 _MEMORY_MARKS = ("out of memory", "MemoryError", "OutOfMemoryError", "ENOMEM", "Cannot allocate memory")
 
 
@@ -66,23 +63,6 @@ def run_bounded(work: Callable[[], Result], timeout: float | None, time: Time = 
         TimeoutError: it is still running; its thread is left behind.
     """
     return time.wait(time.start(work), timeout)
-
-
-def name_error(error: BaseException) -> str:
-    """The error's class and text, at most `MAX_ERROR_CHARACTERS` of it."""
-    try:
-        return f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
-    except BaseException as second:  # noqa: BLE001 - an error that cannot say what it is may not cost the answer
-        return f"{type(error).__name__}, whose text raised {type(second).__name__}"
-
-
-def describe_error(error: BaseException) -> str:
-    """The traceback as text of at most `MAX_LOGGED_BYTES`; of a longer one the middle is left out."""
-    raw = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
-    if len(raw) > MAX_LOGGED_BYTES:
-        half = MAX_LOGGED_BYTES // 2 - 20
-        raw = raw[:half] + f"\n... {len(raw) - 2 * half} bytes ...\n".encode() + raw[-half:]
-    return raw.decode(errors="ignore")
 
 
 class EngineKeeper:

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 import psutil
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from fastmath.prompts import THINK_END
-from fastmath.recipe.sections import EngineSettings, SampleStop
 from fastmath.engine.expand import find_runnable_checkpoint
 from fastmath.engine.machine import choose_arguments, read_capability
+from fastmath.prompts import THINK_END
+from fastmath.recipe.sections import EngineSettings, SampleStop
 from fastmath.runs.model_folder import check_model_folder
 
 logger = logging.getLogger(__name__)

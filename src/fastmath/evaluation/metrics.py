@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastmath.policies.voting import Vote, count_votes, leading_answer
+
 NO_ANSWER = -1
 RESAMPLES = 2_000
 
@@ -82,7 +84,7 @@ class SampleArrays:
 
 
 def read_samples(path: Path) -> SampleArrays:
-    """Read the samples that `fastmath.sampling.grade` wrote."""
+    """Read the samples that `fastmath.sampling.sampler` wrote."""
     return SampleArrays.from_frame(pl.read_parquet(path))
 
 
@@ -116,12 +118,11 @@ def majority_at_k(samples: SampleArrays, k: int) -> NDArray[np.bool_]:
         ValueError: k is below 1 or above N.
     """
     _require_k(samples.correct, k)
-    answers = samples.answers[:, :k]
-    same = (answers[:, :, None] == answers[:, None, :]) & (answers != NO_ANSWER)[:, :, None]
-    votes = same.sum(axis=2)  # (P, k): votes for the answer of each sample
-    winner = votes.argmax(axis=1)  # the first of equals
-    rows = np.arange(len(winner))
-    return samples.correct[rows, winner] & (votes[rows, winner] > 0)
+    won = np.zeros(len(samples.answers), dtype=bool)
+    for problem, answers in enumerate(samples.answers[:, :k].tolist()):
+        winner = leading_answer(count_votes(Vote(answer) for answer in answers if answer != NO_ANSWER))
+        won[problem] = winner is not None and samples.correct[problem, answers.index(winner)]
+    return won
 
 
 def bootstrap_means(values: NDArray[np.float64], seed: int, resamples: int = RESAMPLES) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ The markdown table of one run or of several (seeds) side by side:
 """
 
 import argparse
-import html
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import yaml
 
-from fastmath.recipe.sections import Recipe
 from fastmath.evaluation.metrics import (
     SampleArrays,
     estimate_mean,
@@ -27,8 +24,10 @@ from fastmath.evaluation.metrics import (
     read_samples,
     token_budgets,
 )
-from fastmath.sampling.grade import MODELS, samples_path
-from fastmath.runs.stage import STAGE_SECTIONS, write_json
+from fastmath.evaluation.models import MODELS, samples_path
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.files import write_json
+from fastmath.runs.stage import STAGE_SECTIONS
 
 
 class ReportError(RuntimeError):
@@ -126,23 +125,6 @@ def samples_of(report: Mapping[str, Any]) -> int:
     """N, the number of samples a problem, as the report's own keys name it."""
     keys = report["models"][0]["budgets"][0]
     return next(int(key.removeprefix("majority@")) for key in keys if key.startswith("majority@"))
-
-
-def render_completions(samples: pl.DataFrame, problems: pl.DataFrame, count: int = 3) -> str:
-    """The first sample of the first `count` problems as HTML, everything that a model or a file wrote escaped."""
-    first = samples.filter(pl.col("sample") == 0).join(
-        problems.select("id", "problem", gold="answer"), left_on="problem_id", right_on="id", maintain_order="left"
-    )
-    blocks = []
-    for row in first.head(count).iter_rows(named=True):
-        verdict = "correct" if row["correct"] else "wrong"
-        answer = "no answer" if row["answer"] is None else f"answer {row['answer']}"
-        facts = f"{answer} ({verdict}, gold {row['gold']}), {row['tokens']} tokens, ended by {row['finish_reason']}"
-        blocks.append(
-            f"<p><b>{html.escape(row['problem'])}</b><br><small>{html.escape(facts)}</small></p>"
-            f'<pre style="white-space: pre-wrap">{html.escape(row["text"])}</pre>'
-        )
-    return "\n".join(blocks)
 
 
 def _cells(budget: Mapping[str, Any], k: int) -> list[str]:

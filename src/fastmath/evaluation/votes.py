@@ -11,7 +11,7 @@ def write_votes(samples: Mapping[str, Path], problems: Path, destination: Path) 
     """Write JSONL of `id, gold, model, answers[], tokens[]`, one line a model and problem.
 
     Args:
-        samples: model name → parquet of its samples, of `fastmath.sampling.grade.SAMPLE_SCHEMA`.
+        samples: model name → parquet of its samples, of `fastmath.sampling.samples.SAMPLE_SCHEMA`.
         problems: parquet of `id, problem, answer`.
         destination: the file; its answers are texts as extracted, empty for none.
     """

@@ -18,11 +18,12 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from fastmath.recipe.sections import Recipe
-from fastmath.contest.gateway import QUESTIONS, SUBMISSION, SUBMISSION_SCHEMA, read_questions
+from fastmath.contest.gateway import QUESTIONS, SUBMISSION, read_questions, write_questions
 from fastmath.kaggle.metadata import DATASET_FOLDER, PackageError, check_metadata
 from fastmath.kaggle.packaging import NOTEBOOK_FILE, link_files
 from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, NOTEBOOK, WHEELS, read_wheel_list
+from fastmath.kernel.submission import SUBMISSION_SCHEMA
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.stage import MissingStageError
 
 EXECUTED = "checked.ipynb"
@@ -88,8 +89,7 @@ def write_held_out(run_dir: Path, path: Path, count: int = 3) -> Path:
     held_out = run_dir / "build_data" / "test.parquet"
     if not held_out.is_file():
         raise MissingStageError(f"there are no held-out problems in {held_out}; name questions of your own with --csv")
-    pl.read_parquet(held_out).select("id", "problem").head(count).write_csv(path)
-    return path
+    return write_questions(held_out, path, count, answers=False)
 
 
 class _Place:

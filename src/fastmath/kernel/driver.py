@@ -12,7 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 from fastmath.answers.contests import ContestProfile, contest_answer
 from fastmath.answers.extract import extract_answer, extract_boxed
-from fastmath.prompts import THINK_END
+from fastmath.engine.errors import describe_error, name_error
+from fastmath.engine.supervision import EngineLostError
 from fastmath.engine.vllm import Engine, Sampling
 from fastmath.kernel.solver import (
     Abort,
@@ -28,7 +29,7 @@ from fastmath.kernel.solver import (
     Start,
     TimePassed,
 )
-from fastmath.engine.supervision import EngineLostError, describe_error, name_error
+from fastmath.prompts import THINK_END
 
 logger = logging.getLogger(__name__)
 
@@ -181,20 +182,17 @@ class Driver:
 
     async def _draw(self, sample: int, request: str) -> None:
         tokens = self._tokens[sample]
-        finish_reason = None
         async with contextlib.aclosing(self.engine.stream(request, self.prompt, self.sampling)) as stream:
             async for chunk in stream:
                 tokens += chunk.token_ids
-                finish_reason = chunk.finish_reason
                 self._progress = self.elapsed()
                 # Decoding a whole trace at every token would take quadratic time: only a brace can complete a box.
                 answer = None if self._braces.isdisjoint(chunk.token_ids) else self._read_open_box(tokens)
                 if answer is not None:
                     self._finish(sample, answer, "ended")
                     return
-        cut = finish_reason == "length"
-        text = extract_answer(self.engine.tokenizer.decode(tokens), require_finished=not cut)
-        self._finish(sample, contest_answer(text, self.profile), "cut" if cut else "ended")
+        text = extract_answer(self.engine.tokenizer.decode(tokens))
+        self._finish(sample, contest_answer(text, self.profile), "ended")
 
     async def _harvest(self, sample: int, request: str) -> None:
         """Let a sample that is out of time say its answer; what it has said so far is in the engine's prefix cache."""
@@ -214,8 +212,7 @@ class Driver:
         self._finish(sample, contest_answer(box, self.profile), "harvested")
 
     def _finish(self, sample: int, answer: int | None, end: End) -> None:
-        tokens = self._tokens[sample]
-        self._events.put_nowait(Finished(sample, len(tokens), answer, end, hash(tuple(tokens))))
+        self._events.put_nowait(Finished(sample, len(self._tokens[sample]), answer, end))
 
     def _read_open_box(self, tokens: Sequence[int]) -> int | None:
         """The answer of reasoning that goes on behind its first complete box, None where the end is waited for."""

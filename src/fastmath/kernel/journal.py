@@ -16,9 +16,6 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-MAX_ERROR_CHARACTERS = 500
-"""Kaggle loses the connection over messages of more than 8 KB."""
-
 
 class JournalError(RuntimeError):
     """The journal belongs to another model, contest or run."""

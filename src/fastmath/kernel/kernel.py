@@ -17,25 +17,17 @@ from typing import Any, TypeVar
 import polars as pl
 
 from fastmath.answers.contests import ContestProfile
-from fastmath.prompts import render_prompt
-from fastmath.policies.clock import ClockRules, tell_time
-from fastmath.kernel.driver import Driver
+from fastmath.engine.errors import describe_error, name_error
+from fastmath.engine.supervision import MAX_FAILURES, REAL_TIME, EngineKeeper, EngineLostError, Time, run_bounded
 from fastmath.engine.vllm import Engine, Sampling
-from fastmath.contest.gateway import SUBMISSION_SCHEMA
+from fastmath.kernel.driver import Driver
 from fastmath.kernel.journal import Journal, QuestionRecord
-from fastmath.policies.adaptive import History, Policy
 from fastmath.kernel.questions import fit_prompt, read_text
 from fastmath.kernel.solver import Solver, SolverRules, TimePassed
-from fastmath.engine.supervision import (
-    MAX_FAILURES,
-    REAL_TIME,
-    EngineKeeper,
-    EngineLostError,
-    Time,
-    describe_error,
-    name_error,
-    run_bounded,
-)
+from fastmath.kernel.submission import SUBMISSION_SCHEMA
+from fastmath.policies.clock import ClockRules, tell_time
+from fastmath.policies.plan import History, Policy
+from fastmath.prompts import render_prompt
 
 logger = logging.getLogger(__name__)
 

@@ -14,37 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastmath.nano.families import FAMILIES, Difficulty, Family, Parameters, no_slip
+from fastmath.recipe.data import NanoDataSettings
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_OF_BUCKET = ("train",) * 8 + ("validation", "test")
 _RECHECKS = ("wait", "check", "again")
-
-
-@dataclass(frozen=True)
-class NanoSettings:
-    """What a split of the nano source looks like.
-
-    Attributes:
-        problems: number of distinct problems.
-        seed: chooses the problems and their generations.
-        steps: smallest and largest number of steps of a problem; difficulty grows with it,
-        largest: and with the largest operand of a single step.
-        generations: smallest and largest number of generations of a problem.
-        wrong_share: chance that a generation slips at one step.
-        truncated_share: chance that a generation is cut off before its end.
-        unboxed_share: chance that the reasoning ends without a box, which then stands only after `</think>`.
-        rechecks: smallest and largest mean number of re-checks a step; a problem draws its own from this range.
-    """
-
-    problems: int
-    seed: int = 0
-    steps: tuple[int, int] = (2, 5)
-    largest: int = 9
-    generations: tuple[int, int] = (2, 4)
-    wrong_share: float = 0.15
-    truncated_share: float = 0.08
-    unboxed_share: float = 0.04
-    rechecks: tuple[float, float] = (0.9, 2.1)
 
 
 def split_of(family: Family, parameters: Parameters) -> str:
@@ -57,34 +31,34 @@ def split_of(family: Family, parameters: Parameters) -> str:
     return _SPLIT_OF_BUCKET[bucket]
 
 
-def generate_rows(split: str, settings: NanoSettings) -> Iterator[dict[str, object]]:
-    """Yield `settings.problems` distinct rows of one split in the OpenR1-Math-220k schema.
+def generate_rows(split: str, settings: NanoDataSettings, problems: int, seed: int = 0) -> Iterator[dict[str, object]]:
+    """Yield `problems` distinct rows of one split in the OpenR1-Math-220k schema; `seed` chooses them and their traces.
 
     Raises:
         ValueError: an unknown split, or more problems than the families have at this difficulty.
     """
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; want one of {', '.join(SPLITS)}")
-    rng = random.Random(f"{settings.seed}/{split}")
+    rng = random.Random(f"{seed}/{split}")
     seen: set[tuple[str, Parameters]] = set()
     attempts = 0
-    while len(seen) < settings.problems:
+    while len(seen) < problems:
         family = rng.choice(FAMILIES)
         parameters = family.draw(rng, Difficulty(rng.randint(*settings.steps), settings.largest))
         attempts += 1
-        if attempts > 200 * settings.problems + 10_000:
+        if attempts > 200 * problems + 10_000:
             raise ValueError(
                 f"only {len(seen)} distinct {split} problems of {settings.steps[0]}-{settings.steps[1]} steps found, "
-                f"{settings.problems} wanted; ask for fewer problems or more steps"
+                f"{problems} wanted; ask for fewer problems or more steps"
             )
         if (family.name, parameters) in seen or split_of(family, parameters) != split:
             continue
         seen.add((family.name, parameters))
-        yield _make_row(family, parameters, len(seen) - 1, split, settings, rng)
+        yield _make_row(family, parameters, f"nano-{split}-{seed}-{len(seen) - 1}-{family.name}", settings, rng)
 
 
 def _make_row(
-    family: Family, parameters: Parameters, index: int, split: str, settings: NanoSettings, rng: random.Random
+    family: Family, parameters: Parameters, uuid: str, settings: NanoDataSettings, rng: random.Random
 ) -> dict[str, object]:
     steps, answer = family.work(parameters, no_slip)
     rechecks = rng.uniform(*settings.rechecks)
@@ -101,7 +75,7 @@ def _make_row(
         "problem_type": family.problem_type,
         "question_type": "math-word-problem",
         "source": "nano",
-        "uuid": f"nano-{split}-{settings.seed}-{index}-{family.name}",
+        "uuid": uuid,
         "is_reasoning_complete": [draft.complete for draft in drafts],
         "generations": [draft.text for draft in drafts],
         "correctness_math_verify": correct,
@@ -120,7 +94,7 @@ class _Draft:
 
 
 def _write_generation(
-    family: Family, parameters: Parameters, answer: int, rechecks: float, settings: NanoSettings, rng: random.Random
+    family: Family, parameters: Parameters, answer: int, rechecks: float, settings: NanoDataSettings, rng: random.Random
 ) -> _Draft:
     slipped_at = None
     if rng.random() < settings.wrong_share:

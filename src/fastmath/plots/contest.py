@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from fastmath.plots.training import GRID, INK, MUTED, PALETTE, STYLE
+from fastmath.plots.style import GRID, INK, MUTED, PALETTE, STYLE
 
 Record = Mapping[str, Any]
 """One line of the kernel's journal, see `fastmath.kernel.journal.QuestionRecord`."""

@@ -1,20 +1,15 @@
-"""Figures of the training data and of supervised training, and readable traces."""
+"""Figures of the training data."""
 
-import html
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import polars
 from matplotlib.figure import Figure
 
 from fastmath.answers.integers import to_int
-from fastmath.plots.training import MUTED, PALETTE, STYLE
-
-MARKED_WORDS = ("wait", "check", "again")
-"""Openings of re-checks; they are shown in grey, so that the eye finds what a shorter trace could leave out."""
+from fastmath.plots.style import MUTED, PALETTE, STYLE
 
 
 def plot_funnel(funnel: Mapping[str, Mapping[str, int]]) -> Figure:
@@ -106,32 +101,3 @@ def describe_answer(answer: str) -> str:
         return "text"
     without_commands = re.sub(r"\\[A-Za-z]+", "", answer)
     return "expression" if re.search(r"[A-Za-z,=<>]", without_commands) else "number"
-
-
-def plot_losses(runs: Mapping[str, polars.DataFrame]) -> Figure:
-    """Training loss and token accuracy against epochs, one line a run.
-
-    Args:
-        runs: name → rows of its `metrics.jsonl`, with `epoch`, `loss` and, where TRL logs it, `mean_token_accuracy`.
-    """
-    panels = {"loss": "loss (nats a token)", "mean_token_accuracy": "share of tokens predicted right"}
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-        for axis, (column, label) in zip(axes, panels.items(), strict=True):
-            for (name, metrics), colour in zip(runs.items(), PALETTE, strict=False):
-                if column in metrics.columns:
-                    points = metrics.select("epoch", column).drop_nulls()
-                    axis.plot(points["epoch"], points[column], color=colour, label=name)
-            axis.set(xlabel="epoch", title=label)
-        axes[0].legend()
-    return figure
-
-
-def render_trace(problem: str, generation: str) -> str:
-    """A problem and its trace as HTML, every character of theirs escaped, re-checks in grey."""
-    lines = []
-    for line in generation.splitlines():
-        colour = MUTED if line.startswith(MARKED_WORDS) else "inherit"
-        lines.append(f'<span style="color:{colour}">{html.escape(line)}</span>')
-    body = "\n".join(lines)
-    return f'<p><b>{html.escape(problem)}</b></p><pre style="line-height:1.3">{body}</pre>'

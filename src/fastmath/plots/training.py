@@ -1,8 +1,6 @@
-"""Figures of a run: what training did step by step, and what the models reach for the tokens they may spend."""
+"""What training did step by step: the curves of both trainings, and of SFT alone."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,55 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
-from fastmath.evaluation.metrics import SampleArrays, accuracy_curve
-from fastmath.evaluation.report import samples_of
-
-INK, MUTED, GRID = "#1f2430", "#667085", "#e4e7ec"
-PALETTE = ("#3b6fd8", "#e07b39", "#2a9d8f", "#b0549c", "#8a9a2b", "#5b5f97")
-MODEL_COLOURS: Mapping[str, str] = {"sft-epoch-1": "#98a2b3", "sft": "#3b6fd8", "grpo": "#e07b39", "awq": "#2a9d8f"}
-STYLE: Mapping[str, Any] = {
-    "figure.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    "text.color": INK,
-    "axes.edgecolor": "#c3c8d2",
-    "axes.labelcolor": MUTED,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "lines.linewidth": 2.0,
-    "lines.solid_capstyle": "round",
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.minor.size": 0,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-}
-"""The one place of styling; every figure is drawn inside it."""
-
-DPI = 200
-_CURVE_POINTS = 80
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Rows of a `metrics.jsonl`, one object a step, by TRL's own names."""
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG and close it, so that a notebook shows it once, from the file."""
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+from fastmath.plots.style import MUTED, PALETTE, STYLE
 
 
 def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
@@ -73,6 +23,25 @@ def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]
     sums = np.convolve(values, kernel)[middle : middle + len(values)]
     counts = np.convolve(np.ones_like(values), kernel)[middle : middle + len(values)]
     return sums / counts
+
+
+def plot_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Training loss and token accuracy against epochs, one line a run.
+
+    Args:
+        runs: name → rows of its `metrics.jsonl`, with `epoch`, `loss` and, where TRL logs it, `mean_token_accuracy`.
+    """
+    panels = {"loss": "loss (nats a token)", "mean_token_accuracy": "share of tokens predicted right"}
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
+        for axis, (column, label) in zip(axes, panels.items(), strict=True):
+            for (name, metrics), colour in zip(runs.items(), PALETTE, strict=False):
+                points = [(row["epoch"], row[column]) for row in metrics if row.get(column) is not None]
+                if points:
+                    axis.plot(*zip(*points, strict=True), color=colour, label=name)
+            axis.set(xlabel="epoch", title=label)
+        axes[0].legend()
+    return figure
 
 
 def plot_reward_curves(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: Sequence[Mapping[str, Any]]) -> Figure:
@@ -100,42 +69,6 @@ def plot_reward_curves(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: S
     return figure
 
 
-def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str, SampleArrays]) -> Figure:
-    """Three panels: pass@1 and majority@k under every token budget, and pass@1 against the tokens really spent.
-
-    Args:
-        report: as `fastmath.evaluation.report.build_report` returns it; its budgets are marked.
-        samples: the samples that the report was computed from, by model name.
-    """
-    k = samples_of(report)
-    marked = [entry["token_budget"] for entry in report["models"][0]["budgets"]]
-    with plt.rc_context(dict(STYLE)):
-        figure, (single, majority, spent) = plt.subplots(1, 3, figsize=(13, 4.4), sharey=True)
-        budgets = _budget_grid(samples, max(marked))
-        for entry in report["models"]:
-            name = entry["name"]
-            colour = MODEL_COLOURS.get(name, INK)
-            curves = accuracy_curve(samples[name], budgets, k, report["seed"])
-            for axis, (value, low, high) in zip((single, majority), curves, strict=True):
-                axis.fill_between(budgets, low, high, color=colour, alpha=0.15, linewidth=0)
-                axis.plot(budgets, value, color=colour, label=name)
-            _draw_points(single, entry, "pass@1", "token_budget", colour)
-            _draw_points(majority, entry, f"majority@{k}", "token_budget", colour)
-            _draw_spending(spent, entry, colour)
-        for axis, title in ((single, "pass@1"), (majority, f"majority@{k}")):
-            axis.set_title(f"{title} under a token budget")
-            axis.set_xlabel("token budget (a prefix of the same samples)")
-            _mark_budgets(axis, marked)
-        spent.set_title("pass@1 for the tokens spent")
-        spent.set_xlabel("mean tokens a sample, at the marked budgets")
-        spent.set_xlim(left=0)
-        single.set_ylabel("share of held-out problems")
-        single.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        single.set_ylim(-0.02, 1.02)
-        figure.legend(*single.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9.5)
-    return figure
-
-
 def summarize_metrics(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: Sequence[Mapping[str, Any]]) -> str:
     """Markdown table of each drawn metric: its mean over the first tenth of its steps and over the last tenth."""
     rewards = sorted({key for row in grpo_metrics for key in row if key.startswith("rewards/") and "/mean" in key})
@@ -149,48 +82,6 @@ def summarize_metrics(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: Se
             width = max(1, len(values) // 10)
             lines.append(f"| {training} | {name} | {values[:width].mean():.3f} | {values[-width:].mean():.3f} |")
     return "\n".join(lines)
-
-
-def _budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
-    """Budgets from the shortest sample to the largest budget, evenly spaced on a logarithmic axis."""
-    shortest = max(1, min(int(arrays.tokens.min()) for arrays in samples.values()))
-    return np.unique(np.geomspace(min(shortest, largest), largest, _CURVE_POINTS).round().astype(np.int64))
-
-
-def _mark_budgets(axis: Axes, budgets: Sequence[int]) -> None:
-    axis.set_xscale("log")
-    ticks = sorted(set(budgets))
-    axis.set_xticks(ticks, [f"{budget:,}" for budget in ticks])
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.tick_params(axis="x", which="minor", size=0)
-
-
-def _draw_points(axis: Axes, entry: Mapping[str, Any], metric: str, across: str, colour: str) -> None:
-    """Points with their 95 % intervals, one a budget."""
-    estimates = [budget[metric] for budget in entry["budgets"]]
-    values = np.array([estimate["value"] for estimate in estimates])
-    errors = [
-        values - [estimate["low"] for estimate in estimates],
-        [estimate["high"] for estimate in estimates] - values,
-    ]
-    axis.errorbar(
-        [budget[across] for budget in entry["budgets"]],
-        values,
-        yerr=np.clip(errors, 0, None),
-        fmt="o",
-        color=colour,
-        markersize=5.5,
-        markeredgecolor="white",
-        elinewidth=1.2,
-    )
-
-
-def _draw_spending(axis: Axes, entry: Mapping[str, Any], colour: str) -> None:
-    spent = [budget["mean_tokens"] for budget in entry["budgets"]]
-    values = [budget["pass@1"]["value"] for budget in entry["budgets"]]
-    order = np.argsort(spent)
-    axis.plot(np.take(spent, order), np.take(values, order), color=colour, linewidth=1.4, alpha=0.6)
-    _draw_points(axis, entry, "pass@1", "mean_tokens", colour)
 
 
 def _series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

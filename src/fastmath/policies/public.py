@@ -7,8 +7,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from fastmath.policies.adaptive import AdaptivePolicy, load_schedule
 from fastmath.policies.clock import Allotment, TimeLeft
-from fastmath.policies.adaptive import AdaptivePolicy, History, Plan, Policy, load_schedule
+from fastmath.policies.plan import History, Plan, Policy
 from fastmath.policies.voting import Ballot, leading_weights
 
 

@@ -8,7 +8,20 @@ from fastmath.recipe.section import Section
 
 
 class NanoDataSettings(Section):
-    """Size and difficulty of the embedded problem source; see `fastmath.nano.rows.NanoSettings`."""
+    """Size and difficulty of the embedded problem source (`fastmath.nano.rows`).
+
+    Attributes:
+        train_problems: number of distinct problems in the training split.
+        test_problems: number of held-out problems.
+        steps: smallest and largest number of steps of a problem; more steps are harder.
+        largest: largest operand of a single step.
+        generations: smallest and largest number of traces that a problem has.
+        wrong_share: probability that a trace makes a mistake at one step.
+        truncated_share: probability that a trace is cut off before its end.
+        unboxed_share: probability that the reasoning has no box, so that the answer stands only behind `</think>`.
+        rechecks: smallest and largest mean number of re-checks a step; every problem draws its own from this range, so
+            that some problems have wordier traces than others.
+    """
 
     train_problems: int = Field(4000, ge=1)
     test_problems: int = Field(250, ge=1)

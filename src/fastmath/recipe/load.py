@@ -1,6 +1,6 @@
 """Reading a recipe: the YAML file, dotted overrides, validation, and errors that name the nearest valid key."""
 
-import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -10,17 +10,21 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.sections import Recipe
 
-PACKAGE_FOLDER = Path(__file__).parent
+PACKAGE_FOLDER = Path(__file__).parents[1]
 REPOSITORY_FOLDER = PACKAGE_FOLDER.parents[1]
 """The checkout that holds `configs`, `notebooks` and `inference_kernel`; meaningless in an installed wheel."""
 
-MOST_LISTED = 30
+_EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)[eE][-+]?[0-9]+$")
 
 
-class SettingsError(ValueError):
-    """A setting is unknown, malformed or contradicts another; the message says which and how to mend it."""
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, but `1e-5` is the number that YAML 1.2 and everybody else read in it."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
 
 
 def configs_folder() -> Path:
@@ -35,20 +39,36 @@ def find_recipe(recipe: str) -> Path:
     Raises:
         SettingsError: there is no such recipe; the message names the nearest one.
     """
-    path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else configs_folder() / f"{recipe}.yaml"
+    return _find_file("recipe", recipe, configs_folder())
+
+
+def find_accelerate_file(name: str) -> Path:
+    """Path of a launch configuration given by its name in `configs/accelerate` or as a path to a YAML file.
+
+    Raises:
+        SettingsError: there is no such file; the message names the nearest one.
+    """
+    return _find_file("accelerate configuration", name, configs_folder() / "accelerate")
+
+
+def _find_file(kind: str, name: str, folder: Path) -> Path:
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
-        known = sorted(file.stem for file in configs_folder().glob("*.yaml"))
-        raise SettingsError(f"there is no recipe {recipe!r}{suggest(recipe, known)}; known: {', '.join(known)}")
+        known = sorted(file.stem for file in folder.glob("*.yaml"))
+        listed, hint = f"; want one of {', '.join(known)}", suggest(name, known)
+        raise SettingsError(f"there is no {kind} {name!r}{listed}{'' if hint == listed else hint}")
     return path
 
 
-def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None, *, training: bool = True) -> Recipe:
+def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read, override and validate a recipe.
+
+    What the trainers and vLLM think of their own settings is asked by those who import them
+    (`fastmath.training.trainers`, `fastmath.engine.arguments`).
 
     Args:
         recipe: a name in `configs` or a path to a YAML file.
         overrides: dotted keys into the recipe, e.g. `{"sft.trainer.max_steps": 10}`; a list's items by their index.
-        training: whether to check the trainers' settings and the rewards too, which takes TRL.
 
     Raises:
         SettingsError: unknown keys, wrong types, contradictions, or overrides that are no mapping.
@@ -60,20 +80,14 @@ def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None, *, trai
         )
     path = find_recipe(recipe)
     try:
-        settings = yaml.safe_load(path.read_text())
+        settings = yaml.load(path.read_text(), Loader=_Loader)
     except yaml.YAMLError as error:
         raise SettingsError(f"{path.name} is no valid YAML: {error}") from error
     if not isinstance(settings, dict):
         raise SettingsError(f"{path.name} holds a {type(settings).__name__}; want the sections of a recipe")
     for key, value in (overrides or {}).items():
-        _set_dotted(settings, str(key), value)
-    validated = _validate(settings)
-    if training:
-        # Late: a kernel runs where TRL is not installed, and it takes seconds to import.
-        from fastmath.training.trainers import check_training_settings
-
-        check_training_settings(validated)
-    return validated
+        _set_dotted(settings, str(key), _read_exponents(value))
+    return _validate(settings)
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
@@ -83,8 +97,17 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         key, separator, value = assignment.partition("=")
         if not separator or not key:
             raise SettingsError(f"--set {assignment!r} has no key or no `=`; want KEY=VALUE, sft.trainer.max_steps=20")
-        overrides[key.strip()] = yaml.safe_load(value)
+        overrides[key.strip()] = yaml.load(value, Loader=_Loader)
     return overrides
+
+
+def _read_exponents(value: Any) -> Any:
+    """Turn text such as `1e-5`, which is how papermill's YAML 1.1 reads the number, into that number."""
+    if isinstance(value, str):
+        return float(value) if _EXPONENT.fullmatch(value) else value
+    if isinstance(value, list):
+        return [_read_exponents(item) for item in value]
+    return {key: _read_exponents(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _validate(settings: dict[str, Any]) -> Recipe:
@@ -149,12 +172,3 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return annotation if issubclass(annotation, BaseModel) else None
     return next((found for part in typing.get_args(annotation) if (found := _section_in(part))), None)
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest valid name, else all of them where they are few."""
-    names = list(known)
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if nearest:
-        return f"; did you mean {nearest[0]!r}?"
-    return f"; want one of {', '.join(names)}" if len(names) <= MOST_LISTED else ""

@@ -10,10 +10,13 @@ from pydantic import Field, field_validator, model_validator
 from fastmath.answers.contests import CONTESTS
 from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS
 from fastmath.recipe.data import DataSettings
-from fastmath.policies.public import find_policies
+from fastmath.recipe.errors import SettingsError, require_known
 from fastmath.recipe.section import Section
 
 SampleStop = Literal["think_end", "box"]
+
+GROUP_SIZES = (32, 64, 128)
+"""Group sizes of 4-bit weights that vLLM has kernels for (its Marlin and CPU kernels)."""
 
 
 class NanoModelSettings(Section):
@@ -47,12 +50,14 @@ class ModelSettings(Section):
     @field_validator("system_prompt")
     @classmethod
     def _know_system_prompt(cls, value: str) -> str:
-        return _require_known(value, SYSTEM_PROMPTS)
+        require_known("`model.system_prompt`", value, SYSTEM_PROMPTS)
+        return value
 
     @field_validator("chat_template")
     @classmethod
     def _know_chat_template(cls, value: str) -> str:
-        return _require_known(value, CHAT_TEMPLATES)
+        require_known("`model.chat_template`", value, CHAT_TEMPLATES)
+        return value
 
     @model_validator(mode="after")
     def _match_nano(self) -> Self:
@@ -115,10 +120,19 @@ class GrpoSettings(TrainingSettings):
 class QuantizeSettings(Section):
     """4-bit AWQ by AutoAWQ; `calibration_tokens` is the length of one calibration chunk in tokens."""
 
-    group_size: int = Field(128, ge=16)
+    group_size: int = 128
     zero_point: bool = True
     calibration_chunks: int = Field(128, ge=1)
     calibration_tokens: int = Field(512, ge=16)
+
+    @field_validator("group_size")
+    @classmethod
+    def _know_group_size(cls, value: int) -> int:
+        if value not in GROUP_SIZES:
+            nearest = min(GROUP_SIZES, key=lambda size: abs(size - value))
+            listed = ", ".join(map(str, GROUP_SIZES))
+            raise ValueError(f"is {value}; want one of {listed}, for which vLLM has kernels, the nearest is {nearest}")
+        return value
 
 
 class EngineSettings(Section):
@@ -163,8 +177,7 @@ class KernelSettings(Section):
         fallback_answer: answered when no sample voted.
         hang_seconds: without a token from any live sample for so long the engine is replaced.
         harvest_seconds: so long before a question's deadline every live sample is made to say its answer; 0 asks none.
-        harvest_weight, cut_weight, repeat_weight: of such a vote, of a box in reasoning that the token budget cut, and
-            of a trace that an earlier sample gave word for word; a sample that ended by itself weighs 1.
+        harvest_weight: weight of such a vote; a sample that ended by itself weighs 1.
     """
 
     profile: str = "aimo2"
@@ -182,14 +195,7 @@ class KernelSettings(Section):
     hang_seconds: float = Field(60.0, gt=0)
     harvest_seconds: float = Field(10.0, ge=0)
     harvest_weight: float = Field(0.5, gt=0, le=1)
-    cut_weight: float = Field(0.0, ge=0, le=1)
-    repeat_weight: float = Field(1.0, ge=0, le=1)
     engine: EngineSettings = EngineSettings()
-
-    @field_validator("policy")
-    @classmethod
-    def _know_policy(cls, value: str) -> str:
-        return _require_known(value, find_policies())
 
     @model_validator(mode="after")
     def _match_contest(self) -> Self:
@@ -218,6 +224,39 @@ class Recipe(Section):
     kernel: KernelSettings
 
     @model_validator(mode="after")
+    def _match_nano(self) -> Self:
+        if self.data.test_path is None:
+            held_out = self.data.nano.test_problems
+            self.require_held_out(held_out, f"`data.nano.test_problems` makes {held_out}")
+        size = self.quantize.group_size
+        if self.model.nano is not None:
+            for name in ("hidden_size", "intermediate_size"):
+                width = getattr(self.model.nano, name)
+                if width % size:
+                    raise ValueError(
+                        f"`quantize.group_size` is {size}, which does not divide `model.nano.{name}`, {width}; want "
+                        f"one of {', '.join(str(each) for each in GROUP_SIZES if width % each == 0)}"
+                    )
+        return self
+
+    def require_held_out(self, held_out: int, where: str) -> None:
+        """Check that there are as many held-out problems as the recipe wants.
+
+        Args:
+            held_out: number of problems that there are.
+            where: what says so, the beginning of a sentence.
+
+        Raises:
+            SettingsError: there are fewer.
+        """
+        for name, wanted in (
+            ("evaluate.problems", self.evaluate.problems),
+            ("kernel.questions", self.kernel.questions),
+        ):
+            if wanted is not None and wanted > held_out:
+                raise SettingsError(f"`{name}` is {wanted}, and {where} held-out problems; want {held_out} at most")
+
+    @model_validator(mode="after")
     def _validate_trainers(self) -> Self:
         for section, parameters in (("sft", self.sft.trainer), ("grpo", self.grpo.trainer)):
             managed = sorted({"output_dir", "seed", "run_name", "reward_weights"} & parameters.keys())
@@ -227,9 +266,3 @@ class Recipe(Section):
                     "leave it out"
                 )
         return self
-
-
-def _require_known(value: str, known: dict[str, Any]) -> str:
-    if value not in known:
-        raise ValueError(f"is {value!r}; want one of {', '.join(sorted(known))}")
-    return value

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from fastmath.kernel.solver import Action, Finished, Solver, SolverRules, Start, TimePassed
 from fastmath.policies.clock import ClockRules, tell_time
-from fastmath.policies.adaptive import History, Policy
+from fastmath.policies.plan import History, Policy
 from fastmath.policies.public import PublicPolicy
 from fastmath.replay.votes import Recording, draw_contest, draw_samples
-from fastmath.kernel.solver import Action, Finished, Solver, SolverRules, Start, TimePassed
 
 CONTEST_SAMPLES = 16
 """Samples of the full votes whose time is the measure of a contest's limit."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
-from fastmath.recipe.load import SettingsError
+from fastmath.recipe.errors import SettingsError
 
 QUESTIONS = 50
 """Questions of a replayed contest."""

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import papermill
-from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
-
-from fastmath.recipe.load import REPOSITORY_FOLDER, SettingsError, load_recipe
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.stage import Stage, StageFailedError
 
 NOTEBOOKS: Mapping[str, str] = {
@@ -45,6 +43,31 @@ class StageResult:
     outcome: str
     seconds: float
     peak_memory_gib: float
+
+
+def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None) -> Stage:
+    """Resolve a stage from a notebook's parameters.
+
+    Args:
+        name: a key of `NOTEBOOKS`.
+        recipe: a name in `configs` or a path to a YAML file.
+        run_dir: the run folder; a relative one starts at the checkout's root, wherever the notebook is opened.
+        overrides: dotted keys into the recipe.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: the recipe or an override cannot work.
+        MissingStageError: an earlier stage has not finished in `run_dir`.
+    """
+    stage = _make_stage(name, load_recipe(recipe, overrides), run_dir)
+    stage.require_inputs()
+    return stage
+
+
+def _make_stage(name: str, recipe: Recipe, run_dir: str | Path) -> Stage:
+    # Notebooks start in their own folder under JupyterLab, at the checkout's root under papermill. An installed wheel
+    # has no checkout: there both start where the person stands.
+    root = REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "notebooks").is_dir() else Path.cwd()
+    return Stage(name, recipe, root / run_dir, root)
 
 
 def select_stages(first: str | None, last: str | None) -> list[str]:
@@ -81,12 +104,16 @@ def run_stage(
     """
     recipe = load_recipe(recipe_name, overrides)
     run_dir.mkdir(parents=True, exist_ok=True)
-    stage = Stage(name, recipe, run_dir)
+    stage = _make_stage(name, recipe, run_dir)
     if not force and stage.is_current():
         manifest = stage.read_manifest()
         return StageResult(name, "unchanged", manifest["seconds"], manifest["peak_memory_gib"])
     if force:
         stage.mark_stale()
+    import papermill  # half a second, which notebooks and `--help` do without
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
     started = time.monotonic()
     output = run_dir / Path(NOTEBOOKS[name]).name
     try:

@@ -5,9 +5,8 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from pathlib import Path
 from typing import Any
-
-from fastmath.recipe.load import REPOSITORY_FOLDER
 
 RECORDED_PACKAGES = (
     "torch",
@@ -23,15 +22,19 @@ RECORDED_PACKAGES = (
 
 
 def describe_commit() -> dict[str, Any]:
-    """The commit of the checkout and whether it has uncommitted changes; both None outside a checkout."""
-    commit = _git("rev-parse", "HEAD")
+    """The commit of the code that is running, and whether its checkout has uncommitted changes.
+
+    Both are None where the package is not part of a checkout, an installed wheel for example.
+    """
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+    commit = _git("rev-parse", "HEAD") if tracked else None
     return {"commit": commit, "dirty": None if commit is None else bool(_git("status", "--porcelain"))}
 
 
 def _git(*arguments: str) -> str | None:
     try:
         finished = subprocess.run(
-            ["git", *arguments], cwd=REPOSITORY_FOLDER, capture_output=True, text=True, check=False
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
         return None
@@ -49,7 +52,7 @@ def list_package_versions() -> dict[str, str]:
 
 def describe_hardware() -> dict[str, Any]:
     """Number of CPUs, memory in GiB, and names of the GPUs."""
-    import torch
+    import torch  # seconds and a gigabyte, which reading a manifest does not need
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

@@ -1,8 +1,7 @@
 """Run folders: one folder a stage, its manifest, its lock, and whether it has to run again.
 
-`open_stage` resolves the recipe, checks that the earlier stages have finished and says through `Stage.is_current`
-whether the same settings on the same inputs have already been run. `with stage.running():` guards the work: it locks
-the folder, writes `config.yaml` and `manifest.json` and records how the work ended.
+`Stage.is_current` says whether the same settings on the same inputs have already been run. `with stage.running():`
+guards the work: it locks the folder, writes `config.yaml` and `manifest.json` and records how the work ended.
 """
 
 import contextlib
@@ -11,21 +10,20 @@ import fcntl
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from fastmath.recipe.sections import Recipe
+from fastmath.runs.files import write_json
 from fastmath.runs.memory import MemoryMonitor
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
-from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 
 logger = logging.getLogger(__name__)
 
@@ -78,16 +76,32 @@ class Stage:
         name: a key of `STAGE_SECTIONS`.
         recipe: the resolved recipe.
         run_dir: absolute path of the run folder.
+        root: folder at which relative paths of the recipe start; the working directory by default.
     """
 
     name: str
     recipe: Recipe
     run_dir: Path
+    root: Path = field(default_factory=Path.cwd)
 
     @property
     def folder(self) -> Path:
         """The stage's own folder, `run_dir/name`."""
         return self.run_dir / self.name
+
+    def require_inputs(self) -> None:
+        """Check that every stage that this one reads from has finished.
+
+        Raises:
+            MissingStageError: one has not; the message holds the command that runs it.
+        """
+        for earlier in STAGE_INPUTS[self.name]:
+            status = _read_manifest(self.run_dir / earlier).get("status", "not started")
+            if status != "done":
+                raise MissingStageError(
+                    f"{self.name} needs stage {earlier!r} in {self.run_dir}, which is {status}; run it first: "
+                    f"fastmath run {self.recipe.name} --run-dir {self.run_dir} --to {earlier}"
+                )
 
     def product(self, stage: str, name: str) -> Path:
         """Path of something that an earlier stage made.
@@ -194,38 +208,6 @@ class Stage:
             "hardware": describe_hardware(),
             "started": _timestamp(),
         }
-
-
-def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None) -> Stage:
-    """Resolve a stage from a notebook's parameters.
-
-    Raises:
-        fastmath.recipe.load.SettingsError: the recipe or an override cannot work.
-        MissingStageError: an earlier stage has not finished in `run_dir`.
-    """
-    resolved = load_recipe(recipe, overrides, training=name != "kernel")
-    # Notebooks start in their own folder under JupyterLab, at the repository's root under papermill.
-    folder = Path(run_dir) if Path(run_dir).is_absolute() else REPOSITORY_FOLDER / run_dir
-    stage = Stage(name, resolved, folder)
-    for earlier in STAGE_INPUTS[name]:
-        status = _read_manifest(folder / earlier).get("status", "not started")
-        if status != "done":
-            raise MissingStageError(
-                f"{name} needs stage {earlier!r} in {run_dir}, which is {status}; run it first: "
-                f"fastmath run {recipe} --run-dir {run_dir} --to {earlier}"
-            )
-    return stage
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w") as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _write_last(path: Path, manifest: Mapping[str, Any]) -> None:

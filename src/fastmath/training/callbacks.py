@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from fastmath.runs.process import PARENT_VARIABLE
+
 STOP_FILE = "stop"
 """A file of this name in the stage's folder asks the trainer to save a checkpoint and end."""
-PARENT_VARIABLE = "FASTMATH_PARENT_PID"
 INTERRUPTED_EXIT_CODE = 130
 
 

@@ -1,11 +1,10 @@
-"""Where training goes on after an interruption, and where generation ends."""
+"""Where training goes on after an interruption."""
 
 from pathlib import Path
 
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers import Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from fastmath.prompts import THINK_END
 from fastmath.training.callbacks import StopGuard
 
 
@@ -26,20 +25,3 @@ def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path)
         return False
     trainer.save_model(str(folder / "model"))
     return True
-
-
-def stop_at_reasoning_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Make `</think>` an end of generation beside the model's own, in training, evaluation and kernel alike.
-
-    TRL's GRPOTrainer, transformers and vLLM all take the ends of generation from the saved generation config.
-
-    Raises:
-        ValueError: `</think>` is not one token of this tokenizer.
-    """
-    ids = tokenizer.encode(THINK_END, add_special_tokens=False)
-    if len(ids) != 1:
-        raise ValueError(f"{THINK_END} makes {len(ids)} tokens here; want one: add it to the tokenizer before training")
-    model.generation_config = model.generation_config or GenerationConfig()
-    known = model.generation_config.eos_token_id
-    known = [] if known is None else [known] if isinstance(known, int) else list(known)
-    model.generation_config.eos_token_id = list(dict.fromkeys([*ids, *known, tokenizer.eos_token_id]))

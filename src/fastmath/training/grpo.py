@@ -11,23 +11,29 @@ from pathlib import Path
 
 import datasets
 import polars
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
 from fastmath.prompts import SYSTEM_PROMPTS, build_messages
-from fastmath.recipe.sections import Recipe
-from fastmath.runs.model_folder import check_model_folder
 from fastmath.recipe.load import load_recipe
+from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.checkpoints import stop_at_reasoning_end, train_from_last_checkpoint
+from fastmath.training.checkpoints import train_from_last_checkpoint
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch
+from fastmath.training.models import load_model
 from fastmath.training.rewards import build_rewards
+from fastmath.training.trainers import build_grpo_config, count_processes
 
 
 def run(stage: Stage) -> None:
-    """Train from the SFT model; products `model/` and `metrics.jsonl`."""
+    """Train from the SFT model; products `model/` and `metrics.jsonl`.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: the trainer's settings or the rewards cannot work.
+        fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
+    """
+    build_grpo_config(stage.recipe, stage.folder, processes=count_processes(stage.recipe.grpo))
     check_model_folder(stage.product("sft", "model"))
     if not (stage.folder / "model" / "tokenizer.json").exists():
         launch("fastmath.training.grpo", stage.folder, stage.recipe.grpo, "--run-dir", str(stage.run_dir))
@@ -45,26 +51,11 @@ def read_prompts(path: Path, system_prompt: str | None) -> datasets.Dataset:
     )
 
 
-def configure(recipe: Recipe, folder: Path) -> GRPOConfig:
-    """TRL's settings; the weights come from the recipe's rewards."""
-    settings = {"report_to": [], "logging_steps": 1} | recipe.grpo.trainer
-    return GRPOConfig(
-        output_dir=str(folder / "checkpoints"),
-        seed=recipe.seed,
-        reward_weights=[reward.weight for reward in recipe.grpo.rewards],
-        **settings,
-    )
-
-
 def train(folder: Path, run_dir: Path) -> bool:
     """Train in this process; False when it was asked to stop before the end."""
     recipe = load_recipe(str(folder / "config.yaml"))
-    start = str(run_dir / "sft" / "model")
-    tokenizer = AutoTokenizer.from_pretrained(start)
-    config = configure(recipe, folder)
-    model = AutoModelForCausalLM.from_pretrained(start, **{"dtype": "float32"} | (config.model_init_kwargs or {}))
-    config.model_init_kwargs = None
-    stop_at_reasoning_end(model, tokenizer)
+    config = build_grpo_config(recipe, folder)
+    model, tokenizer = load_model(str(run_dir / "sft" / "model"), config)
     guard = StopGuard(folder)
     judge = make_judge(recipe.grpo.verification)
     trainer = GRPOTrainer(

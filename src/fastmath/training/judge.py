@@ -5,44 +5,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from fastmath.answers.extract import extract_answer
-from fastmath.prompts import THINK_END
-from fastmath.answers.verifier import Verdict, Verifier
+from fastmath.answers.judge import Judgement, judge_completions
+from fastmath.answers.verifier import Verifier
 from fastmath.recipe.sections import VerificationSettings
 
 LogMetric: TypeAlias = Callable[[str, float], None]
 LogExtra: TypeAlias = Callable[[str, list[Any]], None]
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What one completion is worth knowing by.
-
-    Attributes:
-        answer: the answer boxed before `</think>`; None where there is none or the trace is unfinished.
-        verdict: on the answer; its `correct` is None where it cannot be judged.
-        finished: whether the reasoning was ended with `</think>`.
-    """
-
-    answer: str | None
-    verdict: Verdict
-    finished: bool
-
-    @property
-    def correct(self) -> bool | None:
-        """None where the answer cannot be judged."""
-        return self.verdict.correct
-
-
 @dataclass
 class Judge:
-    """Extracts and verifies each completion of a step once, for all the rewards that share it.
+    """Judges each completion of a step once, for all the rewards that share it.
 
     TRL hands the same batch to one reward after the other; the judgements of the last batch are kept for that.
 
     Attributes:
         verifier: its workers are this process's own, also after pickling.
-        deadline_seconds: of a batch; what is not verified by then is not judged.
+        deadline_seconds: wall time of one batch; a completion that is not verified by then is not judged.
     """
 
     verifier: Verifier = field(default_factory=Verifier)
@@ -60,18 +39,10 @@ class Judge:
         """Judge a batch; a new one is logged, as the shares `judge/…` and the column `extracted_answer`."""
         batch = tuple(texts), tuple(map(str, golds))
         if batch != self._batch:
-            self._judgements = self._verify(*batch)
+            self._judgements = judge_completions(*batch, self.verifier, deadline_seconds=self.deadline_seconds)
             self._batch = batch
             _log(self._judgements, log_metric, log_extra)
         return self._judgements
-
-    def _verify(self, texts: Sequence[str], golds: Sequence[str]) -> list[Judgement]:
-        answers = [extract_answer(text) for text in texts]
-        verdicts = self.verifier.verify_many(list(zip(golds, answers, strict=True)), self.deadline_seconds)
-        return [
-            Judgement(answer, verdict, finished=THINK_END in text)
-            for text, answer, verdict in zip(texts, answers, verdicts, strict=True)
-        ]
 
 
 def make_judge(settings: VerificationSettings) -> Judge:

@@ -17,26 +17,29 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from trl.rewards import get_repetition_penalty_reward, get_soft_overlong_punishment
 
+from fastmath.answers.judge import Judgement
+from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.sections import RewardSettings
-from fastmath.recipe.load import SettingsError, suggest
-from fastmath.training.judge import Judge, Judgement, LogExtra, LogMetric
+from fastmath.training.judge import Judge, LogExtra, LogMetric
 
 Completion: TypeAlias = str | Sequence[Mapping[str, str]]
-LengthUnit: TypeAlias = Literal["tokens", "characters"]
-_LENGTH_UNITS = ("tokens", "characters")
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One completion as a reward sees it: its judgement, its length in the reward's unit, and its token ids."""
+    """One completion as a reward sees it: its judgement, and its token ids with the end token."""
 
     judgement: Judgement
-    length: int
     token_ids: Sequence[int]
+
+    @property
+    def length(self) -> int:
+        """Number of tokens."""
+        return len(self.token_ids)
 
     @property
     def correct(self) -> bool:
@@ -51,7 +54,6 @@ class Reward(ABC):
     judge: Judge
     num_generations: int
     __name__: ClassVar[str]
-    unit = "tokens"  # a field only where the length counts
 
     def __call__(
         self,
@@ -73,11 +75,7 @@ class Reward(ABC):
         """
         texts = [_text_of(completion) for completion in completions]
         judgements = self.judge.judge(texts, answer, log_metric, log_extra)
-        counted = completion_ids if self.unit == "tokens" else texts
-        rollouts = [
-            Rollout(judgement, len(item), ids)
-            for judgement, item, ids in zip(judgements, counted, completion_ids, strict=True)
-        ]
+        rollouts = [Rollout(judgement, ids) for judgement, ids in zip(judgements, completion_ids, strict=True)]
         rewards = self.score(rollouts)
         return [None if item.correct is None else reward for item, reward in zip(judgements, rewards, strict=True)]
 
@@ -121,22 +119,19 @@ class Cosine(Reward):
     Example: at half of `max_length` a correct answer earns 0.1 + 0.9 · (1 + 0) / 2 = 0.55.
 
     Attributes:
-        max_length: length from which the reward no longer changes.
-        unit: `tokens`; `characters` repeats the published code.
+        max_length: length in tokens from which the reward no longer changes.
     """
 
     __name__: ClassVar[str] = "cosine"
     max_length: int
-    unit: LengthUnit = "tokens"
     correct_short: float = 1.0
     correct_long: float = 0.1
     wrong_short: float = -1.0
     wrong_long: float = -0.1
 
     def __post_init__(self) -> None:
-        _require_unit(self.unit)
         if not isinstance(self.max_length, int) or self.max_length < 1:
-            raise ValueError(f"`max_length` is {self.max_length!r}; want a positive number of {self.unit}")
+            raise ValueError(f"`max_length` is {self.max_length!r}; want a positive number of tokens")
 
     def score(self, rollouts: Sequence[Rollout]) -> list[float]:
         return [self._scale(rollout.correct, rollout.length) for rollout in rollouts]
@@ -154,16 +149,9 @@ class GroupLength(Reward):
     wrong one min(0, λ); where all lengths are equal everyone earns 0.
 
     Example: correct answers of 10, 20 and 30 tokens earn 0.5, 0 and -0.5; a wrong one of 10 tokens earns 0.
-
-    Attributes:
-        unit: `tokens`; `characters` counts as the published code does.
     """
 
     __name__: ClassVar[str] = "group_length"
-    unit: LengthUnit = "tokens"
-
-    def __post_init__(self) -> None:
-        _require_unit(self.unit)
 
     def score(self, rollouts: Sequence[Rollout]) -> list[float]:
         if len(rollouts) % self.num_generations:
@@ -273,11 +261,6 @@ def _build_reward(settings: RewardSettings, judge: Judge, num_generations: int) 
         return kind(judge, num_generations, **settings.parameters)
     except ValueError as error:
         raise SettingsError(f"reward {settings.name!r}: {error}") from error
-
-
-def _require_unit(unit: str) -> None:
-    if unit not in _LENGTH_UNITS:
-        raise ValueError(f"`unit` is {unit!r}; want one of {', '.join(_LENGTH_UNITS)}")
 
 
 def _text_of(completion: Completion) -> str:

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import datasets
 import polars
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl import SFTConfig, SFTTrainer
+from trl import SFTTrainer
 
 from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
-from fastmath.recipe.sections import Recipe
-from fastmath.runs.model_folder import check_model_folder
 from fastmath.recipe.load import load_recipe
+from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.checkpoints import stop_at_reasoning_end, train_from_last_checkpoint
+from fastmath.training.checkpoints import train_from_last_checkpoint
 from fastmath.training.launch import launch
+from fastmath.training.models import load_model
+from fastmath.training.trainers import build_sft_config, count_processes
 
 FIRST_EPOCH = "first_epoch"
 
@@ -30,8 +30,13 @@ def run(stage: Stage) -> None:
     """Train the SFT model and, if the recipe asks for it, the comparison whose schedule ends after one epoch.
 
     Products: `model/` and `metrics.jsonl`; the comparison has a folder of its own, `first_epoch/`.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: the trainer's settings cannot work.
+        fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
     """
     settings = stage.recipe.sft
+    build_sft_config(stage.recipe, stage.folder, processes=count_processes(settings))
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
     for folder in folders:
         if not (folder / "model" / "tokenizer.json").exists():  # else finished before the stage was interrupted
@@ -53,27 +58,13 @@ def read_training_set(path: Path, system_prompt: str | None) -> datasets.Dataset
     )
 
 
-def configure(recipe: Recipe, folder: Path, first_epoch: bool) -> SFTConfig:
-    """TRL's settings for one run; the comparison's whole schedule, warm-up to zero, lies within one epoch."""
-    settings = {"report_to": [], "logging_steps": 10} | recipe.sft.trainer
-    if first_epoch:
-        settings["num_train_epochs"] = 1
-    return SFTConfig(output_dir=str(folder / "checkpoints"), seed=recipe.seed, **settings)
-
-
 def train(folder: Path, run_dir: Path) -> bool:
     """Train in this process; False when it was asked to stop before the end."""
     first_epoch = folder.name == FIRST_EPOCH
     recipe = load_recipe(str((folder.parent if first_epoch else folder) / "config.yaml"))
     base = str(run_dir / "build_data" / "base_model") if recipe.model.name == "nano" else recipe.model.name
-    tokenizer = AutoTokenizer.from_pretrained(base, revision=recipe.model.revision)
-    tokenizer.chat_template = CHAT_TEMPLATES[recipe.model.chat_template]
-    config = configure(recipe, folder, first_epoch)
-    model = AutoModelForCausalLM.from_pretrained(
-        base, revision=recipe.model.revision, **{"dtype": "float32"} | (config.model_init_kwargs or {})
-    )
-    stop_at_reasoning_end(model, tokenizer)
-    config.model_init_kwargs = None
+    config = build_sft_config(recipe, folder, first_epoch=first_epoch)
+    model, tokenizer = load_model(base, config, recipe.model.revision, CHAT_TEMPLATES[recipe.model.chat_template])
     guard = StopGuard(folder)
     trainer = SFTTrainer(
         model=model,

@@ -1,50 +1,217 @@
-"""Whether TRL knows the settings of a recipe's trainers, and we its rewards."""
+"""From a recipe to TRL's own SFTConfig and GRPOConfig: built here to be checked, and built here to train.
 
-import dataclasses
+TRL takes most values as they come and fails on them hours later (`loss_type="dapoo"`, `max_steps="fifty"`), so they are
+held against the annotations of its dataclasses, the choices that it keeps as plain text and bounds of ours first.
+"""
 
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import yaml
 from trl import GRPOConfig, SFTConfig
 
-from fastmath.recipe.sections import Recipe
-from fastmath.recipe.load import SettingsError, suggest
+from fastmath.recipe.errors import SettingsError, suggest
+from fastmath.recipe.foreign import find_fault
+from fastmath.recipe.load import find_accelerate_file
+from fastmath.recipe.sections import Recipe, TrainingSettings
 from fastmath.training.rewards import build_rewards
 
+Config = TypeVar("Config", SFTConfig, GRPOConfig)
 
-def check_training_settings(recipe: Recipe) -> None:
-    """Refuse unknown trainer settings, rewards or reward parameters, before anything is loaded.
+CHOICES: Mapping[str, Mapping[str, tuple[str | bool, ...]]] = {
+    "sft": {
+        "loss_type": ("nll", "dft"),
+        "packing_strategy": ("bfd", "bfd_split", "wrapped"),
+        "truncation_mode": ("keep_start", "keep_end"),
+    },
+    "grpo": {
+        "loss_type": ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
+        "importance_sampling_level": ("token", "sequence"),
+        "multi_objective_aggregation": ("sum_then_normalize", "normalize_then_sum"),
+        "scale_rewards": ("group", "batch", "none", True, False),
+        "vllm_importance_sampling_mode": ("token_truncate", "token_mask", "sequence_truncate", "sequence_mask"),
+        "vllm_mode": ("server", "colocate"),
+    },
+}
+"""Choices that TRL keeps as plain text and compares only while it trains."""
+
+_AT_LEAST_ONE = (1, math.inf)
+_SHARE = (0, 1)
+_NOT_NEGATIVE = (0, math.inf)
+_POSITIVE = (math.nextafter(0, 1), math.inf)
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "adam_beta1": _SHARE,
+    "adam_beta2": _SHARE,
+    "beta": _NOT_NEGATIVE,
+    "generation_batch_size": _AT_LEAST_ONE,
+    "gradient_accumulation_steps": _AT_LEAST_ONE,
+    "learning_rate": _POSITIVE,
+    "logging_steps": _POSITIVE,
+    "max_completion_length": _AT_LEAST_ONE,
+    "max_grad_norm": _NOT_NEGATIVE,
+    "max_length": _AT_LEAST_ONE,
+    "min_p": _SHARE,
+    "num_generations": (2, math.inf),
+    "num_iterations": _AT_LEAST_ONE,
+    "num_train_epochs": _POSITIVE,
+    "per_device_train_batch_size": _AT_LEAST_ONE,
+    "save_steps": _POSITIVE,
+    "save_total_limit": _AT_LEAST_ONE,
+    "steps_per_generation": _AT_LEAST_ONE,
+    "temperature": _POSITIVE,
+    "top_p": (math.nextafter(0, 1), 1),
+    "vllm_gpu_memory_utilization": (math.nextafter(0, 1), 1),
+    "vllm_max_model_length": _AT_LEAST_ONE,
+    "vllm_tensor_parallel_size": _AT_LEAST_ONE,
+    "warmup_steps": _NOT_NEGATIVE,
+    "weight_decay": _NOT_NEGATIVE,
+}
+"""Smallest and largest value of settings that TRL does not bound itself."""
+
+
+def check_trainers(recipe: Recipe) -> None:
+    """Build what both trainings of a recipe would be given, as its accelerate files would launch them.
 
     Raises:
-        SettingsError: with the nearest valid name.
+        SettingsError: an unknown setting, a value of another type or out of bounds, settings that contradict each
+            other, an unknown reward or reward parameter, or an accelerate file that is not there.
     """
-    for section, trainer, config in (
-        ("sft", recipe.sft.trainer, SFTConfig),
-        ("grpo", recipe.grpo.trainer, GRPOConfig),
-    ):
-        known = [field.name for field in dataclasses.fields(config) if field.init]
-        for key in trainer:
-            if key not in known:
-                raise SettingsError(
-                    f"`{section}.trainer.{key}` is no setting of {config.__name__}{suggest(key, known)}"
-                )
-    build_rewards(recipe.grpo.rewards, _trainer_setting(recipe, "num_generations"))
-    _refuse_split_groups(recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        build_sft_config(recipe, Path(folder), processes=count_processes(recipe.sft))
+        build_grpo_config(recipe, Path(folder), processes=count_processes(recipe.grpo))
 
 
-def _refuse_split_groups(recipe: Recipe) -> None:
-    """A reward within the group needs whole groups in each process; TRL itself only asks that all together divide."""
-    trainer = recipe.grpo.trainer
-    generations = _trainer_setting(recipe, "num_generations")
-    per_device = _trainer_setting(recipe, "per_device_train_batch_size")
-    steps = trainer.get("steps_per_generation", _trainer_setting(recipe, "gradient_accumulation_steps"))
-    # By `generation_batch_size` the number of processes decides; the reward itself refuses what does not divide.
-    by_batch = "generation_batch_size" in trainer
-    grouped = any(reward.name == "group_length" for reward in recipe.grpo.rewards)
-    if grouped and not by_batch and per_device * steps % generations:
+def build_sft_config(
+    recipe: Recipe, folder: Path, *, first_epoch: bool = False, processes: int | None = None
+) -> SFTConfig:
+    """TRL's settings of stage 1.
+
+    Args:
+        recipe: gives `sft.trainer` and the seed.
+        folder: checkpoints are written below it.
+        first_epoch: the comparison run, whose whole schedule, warm-up to zero, lies within one epoch.
+        processes: number of training processes to check for; None where this is one of them.
+
+    Raises:
+        SettingsError: the settings cannot work.
+    """
+    settings = {"report_to": [], "logging_steps": 10} | recipe.sft.trainer
+    if first_epoch:
+        settings["num_train_epochs"] = 1
+    return _build(SFTConfig, "sft", settings | {"seed": recipe.seed}, folder, processes)
+
+
+def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = None) -> GRPOConfig:
+    """TRL's settings of stage 2, the weights of the recipe's rewards among them; arguments as in `build_sft_config`.
+
+    Raises:
+        SettingsError: the settings or the rewards cannot work.
+    """
+    _require_whole_groups(recipe, processes)
+    weights = {"reward_weights": [reward.weight for reward in recipe.grpo.rewards]}
+    settings = {"report_to": [], "logging_steps": 1} | recipe.grpo.trainer | weights
+    config = _build(GRPOConfig, "grpo", settings | {"seed": recipe.seed}, folder, processes)
+    build_rewards(recipe.grpo.rewards, config.num_generations)
+    _refuse_split_groups(recipe, config)
+    length = config.vllm_max_model_length
+    if config.use_vllm and length is not None and length <= config.max_completion_length:
         raise SettingsError(
-            f"each process would judge {per_device} x {steps} = {per_device * steps} completions "
-            "(`grpo.trainer.per_device_train_batch_size` x `steps_per_generation`), which do not divide into groups of "
-            f"{generations} (`num_generations`): `group_length` would compare parts of groups; make it a multiple"
+            f"`grpo.trainer.vllm_max_model_length` is {length} tokens, and a completion alone may have "
+            f"{config.max_completion_length} (`max_completion_length`); want room for the prompt, too"
         )
+    return config
 
 
-def _trainer_setting(recipe: Recipe, name: str) -> int:
-    return recipe.grpo.trainer.get(name, getattr(GRPOConfig, name))
+def count_processes(settings: TrainingSettings) -> int:
+    """Number of training processes on all machines, from the accelerate file.
+
+    Raises:
+        SettingsError: there is no such file, or it names no number.
+    """
+    path = find_accelerate_file(settings.accelerate)
+    processes = (yaml.safe_load(path.read_text()) or {}).get("num_processes")
+    if not isinstance(processes, int) or processes < 1:
+        raise SettingsError(f"{path} has `num_processes: {processes}`; want the number of training processes")
+    return processes
+
+
+def _build(kind: type[Config], section: str, settings: dict[str, Any], folder: Path, processes: int | None) -> Config:
+    for name, value in settings.items():
+        fault = _find_fault(kind, section, name, value)
+        if fault is not None:
+            raise SettingsError(f"`{section}.trainer.{name}` {fault}")
+    if processes is not None:
+        # The real class, but the number of processes is that of the launch, and no GPU is touched by a check.
+        kind = type(kind.__name__, (kind,), {"world_size": property(lambda _: processes)})
+        settings = settings | {"use_cpu": True}
+    elif not torch.cuda.is_available():
+        settings = {"use_cpu": True} | settings
+    try:
+        return kind(output_dir=str(folder / "checkpoints"), **settings)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"`{section}.trainer` cannot work: {error}") from error
+
+
+def _find_fault(kind: type, section: str, name: str, value: Any) -> str | None:
+    """What is wrong with one setting, as the end of a sentence about it; None where nothing is."""
+    choices = CHOICES[section].get(name)
+    if choices is not None:
+        return None if value in choices else f"is {value!r}{suggest(str(value), map(str, choices))}"
+    if name == "eval_strategy" and value != "no":
+        return f"is {value!r}, and the trainer is given no evaluation set; leave it out"
+    return find_fault(kind, name, value) or _find_bound(name, value)
+
+
+def _find_bound(name: str, value: Any) -> str | None:
+    if name not in BOUNDS or not isinstance(value, int | float):
+        return None
+    low, high = BOUNDS[name]
+    if low <= value <= high:
+        return None
+    least = "more than 0" if low == _POSITIVE[0] else f"at least {low}"
+    return f"is {value!r}; want {least}{'' if math.isinf(high) else f', at most {high}'}"
+
+
+def _require_whole_groups(recipe: Recipe, processes: int | None) -> None:
+    """The completions of a step have to be whole groups, by the number of processes that the launch will have."""
+    if processes is None:
+        return
+    trainer = {"steps_per_generation": None, "generation_batch_size": None} | recipe.grpo.trainer
+    generations, per_device, accumulation = (
+        trainer.get(name, getattr(GRPOConfig, name))
+        for name in ("num_generations", "per_device_train_batch_size", "gradient_accumulation_steps")
+    )
+    steps = trainer["steps_per_generation"] or accumulation
+    batch = trainer["generation_batch_size"] or processes * per_device * steps
+    whole = all(isinstance(count, int) and count > 0 for count in (batch, generations, per_device, steps))
+    if not whole or batch % generations == 0:
+        return
+    made_of = (
+        "`generation_batch_size`"
+        if trainer["generation_batch_size"]
+        else f"processes of `grpo.accelerate: {recipe.grpo.accelerate}` x `per_device_train_batch_size` x "
+        f"`steps_per_generation` = {processes} x {per_device} x {steps}"
+    )
+    divisors = [size for size in range(2, batch + 1) if batch % size == 0]
+    nearest = min(divisors, key=lambda size: abs(size - generations))
+    raise SettingsError(
+        f"a step has {batch} completions ({made_of}), which do not divide into groups of {generations} "
+        f"(`num_generations`); the nearest that does is {nearest}"
+    )
+
+
+def _refuse_split_groups(recipe: Recipe, config: GRPOConfig) -> None:
+    """A reward within the group needs whole groups in each process; TRL itself only asks that all together divide."""
+    grouped = any(reward.name == "group_length" for reward in recipe.grpo.rewards)
+    completions = config.per_device_train_batch_size * config.steps_per_generation
+    if grouped and completions % config.num_generations:
+        raise SettingsError(
+            f"each process would judge {config.per_device_train_batch_size} x {config.steps_per_generation} = "
+            f"{completions} completions (`grpo.trainer.per_device_train_batch_size` x `steps_per_generation`), which "
+            f"do not divide into groups of {config.num_generations} (`num_generations`): `group_length` would compare "
+            "parts of groups; make it a multiple"
+        )

@@ -1,0 +1,35 @@
+"""What can be said about a recipe's data before anything of them is read."""
+
+from pathlib import Path
+
+from fastmath.data.sources import read_problems
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.sections import Recipe
+
+
+def check_data(recipe: Recipe, root: Path) -> None:
+    """Check that the files a recipe names are there, and hold as many held-out problems as it asks for.
+
+    Args:
+        recipe: gives `data`, `evaluate.problems` and `kernel.questions`.
+        root: folder at which relative paths start.
+
+    Raises:
+        SettingsError: a file is missing or broken, or holds too few problems.
+    """
+    for source in recipe.data.sources:
+        if source.path is not None and source.revision is None and not (root / source.path).exists():
+            raise SettingsError(
+                f"source {source.name!r}: there is no {root / source.path}; name a file or folder that is there, or a "
+                "Hub dataset with its `revision` (a commit)"
+            )
+    for file in recipe.data.decontaminate.files:
+        if not (root / file).is_file():
+            raise SettingsError(f"`data.decontaminate.files`: there is no file {root / file}")
+    if recipe.data.test_path is None:
+        return
+    path = root / recipe.data.test_path
+    if not path.is_file():
+        raise SettingsError(f"`data.test_path`: there is no file {path}; want JSONL or CSV of problem and answer")
+    held_out = sum(1 for _ in read_problems(path))
+    recipe.require_held_out(held_out, f"{path} holds {held_out}")

@@ -1,0 +1,56 @@
+"""The one place of styling: every figure is drawn inside `STYLE` and written by `save_figure`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#1f2430", "#667085", "#e4e7ec"
+
+
+PALETTE = ("#3b6fd8", "#e07b39", "#2a9d8f", "#b0549c", "#8a9a2b", "#5b5f97")
+
+
+MODEL_COLOURS: Mapping[str, str] = {"sft-epoch-1": "#98a2b3", "sft": "#3b6fd8", "grpo": "#e07b39", "awq": "#2a9d8f"}
+
+
+STYLE: Mapping[str, Any] = {
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.edgecolor": "#c3c8d2",
+    "axes.labelcolor": MUTED,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "round",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.minor.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+"""The one place of styling; every figure is drawn inside it."""
+
+
+DPI = 200
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG and close it, so that a notebook shows it once, from the file."""
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)

@@ -1,0 +1,43 @@
+"""What models wrote, as HTML for a notebook: every character of theirs escaped, re-checks in grey."""
+
+import html
+
+import polars
+
+from fastmath.plots.style import MUTED
+
+MARKED_WORDS = ("wait", "check", "again")
+"""Openings of re-checks; they are shown in grey, so that the eye finds what a shorter trace could leave out."""
+
+
+def render_trace(problem: str, trace: str, facts: str = "") -> str:
+    """A problem, what is known about its trace, and the trace."""
+    lines = []
+    for line in trace.splitlines():
+        colour = MUTED if line.startswith(MARKED_WORDS) else "inherit"
+        lines.append(f'<span style="color:{colour}">{html.escape(line)}</span>')
+    body = "\n".join(lines)
+    noted = f"<br><small>{html.escape(facts)}</small>" if facts else ""
+    return (
+        f'<p><b>{html.escape(problem)}</b>{noted}</p><pre style="line-height:1.3; white-space: pre-wrap">{body}</pre>'
+    )
+
+
+def render_samples(samples: polars.DataFrame, problems: polars.DataFrame, count: int = 3) -> str:
+    """The first sample of each of the first `count` problems, with its answer and whether that is right.
+
+    Args:
+        samples: rows of `fastmath.sampling.samples.SAMPLE_SCHEMA`.
+        problems: `id, problem, answer`.
+        count: number of problems.
+    """
+    first = samples.filter(polars.col("sample") == 0).join(
+        problems.select("id", "problem", gold="answer"), left_on="problem_id", right_on="id", maintain_order="left"
+    )
+    blocks = []
+    for row in first.head(count).iter_rows(named=True):
+        judged = "correct" if row["correct"] else "wrong"
+        answer = "no answer" if row["answer"] is None else f"answer {row['answer']}"
+        facts = f"{answer} ({judged}, gold {row['gold']}), {row['tokens']} tokens, ended by {row['finish_reason']}"
+        blocks.append(render_trace(row["problem"], row["text"], facts))
+    return "\n".join(blocks)

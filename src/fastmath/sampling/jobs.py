@@ -1,0 +1,177 @@
+"""What is to be sampled, and the process that does it.
+
+vLLM runs in `fastmath.sampling.sampler`, one process for all models of a run: its memory goes back when the process
+ends, and its import is paid once.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from tqdm import tqdm
+
+from fastmath.recipe.sections import EvaluateSettings
+from fastmath.runs.metrics import MetricsTail
+from fastmath.runs.model_folder import check_model_folder
+from fastmath.runs.process import end_child, run_child
+
+PROGRESS = "sampling-progress.jsonl"
+
+
+class SamplingJob(BaseModel):
+    """What one model is asked, and where its samples go; travels to the sampling process as JSON.
+
+    Attributes:
+        model: name of the model, for people.
+        model_folder: checkpoint with weights and tokenizer.
+        problems: parquet of `id, problem, answer`; its first `settings.problems` rows are asked.
+        settings: how they are sampled.
+        system_prompt: text of the system turn, None for no such turn.
+        seed: from which the seed of every sample follows.
+        destination: parquet file of the samples.
+        fingerprint: SHA-256 of all that decides the samples; stands in the parquet's metadata.
+    """
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    model: str
+    model_folder: Path
+    problems: Path
+    settings: EvaluateSettings
+    system_prompt: str | None
+    seed: int
+    destination: Path
+    fingerprint: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether samples of the same weights, problems and settings are there already."""
+        there = self.destination.exists()
+        return there and pl.read_parquet_metadata(self.destination).get("fingerprint") == self.fingerprint
+
+
+JOBS = TypeAdapter(list[SamplingJob])
+
+
+def make_job(
+    model: str,
+    model_folder: Path,
+    problems: Path,
+    settings: EvaluateSettings,
+    system_prompt: str | None,
+    seed: int,
+    destination: Path,
+) -> SamplingJob:
+    """A job with the fingerprint of its weights, problems and settings; arguments as in `SamplingJob`.
+
+    Raises:
+        fastmath.runs.model_folder.ModelFolderError: the model's folder lacks its weights, configuration or tokenizer.
+        ValueError: there are no such problems.
+    """
+    check_model_folder(model_folder)
+    deciding = {
+        "settings": settings.model_dump(mode="json", exclude={"budget_shares"}),
+        "problems": read_problems(problems, settings.problems).rows(),
+        "system_prompt": system_prompt,
+        "seed": seed,
+        "model": {file.name: _hash_file(file) for file in sorted(model_folder.iterdir()) if file.is_file()},
+    }
+    return SamplingJob(
+        model=model,
+        model_folder=model_folder,
+        problems=problems,
+        settings=settings,
+        system_prompt=system_prompt,
+        seed=seed,
+        destination=destination,
+        fingerprint=hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def read_problems(path: Path, count: int) -> pl.DataFrame:
+    """The first `count` held-out problems, `id: str, problem: str, answer: int64`.
+
+    Raises:
+        ValueError: a column is missing, ids repeat, or there are no rows.
+    """
+    problems = pl.read_parquet(path)
+    missing = {"id", "problem", "answer"} - set(problems.columns)
+    if missing:
+        raise ValueError(f"{path} has columns {problems.columns}; want id, problem, answer")
+    problems = problems.select(
+        pl.col("id").cast(pl.String), pl.col("problem").cast(pl.String), pl.col("answer").cast(pl.Int64)
+    ).head(count)
+    if problems.is_empty() or problems["id"].n_unique() < len(problems):
+        raise ValueError(
+            f"{path} holds {len(problems)} problems with {problems['id'].n_unique()} different ids; want at least one "
+            "problem and an id of its own for each"
+        )
+    return problems
+
+
+def sample_seed(seed: int, problem_id: str, sample: int) -> int:
+    """The seed of one sample, below 2**31: a hash, so that it depends neither on the order nor on other samples."""
+    digest = hashlib.sha256(f"{seed}/{problem_id}/{sample}".encode()).digest()
+    return int.from_bytes(digest[:4]) >> 1
+
+
+def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
+    """Run the sampling process on `jobs`, with one progress bar a model; `folder` keeps its order and its log.
+
+    Raises:
+        fastmath.runs.process.ChildFailedError: the process failed.
+        OSError: it failed because the disk is full (`ENOSPC`).
+        KeyboardInterrupt: passed on once the process has ended.
+    """
+    job_file, progress = folder / "sampling.json", folder / PROGRESS
+    job_file.write_bytes(JOBS.dump_json(list(jobs), indent=2))
+    progress.unlink(missing_ok=True)
+    bars = _Bars(progress)
+    try:
+        run_child(
+            [sys.executable, "-m", "fastmath.sampling.sampler", str(job_file)],
+            log=folder / "sampling.log",
+            environment=process_environment(jobs[0].settings),
+            watch=bars.show,
+            stop=end_child,
+        )
+    finally:
+        bars.close()
+
+
+def process_environment(settings: EvaluateSettings) -> dict[str, str]:
+    """Variables of the sampling process: a quiet in-process engine, and what the recipe sets over it."""
+    # With its engine in a process of its own vLLM would need seconds more to load each model.
+    return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"} | settings.engine.environment
+
+
+class _Bars:
+    """One bar a model, from the lines `model, finished, total` that the sampling process writes."""
+
+    def __init__(self, path: Path) -> None:
+        self._tail = MetricsTail(path)
+        self._bars: dict[str, tqdm] = {}
+
+    def show(self) -> None:
+        for progress in self._tail.read_new():
+            name = progress["model"]
+            if name not in self._bars:
+                self._bars[name] = tqdm(
+                    desc=name, total=progress["total"], unit="sample", file=sys.stdout, mininterval=1.0
+                )
+            self._bars[name].update(progress["finished"] - self._bars[name].n)
+            if progress["finished"] == progress["total"]:
+                self._bars[name].close()
+
+    def close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
