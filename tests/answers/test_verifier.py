@@ -23,7 +23,7 @@ from fastmath.answers.verifier import Verdict, Verifier, VerifierError
 RIGHT = ("0.5", r"\frac{1}{2}")
 WRONG = ("0.5", r"\frac{1}{3}")
 SLOW = (r"\sqrt{7}", r"\int_0^1 \frac{\sin(x^x)}{\ln(x+1)^{x}}dx")
-"""Short, screened as cheap, and seconds of work for SymPy."""
+"""Short, cheap by its bound, and seconds of work for SymPy."""
 
 HOSTILE = {
     "tower of powers": "9^{9^{9^9}}",

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from test_predict import ask, make_kernel, read_record
 
 from fastmath.engine.errors import describe_error, name_error
 from fastmath.engine.supervision import EngineKeeper, EngineLostError, run_bounded
 from helpers.scripted_engine import Sample, ScriptedEngine, boxed
+from helpers.scripted_kernel import ask, make_kernel, read_record
 
 SLOW = Sample("thinking", seconds=60.0)
 

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from test_predict import ask, make_kernel, read_record
 
 from fastmath.kernel.journal import Journal, JournalError, QuestionRecord, read_records
 from helpers.scripted_engine import boxed
+from helpers.scripted_kernel import ask, make_kernel, read_record
 
 IDENTITY = {"model": "a", "contest": "aimo2", "run": "nano, seed 0"}
 

@@ -1,7 +1,6 @@
 """One question end to end: it is always answered, in time, and written down."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -9,46 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from fastmath.answers.contests import CONTESTS
 from fastmath.contest.gateway import LocalGateway
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import Chunk, Engine, Sampling
 from fastmath.kernel.journal import Journal
-from fastmath.kernel.kernel import Kernel
-from fastmath.kernel.solver import SolverRules
-from fastmath.policies.clock import ClockRules
-from fastmath.recipe.sections import SampleStop
 from helpers.fixed_policy import FixedPolicy
 from helpers.scripted_engine import Sample, ScriptedEngine, boxed
-
-
-def make_kernel(
-    folder: Path,
-    *script: Sample,
-    seconds: float = 20.0,
-    questions: int = 2,
-    stop: SampleStop = "think_end",
-    **rules: float,
-) -> Kernel:
-    engine = ScriptedEngine(script)
-    return Kernel(
-        keeper=EngineKeeper(lambda _: engine),
-        profile=CONTESTS["aimo2"],
-        system_prompt=None,
-        sampling=Sampling(64, 1.0, 1.0, stop),
-        rules=SolverRules(fallback_answer=5, **rules),
-        policy=FixedPolicy(),
-        clock=ClockRules(seconds, questions, reserve_share=0.0),
-        journal=Journal(folder / "questions.jsonl", {"model": "scripted"}),
-    )
-
-
-def read_record(folder: Path) -> dict:
-    return json.loads((folder / "questions.jsonl").read_text().splitlines()[-1])
-
-
-def ask(kernel: Kernel) -> pl.DataFrame:
-    return kernel.predict(pl.Series(["a"]), pl.Series(["What is 3+4?"]))
+from helpers.scripted_kernel import ask, make_kernel, read_record
 
 
 def test_agreeing_samples_are_answered(tmp_path: Path) -> None:

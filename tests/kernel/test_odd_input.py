@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 import pytest
-from test_predict import make_kernel, read_record
 
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import Engine
 from fastmath.recipe.sections import KernelSettings
 from helpers.chaos import EXCEPTIONS
 from helpers.scripted_engine import Sample, ScriptedEngine, boxed
+from helpers.scripted_kernel import make_kernel, read_record
 
 
 class Hostile:

@@ -20,7 +20,7 @@ from fastmath.training.judge import Judge
 from fastmath.training.rewards import Reward, build_rewards
 
 VERIFIER = Verifier(workers=1)
-"""One for the module: it starts its process with the first answer that exact rules do not settle."""
+"""One for the module: it starts its process with the first answer that exact rules do not decide."""
 
 RIGHT = "(1) 3+4=7\nSo \\boxed{7}.\n</think>"
 WRONG = "(1) 3+4=8\nSo \\boxed{8}.\n</think>"

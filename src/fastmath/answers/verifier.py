@@ -1,6 +1,6 @@
 """Verification of what a model wrote, in worker processes that it can neither hang, nor fill, nor take down.
 
-`Verifier.verify_many` is `fastmath.answers.verify.verify` for many pairs. Whatever exact rules settle is settled here;
+`Verifier.verify_many` is `fastmath.answers.verify.verify` for many pairs. What exact rules decide is decided here;
 only what SymPy has to look at goes to the workers of `fastmath.answers.worker`. A pair that cannot be judged has a
 verdict of None with its reason, and costs no other pair its own.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from fastmath.answers.verify import settle
+from fastmath.answers.verify import verify_exactly
 
 logger = logging.getLogger(__name__)
 
@@ -110,11 +110,11 @@ class Verifier:
         verdicts: dict[tuple[str, str | None], Verdict] = {}
         hard = []
         for pair in dict.fromkeys(pairs):
-            settled = settle(*pair)
-            if settled is None:
+            exact = verify_exactly(*pair)
+            if exact is None:
                 hard.append(pair)
             else:
-                verdicts[pair] = Verdict(settled)
+                verdicts[pair] = Verdict(exact)
         if hard:
             verdicts |= zip(hard, self._ask(hard, deadline_seconds), strict=True)
         unjudged = collections.Counter(verdict.reason for verdict in verdicts.values() if verdict.correct is None)

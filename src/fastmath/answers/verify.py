@@ -4,7 +4,7 @@ Cheap exact rules first (equal strings, equal integers), then math-verify 0.9.0 
 documents, reference first: its comparison is not symmetric. What it misreads is rewritten beforehand
 (`fastmath.answers.notation`), what it does not see to be equal is looked at afterwards (`fastmath.answers.agreement`).
 Its timeouts rest on SIGALRM, which raises in a worker thread, so they are off: costly input is refused by
-`fastmath.answers.screen`, and what a model wrote belongs into a `fastmath.answers.verifier.Verifier`.
+`fastmath.answers.cost`, and what a model wrote belongs into a `fastmath.answers.verifier.Verifier`.
 """
 
 import itertools
@@ -16,10 +16,10 @@ from typing import Any
 import math_verify
 
 from fastmath.answers.agreement import agree
+from fastmath.answers.cost import is_cheap
 from fastmath.answers.extract import extract_boxed
 from fastmath.answers.integers import to_int
 from fastmath.answers.notation import rewrite_notation
-from fastmath.answers.screen import is_cheap
 
 # math-verify warns once a process that its timeouts are off; they are off on purpose.
 logging.getLogger("math_verify.parser").setLevel(logging.ERROR)
@@ -53,9 +53,9 @@ def verify(gold: str, prediction: str | None) -> bool | None:
     Example: `verify("0.5", r"\frac{1}{2}")` is True, `verify("(1,2)", "1<x<2")` is False and `verify("1<x<2", "(1,2)")`
     is True, as an interval is accepted for an inequality but not the other way round.
     """
-    settled = settle(gold, prediction)
-    if settled is not None:
-        return settled
+    exact = verify_exactly(gold, prediction)
+    if exact is not None:
+        return exact
     parsed_gold = _parse(gold)
     golds = _expressions(parsed_gold)
     wrong = False if golds else None
@@ -68,7 +68,7 @@ def verify(gold: str, prediction: str | None) -> bool | None:
     return True if any(agree(*pair) for pair in pairs) else wrong
 
 
-def settle(gold: str, prediction: str | None) -> bool | None:
+def verify_exactly(gold: str, prediction: str | None) -> bool | None:
     """The verdict where exact rules give one; None where the answers have to be parsed.
 
     It takes linear time and never lets a computer algebra system see the prediction: any process may call it.
@@ -83,7 +83,7 @@ def settle(gold: str, prediction: str | None) -> bool | None:
     prediction_integer = _to_int(prediction)
     if prediction_integer is not None:
         return gold_integer == prediction_integer
-    return None if _screen(prediction) else False
+    return None if _cheap_part(prediction) else False
 
 
 def _to_int(answer: str) -> int | None:
@@ -114,7 +114,7 @@ def _is_condition(answer: str) -> bool:
     return bool(_LETTER.search(name) and _JOINED.search(name))
 
 
-def _screen(answer: str) -> str:
+def _cheap_part(answer: str) -> str:
     """The answer, or of a whole solution its box, where it is cheap enough to parse; else nothing."""
     if is_cheap(answer):
         return answer
@@ -124,7 +124,7 @@ def _screen(answer: str) -> str:
 
 def _parse(answer: str) -> list[object]:
     """What math-verify reads in an answer; empty where it reads nothing or must not try."""
-    answer = rewrite_notation(_screen(answer))
+    answer = rewrite_notation(_cheap_part(answer))
     # math-verify recognises LaTeX by its marks, and reads plain numbers better without any (`10 cm^2`).
     marked = _MATH_MARK.search(answer) or _PLAIN.fullmatch(answer.strip())
     return math_verify.parse(answer if marked else f"${answer}$", parsing_timeout=None) if answer.strip() else []

@@ -1,0 +1,46 @@
+"""A kernel on a scripted engine, asked in its own process."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from fastmath.answers.contests import CONTESTS
+from fastmath.engine.supervision import EngineKeeper
+from fastmath.engine.vllm import Sampling
+from fastmath.kernel.journal import Journal
+from fastmath.kernel.kernel import Kernel
+from fastmath.kernel.solver import SolverRules
+from fastmath.policies.clock import ClockRules
+from fastmath.recipe.sections import SampleStop
+from helpers.fixed_policy import FixedPolicy
+from helpers.scripted_engine import Sample, ScriptedEngine
+
+
+def make_kernel(
+    folder: Path,
+    *script: Sample,
+    seconds: float = 20.0,
+    questions: int = 2,
+    stop: SampleStop = "think_end",
+    **rules: float,
+) -> Kernel:
+    engine = ScriptedEngine(script)
+    return Kernel(
+        keeper=EngineKeeper(lambda _: engine),
+        profile=CONTESTS["aimo2"],
+        system_prompt=None,
+        sampling=Sampling(64, 1.0, 1.0, stop),
+        rules=SolverRules(fallback_answer=5, **rules),
+        policy=FixedPolicy(),
+        clock=ClockRules(seconds, questions, reserve_share=0.0),
+        journal=Journal(folder / "questions.jsonl", {"model": "scripted"}),
+    )
+
+
+def read_record(folder: Path) -> dict:
+    return json.loads((folder / "questions.jsonl").read_text().splitlines()[-1])
+
+
+def ask(kernel: Kernel) -> pl.DataFrame:
+    return kernel.predict(pl.Series(["a"]), pl.Series(["What is 3+4?"]))
