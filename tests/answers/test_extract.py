@@ -2,15 +2,15 @@ r"""Extraction: which box is the answer, in which part of a completion, and at w
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastmath.answers.extract import extract_answer, extract_boxed
+from helpers.files import SHARED, needs_shared
 
-CASES = Path(__file__).parents[3] / "shared" / "data" / "answers" / "extraction_cases.jsonl"
+CASES = SHARED / "answers" / "extraction_cases.jsonl"
 BALANCED = st.recursive(
     st.text("ab1+= \n", max_size=5) | st.sampled_from([r"\{", r"\}", r"\\", r"\frac12"]),
     lambda inner: inner.map(lambda text: f"{{{text}}}") | st.tuples(inner, inner).map("".join),
@@ -106,7 +106,7 @@ def _measure_seconds(text: str) -> float:
     return time.process_time() - start
 
 
-@pytest.mark.skipif(not CASES.is_file(), reason=f"{CASES} is absent")
+@needs_shared
 def test_boxes_of_other_parsers_are_read_alike() -> None:
     rows = [json.loads(line) for line in CASES.read_text().splitlines()]
     boxes = [row for row in rows if row["task"] == "extract_boxed"]

@@ -3,15 +3,15 @@ r"""Integers: what counts as exactly one, and that the work is bounded."""
 import json
 import math
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastmath.answers.integers import to_int
+from helpers.files import SHARED, needs_shared
 
-CASES = Path(__file__).parents[3] / "shared" / "data" / "answers" / "extraction_cases.jsonl"
+CASES = SHARED / "answers" / "extraction_cases.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_result_that_python_cannot_write_is_none_without_a_modulus() -> None:
     assert to_int("10^{4001}", modulus=7) == pow(10, 4001, 7)
 
 
-@pytest.mark.skipif(not CASES.is_file(), reason=f"{CASES} is absent")
+@needs_shared
 def test_integers_modulo_1000_of_another_parser_are_read_alike() -> None:
     rows = [json.loads(line) for line in CASES.read_text().splitlines()]
     rows = [row for row in rows if row["task"] == "latex_to_int_mod_1000"]

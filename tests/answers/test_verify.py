@@ -3,7 +3,6 @@ r"""Verification: equality, the order of arguments, what cannot be judged, and h
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +10,10 @@ from hypothesis import strategies as st
 
 from fastmath.answers.cost import is_cheap
 from fastmath.answers.verify import verify
+from helpers.files import FIXTURES, SHARED, needs_shared
 
-PAIRS = Path(__file__).parents[3] / "shared" / "data" / "answers" / "equivalence_pairs.jsonl"
+PAIRS = SHARED / "answers" / "equivalence_pairs.jsonl"
+OWN_PAIRS = [json.loads(line) for line in (FIXTURES / "answer_pairs.jsonl").read_text().splitlines()]
 TOO_COSTLY = [
     *("9^{9^{9}}", "9**9**9", "10^{999999}", "99999!", "(9!)!", r"((x+1)^{9999})", r"2^\frac{99999999}{1}"),
     *(r"\pi^{\pi^{\pi^{\pi^{\pi}}}}", r"\binom{999999}{500000}", r"\sum_{i=1}^{1000000} i", "(" * 900, "x=" * 100),
@@ -174,7 +175,12 @@ def test_a_worker_thread_can_verify() -> None:
         assert pool.submit(verify, "0.5", r"\frac{1}{2}").result() is True
 
 
-@pytest.mark.skipif(not PAIRS.is_file(), reason=f"{PAIRS} is absent")
+@pytest.mark.parametrize("pair", OWN_PAIRS, ids=lambda pair: f"{pair['kind']}: {pair['gold']} | {pair['pred']}")
+def test_answers_of_every_kind_are_compared(pair: dict) -> None:
+    assert verify(pair["gold"], pair["pred"]) is pair["expected"]
+
+
+@needs_shared
 def test_verdicts_of_seven_checkers_are_met_better_than_by_math_verify() -> None:
     rows = [json.loads(line) for line in PAIRS.read_text().splitlines()]
     ours = [row for row in rows if verify(row["gold"], row["pred"]) != row["expected"]]

@@ -9,12 +9,11 @@ import polars
 import pytest
 
 from fastmath.data import build, survey
-from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
+from fastmath.recipe.load import load_recipe
 from fastmath.runs.files import write_parquet
 from fastmath.runs.stage import Stage
+from helpers.files import FIXTURES, SHARED, needs_shared
 from helpers.tiny_recipe import TINY
-
-SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
 
 
 def run(run_dir, **overrides):
@@ -189,7 +188,21 @@ def test_a_full_disk_leaves_the_earlier_file_whole(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["sft.parquet"]
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real traces are not in {SHARED}")
+def test_traces_in_the_schemas_of_the_paper_pass_the_selection_by_configuration_alone(tmp_path):
+    traces = FIXTURES / "traces"
+    sources = [
+        {"name": "openr1", "kind": "openr1", "path": str(traces / "openr1.jsonl")},
+        {"name": "light", "kind": "light_r1", "path": str(traces / "light_r1.jsonl"), "grpo": True},
+    ]
+    folder = run(tmp_path, **{"data.sources": sources})
+    kept = polars.read_parquet(folder / "sft.parquet")
+    # Every problem has a right trace; of the first one's two the shorter is taken.
+    assert kept["answer"].to_list() == ["146", "5", r"\frac{3}{5}", "12", "24", "72", "11", "41"]
+    assert "gives 146" in kept["generation"][0]
+    assert polars.read_parquet(folder / "grpo.parquet")["answer"].to_list() == ["72", "11", "41"]
+
+
+@needs_shared
 def test_real_traces_pass_the_same_selection_by_configuration_alone(tmp_path):
     traces = SHARED / "traces"
     sources = [

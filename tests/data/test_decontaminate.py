@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.data.decontaminate import HeldOut, HeldOutProblem, Match, find_near_duplicates, normalize_problem
-from fastmath.recipe.load import REPOSITORY_FOLDER
+from helpers.files import FIXTURES, SHARED, needs_shared
 
-PROBLEMS = REPOSITORY_FOLDER.parent / "shared" / "data" / "problems"
-needs_shared = pytest.mark.skipif(not PROBLEMS.is_dir(), reason=f"the real problems are not in {PROBLEMS}")
 LONG = "Alice and Bob walk from A to B at 3 and 4 kilometres an hour and meet after 7 hours where is B"
 
 
@@ -18,8 +16,8 @@ def index(*problems, ngram=8, share=0.8):
     return HeldOut([HeldOutProblem("set", str(i), text) for i, text in enumerate(problems)], ngram, share)
 
 
-def load(name):
-    return [json.loads(line)["problem"] for line in (PROBLEMS / f"{name}.jsonl").read_text().splitlines()]
+def load(name, folder=SHARED):
+    return [json.loads(line)["problem"] for line in (folder / "problems" / f"{name}.jsonl").read_text().splitlines()]
 
 
 def test_normalisation_ignores_markup_and_spacing():
@@ -57,6 +55,13 @@ def test_a_number_in_the_middle_breaks_the_ngrams_around_it():
 
 def test_the_most_similar_problem_is_named():
     assert index(LONG + " now and then", LONG).match("So " + LONG).id == "1"
+
+
+def test_problems_that_stand_in_a_held_out_set_are_found_also_where_they_are_reworded():
+    held_out = index(*load("held_out", FIXTURES))
+    found = [held_out.match(problem) for problem in load("training", FIXTURES)]
+    # The first has other markup, the second other words around it; the others are problems of their own.
+    assert [match and (match.id, match.exact) for match in found] == [("0", True), ("1", False), None, None, None]
 
 
 @needs_shared

@@ -11,10 +11,7 @@ from fastmath.answers.integers import canonical_answer
 from fastmath.data.sources import Reject, SourceRow, list_parts, read_part, read_problems
 from fastmath.recipe.data import NanoDataSettings, SourceSettings
 from fastmath.recipe.errors import SettingsError
-from fastmath.recipe.load import REPOSITORY_FOLDER
-
-SHARED = REPOSITORY_FOLDER.parent / "shared" / "data"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real traces are not in {SHARED}")
+from helpers.files import FIXTURES, SHARED, find, needs_shared, with_shared
 
 
 def read(path, kind="openr1", **settings):
@@ -35,23 +32,24 @@ GOOD = {
 }
 
 
-@needs_shared
 @pytest.mark.parametrize(
-    ("name", "kind", "rows"),
+    ("path", "kind", "rows"),
     [
-        ("openr1_schema_rows", "openr1", 5),
-        ("openr1_schema_rows_r1distill", "openr1", 15),
-        ("light_r1_schema_rows", "light_r1", 5),
+        ("traces/openr1.jsonl", "openr1", 5),
+        ("traces/light_r1.jsonl", "light_r1", 3),
+        pytest.param("shared/traces/openr1_schema_rows.jsonl", "openr1", 5, marks=needs_shared),
+        pytest.param("shared/traces/openr1_schema_rows_r1distill.jsonl", "openr1", 15, marks=needs_shared),
+        pytest.param("shared/traces/light_r1_schema_rows.jsonl", "light_r1", 5, marks=needs_shared),
     ],
 )
-def test_real_traces_are_read_by_configuration_alone(name, kind, rows):
-    items = read(SHARED / "traces" / f"{name}.jsonl", kind)
+def test_traces_are_read_by_configuration_alone(path, kind, rows):
+    items = read(find(path), kind)
     assert [type(item) for item in items] == [SourceRow] * rows
 
 
-@needs_shared
-def test_light_r1_answers_come_from_the_traces_and_its_instruction_goes():
-    rows = read(SHARED / "traces" / "light_r1_schema_rows.jsonl", "light_r1")
+@pytest.mark.parametrize("path", with_shared("traces/light_r1.jsonl", "shared/traces/light_r1_schema_rows.jsonl"))
+def test_light_r1_answers_come_from_the_traces_and_its_instruction_goes(path):
+    rows = read(path, "light_r1")
     assert all(row.answer and "Please reason" not in row.problem for row in rows)
 
 
@@ -168,3 +166,12 @@ def test_form_feeds_of_a_real_file_are_repaired_and_reported(caplog):
     assert [problems[row]["problem"].count("\\frac") for row in (18, 27)] == [5, 4]
     assert "\\triangle DEF" in problems[19]["problem"]
     assert "light_r1_aime25.json: 7 commands repaired, 0 control characters unexplained" in caplog.text
+
+
+def test_commands_that_an_escape_has_eaten_are_repaired_and_reported(caplog):
+    problems = list(read_problems(FIXTURES / "problems" / "form_feeds.json"))
+    # A form feed for the `\\f` of `\\frac`, a tab for the `\\t` of `\\triangle`, and a sound one.
+    assert [row["problem"].split(" ")[place] for row, place in zip(problems, (2, 1, 1), strict=True)] == [
+        "$\\frac{1}{2}", "$\\triangle", "$\\frac{2}{3}$",
+    ]  # fmt: skip
+    assert "form_feeds.json: 2 commands repaired, 0 control characters unexplained" in caplog.text

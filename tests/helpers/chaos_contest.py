@@ -18,12 +18,14 @@ from fastmath.kernel.kernel import Kernel
 from fastmath.policies.clock import ClockRules
 from fastmath.policies.public import find_policies
 from fastmath.policies.voting import Vote, count_votes, leading_answer
-from fastmath.recipe.load import REPOSITORY_FOLDER
 from fastmath.recipe.sections import KernelSettings
 from helpers.chaos import FAULTS, ChaosEngine, ChaosJournal, Desk, Recorded, Weather, failing_parser_and_vote
 from helpers.fake_time import FakeTime, RealTime
+from helpers.files import SHARED
+from helpers.made_votes import make_votes
 
-RECORDED = REPOSITORY_FOLDER.parent / "shared" / "data" / "votes" / "aime2024.jsonl"
+RECORDED = SHARED / "votes" / "aime2024.jsonl"
+"""Real votes; where they are not at hand, made-up ones stand for them."""
 PROFILE = CONTESTS["aimo2"]
 SAMPLES = 16
 PACE = 0.001
@@ -60,7 +62,7 @@ class Outcome:
 
 def recorded_questions(seed: int, count: int = 50) -> dict[str, Recorded]:
     """Fifty questions of one recorded model with 16 of its samples each, drawn with replacement."""
-    rows = [json.loads(line) for line in RECORDED.read_text().splitlines()]
+    rows = [json.loads(line) for line in RECORDED.read_text().splitlines()] if RECORDED.exists() else make_votes()
     rng = random.Random(seed)
     model = rng.choice(sorted({row["model"] for row in rows}))
     rows = [row for row in rows if row["model"] == model]

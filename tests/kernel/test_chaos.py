@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from helpers.chaos import FAULTS
-from helpers.chaos_contest import AMPLE, RECORDED, Outcome, easy_questions, full_vote, play, recorded_questions
+from helpers.chaos_contest import AMPLE, Outcome, easy_questions, full_vote, play, recorded_questions
 
-needs_recorded = pytest.mark.skipif(not RECORDED.exists(), reason=f"{RECORDED} is not there")
 LATE_STARTERS = {"failed start", "slow start", "slow kill", "failed kill"}
 """Faults of an engine's start and end, of which there is one alone unless engines are lost."""
 
@@ -41,7 +40,6 @@ def test_a_contest_in_which_one_thing_goes_wrong_again_and_again_is_answered(
     assert outcome.struck[fault] > 0
 
 
-@needs_recorded
 @pytest.mark.parametrize("limit", [600.0, 2500.0, AMPLE])
 @pytest.mark.parametrize("seed", range(5))
 def test_recorded_contests_in_which_anything_goes_wrong_are_answered(tmp_path: Path, seed: int, limit: float) -> None:
@@ -59,7 +57,6 @@ def test_contests_on_real_time_in_which_anything_goes_wrong_are_answered(tmp_pat
     assert outcome.struck
 
 
-@needs_recorded
 @pytest.mark.parametrize("seed", range(5))
 def test_without_faults_every_answer_is_the_vote_of_the_recorded_samples(tmp_path: Path, seed: int) -> None:
     questions = recorded_questions(seed)

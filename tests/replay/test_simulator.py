@@ -27,12 +27,11 @@ from fastmath.replay.simulator import (
 )
 from fastmath.replay.votes import RecordedSample, Recording, draw_contest, read_votes
 from helpers.command import fastmath
+from helpers.files import SHARED, needs_shared
+from helpers.made_votes import make_votes, write_votes
 
-SHARED = REPOSITORY_FOLDER.parent / "shared"
-VOTES = SHARED / "data" / "votes" / "aime2024.jsonl"
-REFERENCE = SHARED / "tools" / "contest_reference.py"
-needs_votes = pytest.mark.skipif(not VOTES.exists(), reason=f"{VOTES} is not there")
-needs_reference = pytest.mark.skipif(not (VOTES.exists() and REFERENCE.exists()), reason=f"{REFERENCE} is not there")
+VOTES = SHARED / "votes" / "aime2024.jsonl"
+REFERENCE = SHARED.parent / "tools" / "contest_reference.py"
 
 RULE_NAMES = {
     "full vote of 16, even shares": "full",
@@ -55,6 +54,16 @@ def play(asked: Recording, plan: Plan, slowdown: float = 4.0):
 @pytest.fixture(scope="module")
 def recordings() -> list[Recording]:
     return read_votes(VOTES)
+
+
+@pytest.fixture(scope="module")
+def made_votes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_votes(tmp_path_factory.mktemp("votes") / "votes.jsonl", make_votes())
+
+
+@pytest.fixture(scope="module")
+def made(made_votes: Path) -> list[Recording]:
+    return read_votes(made_votes)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +99,7 @@ def test_a_second_wave_begins_where_the_first_was_split() -> None:
     assert (played.right, played.steps, played.tokens) == (True, 25.0, 35.0)
 
 
-@needs_reference
+@needs_shared
 @pytest.mark.parametrize("slowdown", [24.0, 8.0])
 def test_public_rules_score_as_in_the_reference_contest_by_contest(
     recordings: list[Recording], reference: ModuleType, slowdown: float
@@ -150,7 +159,7 @@ CONTEST_TABLE = {
 }
 
 
-@needs_votes
+@needs_shared
 @pytest.mark.parametrize(("samples", "seeds"), [(16, 4), pytest.param(32, 20, marks=pytest.mark.slow)])
 def test_questions_cost_what_the_table_says(recordings: list[Recording], samples: int, seeds: int) -> None:
     table = QUESTION_TABLE[samples]
@@ -166,7 +175,7 @@ def test_questions_cost_what_the_table_says(recordings: list[Recording], samples
         assert wall - 0.01 - slack <= result["wall_ratio"] <= wall + 0.01, name
 
 
-@needs_votes
+@needs_shared
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONTEST_TABLE)
 def test_contests_score_what_the_table_says(recordings: list[Recording], name: str) -> None:
@@ -175,15 +184,46 @@ def test_contests_score_what_the_table_says(recordings: list[Recording], name: s
         assert played["score"] == pytest.approx(score, abs=0.6), limit
 
 
-@needs_votes
-def test_results_do_not_depend_on_the_number_of_processes(recordings: list[Recording]) -> None:
+def test_results_do_not_depend_on_the_number_of_processes(made: list[Recording]) -> None:
     policy, setting = find_policies()["default"], ContestSetting(0.3)
-    assert replay_contests(recordings, policy, setting, 4, processes=1) == replay_contests(
-        recordings, policy, setting, 4, processes=3
-    )
+    one, three = (replay_contests(made, policy, setting, 4, processes) for processes in (1, 3))
+    assert one == three
 
 
-@needs_votes
+@pytest.mark.parametrize("slowdown", [24.0, math.inf])
+def test_a_full_vote_takes_what_its_samples_take_side_by_side(made: list[Recording], slowdown: float) -> None:
+    asked = Recording("q", "m", 7, made[0].samples[:16])
+    plan = Plan(Allotment(0.0, 1e9, 1e9), first=16)
+    assert play(asked, plan, slowdown).seconds == pytest.approx(full_vote_seconds(asked, slowdown))
+
+
+def score_all(recordings: list[Recording], limit: float, seeds: int) -> dict[str, float]:
+    """Mean right answers of every rule in the same contests."""
+    return {
+        name: np.mean([played.right for played in contest_scores(recordings, policy, ContestSetting(limit), seeds, 2)])
+        for name, policy in find_policies().items()
+        if not name.startswith("two-lines")
+    }
+
+
+@pytest.mark.parametrize(("limit", "ahead"), [(0.2, 5.0), (0.3, 5.0), (1.0, -2.0)])
+def test_the_kernels_own_rule_leads_where_time_is_scarce_on_votes_that_nobody_tuned_it_on(
+    made: list[Recording], limit: float, ahead: float
+) -> None:
+    score = score_all(made, limit, seeds=6)
+    ours = score.pop("default")
+    assert ours - max(score.values()) >= ahead, score
+
+
+def test_the_kernels_own_rule_is_as_right_as_the_full_vote_for_three_quarters_of_its_tokens(
+    made: list[Recording],
+) -> None:
+    ours, full = (replay_questions(made, find_policies()[name], 16, 3, processes=2) for name in ("default", "full"))
+    assert ours["accuracy"] >= full["accuracy"] - 0.02
+    assert (ours["tokens_ratio"] < 0.8, ours["wall_ratio"] < 0.6) == (True, True)
+
+
+@needs_shared
 @pytest.mark.parametrize(
     ("limit", "ahead", "seeds"),
     [
@@ -197,17 +237,13 @@ def test_results_do_not_depend_on_the_number_of_processes(recordings: list[Recor
 def test_the_kernels_own_rule_is_ahead_of_every_public_one(
     recordings: list[Recording], limit: float, ahead: float, seeds: int
 ) -> None:
-    # The same contests for all rules; benchmarks/policies.py has the figures with their intervals.
-    score = {
-        name: np.mean([played.right for played in contest_scores(recordings, policy, ContestSetting(limit), seeds, 2)])
-        for name, policy in find_policies().items()
-        if not name.startswith("two-lines")
-    }
+    # benchmarks/policies.py has the figures with their intervals.
+    score = score_all(recordings, limit, seeds)
     ours = score.pop("default")
     assert ours - max(score.values()) >= ahead, score
 
 
-@needs_votes
+@needs_shared
 @pytest.mark.parametrize(("samples", "seeds"), [(16, 5), pytest.param(32, 40, marks=pytest.mark.slow)])
 def test_the_kernels_own_rule_is_cheaper_than_the_cheapest_public_one_of_its_accuracy(
     recordings: list[Recording], samples: int, seeds: int
@@ -222,7 +258,7 @@ def test_the_kernels_own_rule_is_cheaper_than_the_cheapest_public_one_of_its_acc
     assert ours["wall_ratio"] < other["wall_ratio"]
 
 
-@needs_votes
+@needs_shared
 @pytest.mark.slow
 def test_the_compiled_twin_of_the_fit_scores_as_the_solver_does(recordings: list[Recording]) -> None:
     spec = importlib.util.spec_from_file_location("fit_policy", REPOSITORY_FOLDER / "benchmarks" / "fit_policy.py")
@@ -246,14 +282,14 @@ def test_malformed_file_is_refused_with_its_line(tmp_path: Path) -> None:
     assert (result.returncode, "line 1: 'gold' is missing" in result.stderr) == (2, True)
 
 
-@needs_votes
-def test_json_has_what_a_program_reads() -> None:
-    at_questions = fastmath("replay", "--votes", str(VOTES), "--model", "LIMO-v2", "--seeds", "2", "--json")
+def test_json_has_what_a_program_reads(made_votes: Path) -> None:
+    replayed = ("replay", "--votes", str(made_votes), "--model", "made-1", "--seeds", "2", "--json")
+    at_questions = fastmath(*replayed)
     assert list(json.loads(at_questions.stdout)) == [
         *("policy", "n", "questions", "accuracy", "accuracy_low", "accuracy_high", "tokens", "wall"),
         *("tokens_ratio", "wall_ratio"),
     ]
-    in_contests = fastmath("replay", "--votes", str(VOTES), "--model", "LIMO-v2", "--seeds", "2", "--json", "--contest")
+    in_contests = fastmath(*replayed, "--contest")
     assert {"policy", "limit", "score", "score_low", "score_high", "seconds_used", "unanswered"} <= set(
         json.loads(in_contests.stdout)
     )
