@@ -1,8 +1,8 @@
-r"""Agreement of the verifier with the labels of other answer checkers, beside math-verify at its defaults.
+r"""Agreement of the verifier with the labels of other answer checkers, compared with math-verify's at its defaults.
 
     python benchmarks/answers.py --pairs ../shared/data/answers/equivalence_pairs.jsonl
 
-Every disagreement that is left is listed with the reason why it stays. Prints one JSON line.
+Every remaining disagreement is listed with the reason why it is accepted. The last line is one JSON object.
 """
 
 import argparse

@@ -1,13 +1,14 @@
-"""Contests of 50 questions in which everything goes wrong at random: is every question answered, typed and in time?
+"""Contests of 50 questions with random faults: does every question get an answer of the right type, in time?
 
     python benchmarks/chaos.py [--contests 1000] [--share 0.05] [--processes 2]    recorded questions, virtual time
     python benchmarks/chaos.py --real [--contests 20] [--run-dir runs/nano]        vLLM, SIGKILL and SIGSTOP, real time
 
-On virtual time engines die, hang, block their event loop, run out of memory, talk nonsense and do not start; engine,
-parser and vote raise exceptions of every base class; disks are slow, stuck and full, and the clock jumps. The faults
-are those of `tests/inference/chaos.py`; the kernel, its threads and its event loops are the real ones. Every contest is
-played once more without faults until all samples have voted, to compare its answers with the recorded samples' votes.
-On real time the engine's processes are struck at random moments of real contests. Prints one JSON line.
+In virtual time, engines die, hang, block their event loop, run out of memory, return nonsense or fail to start; engine,
+parser and vote raise exceptions of every base class; disks are slow, stuck or full, and the clock jumps. The faults are
+defined in `tests/helpers/chaos.py`; the kernel, its threads and its event loops are the real ones. Every contest is
+also played without faults until all samples have voted, and its answers are compared with the votes of the recorded
+samples. In real time, the engine's processes get SIGKILL or SIGSTOP at random moments of contests on vLLM. The last
+line is one JSON object.
 """
 
 import argparse

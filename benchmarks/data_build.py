@@ -1,11 +1,12 @@
-"""The data stage at the size of the real sources, beside a plain baseline that tokenizes every generation.
+"""Time and memory of the data stage at the size of the real sources, compared with a plain baseline.
 
     python benchmarks/data_build.py [--problems 20000] [--growth 3] [--folder data_build]
 
-Makes rows in the OpenR1-Math-220k schema (2-4 generations a problem, lengths log-normal around 5,000 tokens, up to
-30,000), builds the SFT set of the paper's two draws from them with `fastmath.data.build` and with `datasets` (batched
-`map` and `filter`, two processes, a fast tokenizer over every generation, the same rules and removal of repetitions),
-and compares the rows that both choose. Then it builds `--growth` times as many. The last line is one JSON object.
+It makes rows in the OpenR1-Math-220k schema (2-4 generations per problem, lengths log-normal around 5,000 tokens, up to
+30,000) and builds the SFT set of the paper's two draws from them twice: with `fastmath.data.build`, and with `datasets`
+(batched `map` and `filter`, two processes, a fast tokenizer on every generation, the same rules and removal of
+repetitions). It compares the rows that both choose, and then builds `--growth` times as many rows. The last line is one
+JSON object.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Fit the schedule of the kernel's own policy on recorded votes and write it beside the code.
+"""Fit the schedule of the kernel's own policy to recorded votes; `--write` stores it beside the policy's code.
 
     python benchmarks/fit_policy.py --votes FILE [--rounds 4] [--write]
     python benchmarks/fit_policy.py --votes FILE --hold-out models|problems
 
-A schedule is tried on tens of thousands of contests, so the policy stands here a second time, compiled:
-`tests/inference/test_replay.py` plays contests with both and wants the same scores. The search is a random walk that
-keeps what scores better, over limits of 0.1 to 1 of the full votes' time and three throughput curves. `--hold-out` fits
-on one half of the models (or problems) and plays the other half with the solver itself, both ways, beside public rules.
-The last line is one JSON object.
+A schedule is tried on tens of thousands of contests, so this file has a second, compiled implementation of the policy;
+`tests/replay/test_simulator.py` plays contests with both and requires equal scores. The search is a random walk that
+keeps a schedule if it scores better, over time limits of 0.1 to 1 of the full votes' time and three throughput curves.
+`--hold-out` fits on one half of the models (or problems) and plays the other half with the solver itself, then the
+reverse, and compares with public rules. The last line is one JSON object.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""The kernel on vLLM, in earnest: what our layer costs, how fast a stop is, and what a tight limit leaves.
+"""The kernel on vLLM in real time: the cost of our layer, the delay of a stop, and the answers under a tight limit.
 
     python benchmarks/kernel.py [--run-dir runs/nano] [--rounds 10] [--seeds 3]
 
-1. Tokens a second of all samples of all questions, through `Driver` and `Solver` and by bare AsyncLLM, question by
-   question in turn on one engine; the median ratio of the rounds and its spread.
-2. Seconds from a question's answer to the last token that the engine has made for it, by the engine's own clock.
-3. Contests through the local gateway within 1, 1/2, 1/4 and 1/8 of the time that full votes take: right answers of the
-   kernel and of a full vote that gives every question an even share of the time left.
+1. Tokens per second over all samples of all questions, through `Driver` and `Solver` and through AsyncLLM alone; the
+   two take turns on one engine, question by question. Reported: the median ratio over the rounds and its spread.
+2. Seconds from a question's answer to the last token that the engine generated for it, by the engine's own clock.
+3. Contests through the local gateway within 1, 1/2, 1/4 and 1/8 of the time that full votes take: correct answers of
+   the kernel, and of a full vote that gives every question an even share of the remaining time.
 
 The last line is one JSON object.
 """

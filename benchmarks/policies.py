@@ -1,12 +1,12 @@
-"""The kernel's own rule against every public one, on recorded contests: a table, a figure and how much is left to gain.
+"""The kernel's own rule against every public one in replayed contests: a table, a figure and the remaining headroom.
 
     python benchmarks/policies.py --votes FILE [--seeds 91] [--figure docs/policies.png]
 
-All rules play the same contests (91 a model are 1,001 for eleven models), so differences are paired. The oracle knows
-of every question when some number of samples would first have had the right leader, and spends its time on the cheapest
-questions: no rule that answers with a leader can do better. `per_model` is the kernel's rule less the best public one
-of each model's cell, the worst over models; slowdowns 8 and inf are the steep and the flat throughput curve. The last
-line is one JSON object.
+All rules play the same contests (91 per model, or 1,001 for eleven models), so differences are paired. The headroom is
+measured by an oracle. It knows for every question when, with the best number of samples, the correct answer would first
+lead, and spends its time on the cheapest questions; no rule that answers with the leader can do better. `per_model` is
+the kernel's score minus that of the best public rule for each model, and of these the worst; slowdowns 8 and inf are
+the steep and the flat throughput curve. The last line is one JSON object.
 """
 
 import argparse

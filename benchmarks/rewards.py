@@ -1,11 +1,11 @@
-r"""Completions that the whole reward stack judges per second, beside verification as the published code does it.
+r"""Completions per second that all rewards together judge, compared with verification as in the published code.
 
     python benchmarks/rewards.py --traces ../shared/data/traces [--rounds 7]
 
-The completions are real R1 generations whose answers are varied, so that no two judgements of a round are equal. Ours:
-six rewards on one judgement, in worker processes. Theirs: math-verify on the whole text, twice a completion, in this
-process. Both judge the same texts in turn; the ratio is taken round by round. A second figure is a step of 128
-completions of which a tenth are hostile, within the default deadline. Prints one JSON line.
+The completions are real R1 generations whose answers are varied, so that no judgement of a round can be reused. Ours:
+six rewards from one judgement, in worker processes. Theirs: math-verify on the whole text, twice per completion, in
+this process. Both judge the same texts in turn, and the ratio is computed for each round. A second measurement is one
+step of 128 completions, a tenth of them hostile, within the default deadline. The last line is one JSON object.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""How the engine slows down with its batch: the `kernel.slowdown` of a recipe, measured on this machine.
+"""Slow-down of the engine with its batch size: measures the recipe setting `kernel.slowdown` on this machine.
 
     python benchmarks/sampling.py --run-dir runs/nano [--rounds 20]
 
-An engine step with b live samples is taken to last alpha + beta * b seconds. A batch that ends after some steps and
-tokens then lasts alpha * steps + beta * tokens, which is fitted by least squares to batches of 1 to 16 samples of the
-held-out problems; alpha / beta is the slowdown. The last line is one JSON object, with a 95 % bootstrap interval.
+The model: an engine step with b live samples lasts alpha + beta * b seconds, so a batch lasts alpha * steps + beta *
+tokens. This is fitted by least squares to batches of 1 to 16 samples of the held-out problems, and alpha / beta is the
+slowdown. The last line is one JSON object, with a 95 % bootstrap interval.
 """
 
 import argparse

@@ -1,14 +1,14 @@
-r"""Every prompt and chat template, by name: training, evaluation and the kernel of a recipe all use the one it names.
+r"""All system prompts and chat templates, by name; training, evaluation and kernel of a recipe use the same ones.
 
-A template renders an assistant turn whole, reasoning included (the native DeepSeek-R1-Distill template drops
-everything before `</think>`), and ends a generation prompt with `<think>` and a newline, which is also how the
-training text goes on, so that a rendered prompt is a prefix of the rendered training example.
+A template renders an assistant turn whole, with its reasoning (the native DeepSeek-R1-Distill template drops
+everything before `</think>`). A generation prompt ends with `<think>` and a newline. A training example continues
+with the same text after its prompt, so that a rendered prompt is a prefix of the rendered example.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # answers are extracted where transformers need not be loaded
+if TYPE_CHECKING:  # the extraction of answers imports this module and must work without transformers
     from transformers import PreTrainedTokenizerBase
 
 THINK_START = "<think>"
@@ -16,7 +16,7 @@ THINK_END = "</think>"
 
 SYSTEM_PROMPTS: dict[str, str | None] = {
     "none": None,
-    # The published code's literals; the braces are doubled there although no format is applied.
+    # As in the published code, whose double braces reach the model because no `format` is applied.
     "fast_math_sft": r"Please reason step by step, and put your final answer within \boxed{{}}.",
     "fast_math_grpo": (
         "You are a helpful and harmless assistant. You are Qwen developed by Alibaba. You should think step-by-step. "
@@ -56,10 +56,14 @@ CHAT_TEMPLATES: dict[str, str] = {
 
 
 def find_end_ids(tokenizer: "PreTrainedTokenizerBase", known: Sequence[int] = ()) -> list[int]:
-    """Token ids that end a generation: `</think>`, those that the model already `known`, and the tokenizer's own.
+    """Ids of the stop tokens: `</think>`, the `known` ones and the tokenizer's end-of-sequence token, without repeats.
+
+    Args:
+        tokenizer: the model's tokenizer.
+        known: stop tokens that the model already has.
 
     Raises:
-        ValueError: `</think>` is not one token of this tokenizer.
+        ValueError: the tokenizer does not encode `</think>` as one token.
     """
     ids = tokenizer.encode(THINK_END, add_special_tokens=False)
     if len(ids) != 1:
@@ -68,12 +72,12 @@ def find_end_ids(tokenizer: "PreTrainedTokenizerBase", known: Sequence[int] = ()
 
 
 def build_messages(problem: str, system_prompt: str | None) -> list[dict[str, str]]:
-    """The conversation that asks one problem; no system turn when `system_prompt` is None."""
+    """The messages that ask one problem; without a system turn if `system_prompt` is None."""
     user = {"role": "user", "content": problem}
     return [user] if system_prompt is None else [{"role": "system", "content": system_prompt}, user]
 
 
 def render_prompt(tokenizer: "PreTrainedTokenizerBase", problem: str, system_prompt: str | None) -> list[int]:
-    """Token ids of the prompt that asks `problem`, by the template saved with the tokenizer."""
+    """Token ids of the prompt that asks `problem`, rendered by the chat template of the tokenizer."""
     messages = build_messages(problem, system_prompt)
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]

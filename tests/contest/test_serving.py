@@ -40,7 +40,7 @@ class AIMO2InferenceServer:
         self.predict = predict
 
     def serve(self):
-        self.run_local_gateway(None)
+        AIMO2InferenceServer.served = self.predict(polars.Series(["a"]), polars.Series(["1+1?"]))
 
     def run_local_gateway(self, paths):
         aimo_2_gateway.AIMO2Gateway(paths).run(self.predict)
@@ -207,9 +207,9 @@ def test_another_competition_s_package_is_refused(competition):
         find_server("aimo3", competition)
 
 
-def test_a_server_takes_a_plain_function(competition):
-    with pytest.raises(TypeError, match="subscriptable"):  # the little server has no paths when it is only served
-        serve(Answerer().predict, "aimo2", competition)
+def test_a_server_that_refuses_bound_methods_is_given_a_function_that_answers_as_they_do(competition):
+    serve(Answerer().predict, "aimo2", competition)
+    assert find_server("aimo2", competition).served.rows() == [("a", 0)]
 
 
 def test_a_csv_is_answered_by_the_command_and_the_result_is_json(tiny_run, questions, tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from fastmath.engine.batch import TokenizerMismatchError, batch_arguments, require_room, require_same_ids
 from fastmath.nano.model import train_tokenizer
-from fastmath.recipe.sections import EngineSettings
+from fastmath.recipe.inference import EngineSettings
 
 SETTINGS = EngineSettings(arguments={"dtype": "float32"})
 

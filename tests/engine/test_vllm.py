@@ -9,7 +9,8 @@ import pytest
 from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling
 from fastmath.nano.model import make_base_model
 from fastmath.prompts import render_prompt
-from fastmath.recipe.sections import EngineSettings, NanoModelSettings
+from fastmath.recipe.inference import EngineSettings
+from fastmath.recipe.sections import NanoModelSettings
 from fastmath.runs.model_folder import ModelFolderError
 
 SETTINGS = EngineSettings(

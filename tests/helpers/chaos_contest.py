@@ -18,7 +18,7 @@ from fastmath.kernel.kernel import Kernel
 from fastmath.policies.clock import ClockRules
 from fastmath.policies.public import find_policies
 from fastmath.policies.voting import Vote, count_votes, leading_answer
-from fastmath.recipe.sections import KernelSettings
+from fastmath.recipe.inference import KernelSettings
 from helpers.chaos import FAULTS, ChaosEngine, ChaosJournal, Desk, Recorded, Weather, failing_parser_and_vote
 from helpers.fake_time import FakeTime, RealTime
 from helpers.files import SHARED

@@ -12,7 +12,7 @@ from fastmath.kernel.journal import Journal
 from fastmath.kernel.kernel import Kernel
 from fastmath.kernel.solver import SolverRules
 from fastmath.policies.clock import ClockRules
-from fastmath.recipe.sections import SampleStop
+from fastmath.recipe.inference import SampleStop
 from helpers.fixed_policy import FixedPolicy
 from helpers.scripted_engine import Sample, ScriptedEngine
 

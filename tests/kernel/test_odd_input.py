@@ -9,7 +9,7 @@ import pytest
 
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import Engine
-from fastmath.recipe.sections import KernelSettings
+from fastmath.recipe.inference import KernelSettings
 from helpers.chaos import EXCEPTIONS
 from helpers.scripted_engine import Sample, ScriptedEngine, boxed
 from helpers.scripted_kernel import make_kernel, read_record

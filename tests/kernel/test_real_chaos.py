@@ -20,7 +20,8 @@ from fastmath.kernel.kernel import Kernel
 from fastmath.kernel.solver import SolverRules
 from fastmath.nano.model import make_base_model
 from fastmath.policies.clock import ClockRules
-from fastmath.recipe.sections import EngineSettings, NanoModelSettings
+from fastmath.recipe.inference import EngineSettings
+from fastmath.recipe.sections import NanoModelSettings
 from helpers.fixed_policy import FixedPolicy
 from helpers.struck_engine import Striker
 

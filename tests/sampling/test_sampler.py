@@ -13,7 +13,8 @@ from fastmath.evaluation.models import find_models, sample_models
 from fastmath.nano.model import make_base_model
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings
-from fastmath.recipe.sections import EvaluateSettings, NanoModelSettings, Recipe
+from fastmath.recipe.inference import EvaluateSettings
+from fastmath.recipe.sections import NanoModelSettings, Recipe
 from fastmath.runs.process import ChildFailedError
 from fastmath.runs.stage import MissingStageError, Stage
 from fastmath.sampling.jobs import process_environment, read_problems, sample_seed

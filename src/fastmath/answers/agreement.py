@@ -1,6 +1,6 @@
-r"""Agreements between parsed answers that math-verify 0.9.0 does not see: rounded decimals, and vectors.
+r"""Equalities between parsed answers that math-verify 0.9.0 misses: rounded decimals, and notations of vectors.
 
-They are asked only where math-verify says no, and only of expressions that have been parsed already.
+They are checked only where math-verify finds two answers unequal, and only on expressions that are already parsed.
 """
 
 import math
@@ -10,7 +10,7 @@ from decimal import Decimal
 from sympy import Basic, Expr, Float, Interval, MatrixBase, Mul, Pow, Rational, Tuple, nan, zoo
 
 MIN_DECIMALS = 2
-"""Decimal places and digits that a rounded number must show to stand for an exact one."""
+"""Fewest decimal places, and fewest significant digits, of a rounded number that may stand for an exact one."""
 _MAX_NODES = 400
 _MAX_DIGITS = 30
 
@@ -18,9 +18,11 @@ Expression = Basic | MatrixBase
 
 
 def agree(gold: Expression, prediction: Expression) -> bool:
-    """Whether two expressions agree but for decimals that stand for exact numbers, and for how a vector is written.
+    """Whether two expressions are equal but for decimals that stand for exact numbers, and for the notation of vectors.
 
-    Example: `(0.6, 2.6667]` agrees with `(3/5, 8/3]`, and the column of 1/2 and 1 with the list `[0.5, 1]`.
+    Very large expressions, and those with undefined values, never agree.
+
+    Example: `(0.6, 2.6667]` agrees with `(3/5, 8/3]`, and the column vector of 1/2 and 1 with the list `[0.5, 1]`.
     """
     if max(_count_nodes(gold), _count_nodes(prediction)) > _MAX_NODES or gold.has(nan, zoo) or prediction.has(nan, zoo):
         return False
@@ -28,11 +30,12 @@ def agree(gold: Expression, prediction: Expression) -> bool:
 
 
 def is_rounded(decimal: Decimal, exact: Decimal) -> bool:
-    r"""Whether `decimal` is `exact`, a number that goes on behind its last place, rounded or cut off there.
+    r"""Whether `decimal` is `exact` rounded or truncated at the last decimal place of `decimal`.
 
-    With `k` >= `MIN_DECIMALS` places, |decimal - exact| <= 10^-k / 2, or < 10^-k and nearer to zero: cut off.
+    `exact` is a number with further decimal places. With `k` >= `MIN_DECIMALS` places, `decimal` is rounded where
+    |decimal - exact| <= 10^-k / 2, and truncated where |decimal - exact| < 10^-k and `decimal` is nearer to zero.
 
-    Example: 1.732 and 1.7320508 for sqrt(3): 0.00005 <= 0.0005. 125.663 for 40 pi = 125.66370…: cut off.
+    Example: 1.732 is sqrt(3) = 1.73205… rounded: 0.00005 <= 0.0005. 125.663 is 40 pi = 125.66370… truncated.
     """
     _, digits, exponent = decimal.as_tuple()
     if -exponent < MIN_DECIMALS or len(digits) < MIN_DECIMALS:
@@ -66,7 +69,7 @@ def _all_agree(golds: Sequence[Expression], predictions: Sequence[Expression]) -
 
 
 def _matches(golds: Sequence[Expression], predictions: Sequence[Expression]) -> bool:
-    """Whether each gold has a prediction of its own to agree with, in any order; equal ones are paired first."""
+    """Whether each gold agrees with a different prediction, in any order; equal ones are paired first."""
     left = list(predictions)
     for gold in sorted(golds, key=lambda item: item not in left):
         partner = next((item for item in left if _agree(gold, item)), None)
@@ -77,12 +80,12 @@ def _matches(golds: Sequence[Expression], predictions: Sequence[Expression]) -> 
 
 
 def _numbers_agree(gold: Expr, prediction: Expr) -> bool:
-    """Whether one is a decimal that stands for the other, an exact number."""
+    """Whether one of two numbers is a decimal that stands for the other, which is exact."""
     decimal_gold, decimal_prediction = _as_decimal(gold), _as_decimal(prediction)
     if (decimal_gold is None) == (decimal_prediction is None):
         return False
     decimal, exact = (decimal_gold, prediction) if decimal_prediction is None else (decimal_prediction, gold)
-    # 1/8 could have been written in full and is not 0.13, nor is 5.001 the integer 5.
+    # A number that can be written in full must be: 0.13 does not stand for 1/8, nor 5.001 for the integer 5.
     if _terminates(exact):
         return Rational(str(decimal)) == exact
     return is_rounded(decimal, Decimal(str(exact.evalf(_MAX_DIGITS))))
@@ -93,7 +96,7 @@ def _is_number(expression: Expression) -> bool:
 
 
 def _terminates(exact: Expr) -> bool:
-    """Whether the number has a finite decimal expansion: a rational of denominator 2^a 5^b."""
+    """Whether the number has a finite decimal expansion: a rational with denominator 2^a 5^b."""
     if not isinstance(exact, Rational):
         return False
     denominator = exact.q
@@ -104,7 +107,7 @@ def _terminates(exact: Expr) -> bool:
 
 
 def _as_decimal(number: Expr) -> Decimal | None:
-    r"""The decimal that was written, also times a power of ten (`2.31 \times 10^{-3}`); None for an exact number."""
+    r"""The decimal as written, including a power of ten (`2.31 \times 10^{-3}`); None for an exact number."""
     factors = number.args if isinstance(number, Mul) else (number,)
     floats = [factor for factor in factors if isinstance(factor, Float)]
     if len(floats) != 1:
@@ -118,7 +121,10 @@ def _as_decimal(number: Expr) -> Decimal | None:
 
 
 def _as_vector(expression: Expression, other: Expression) -> Expression:
-    """A tuple, or the interval that `(a, b)` and `[a, b]` are read as, in the shape of the row or column beside it."""
+    """Give a tuple or an interval the shape of `other`, where `other` is a row or column with as many entries.
+
+    Intervals are included because math-verify reads the vectors `(a, b)` and `[a, b]` as such.
+    """
     if not isinstance(other, MatrixBase) or 1 not in other.shape:
         return expression
     if isinstance(expression, Interval) and expression.left_open == expression.right_open:
@@ -131,7 +137,7 @@ def _as_vector(expression: Expression, other: Expression) -> Expression:
 
 
 def _count_nodes(expression: Expression) -> int:
-    """Nodes of the tree, counted no further than needed to refuse a large one."""
+    """Number of nodes of the expression tree; counting stops once it exceeds `_MAX_NODES`."""
     stack, count = [expression], 0
     while stack and count <= _MAX_NODES:
         node = stack.pop()

@@ -1,4 +1,4 @@
-"""The contests' rules about answers and time, and the integer that a sample votes for under them."""
+"""Rules of the contests about answers and time, and the integer for which a sample votes under them."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,10 @@ class ContestProfile:
     Attributes:
         name: key in `CONTESTS`.
         questions: number of questions.
-        limit_seconds: time for all of them, installation and model loading included.
-        answer_range: smallest and largest answer, both allowed.
-        modulus: the contest asks for answers modulo this; None where the questions say so themselves.
+        limit_seconds: wall time allowed for all questions together, in seconds, including installation and model
+            loading.
+        answer_range: smallest and largest valid answer, both inclusive.
+        modulus: number modulo which the contest asks for every answer; None where each question states its own, if any.
     """
 
     name: str
@@ -35,13 +36,13 @@ CONTESTS: dict[str, ContestProfile] = {
 
 
 def contest_answer(text: str | None, profile: ContestProfile) -> int | None:
-    """The integer that an extracted answer votes for; None, and so no vote, where it is none or out of range.
+    """The integer for which an extracted answer votes; None (no vote) where it is not an integer or out of range.
 
     Args:
-        text: the content of the box, as `extract_answer` returns it; None where a sample has no answer.
-        profile: gives the range and, where the contest has one, the modulus applied first.
+        text: content of the box, as `extract_answer` returns it; None where a sample has no answer.
+        profile: rules of the contest; its modulus, if it has one, is applied before its range is checked.
 
-    Example: `1{,}024` votes for 24 in aimo1 (modulo 1000), for nothing in aimo2 (0-999) and for 1024 in aimo3.
+    Example: `1{,}024` votes for 24 in aimo1 (modulo 1000), casts no vote in aimo2 (0-999) and votes for 1024 in aimo3.
     """
     value = None if text is None else to_int(text, modulus=profile.modulus)
     smallest, largest = profile.answer_range

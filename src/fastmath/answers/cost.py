@@ -1,7 +1,7 @@
-r"""Whether a computer algebra system may be let loose on a piece of LaTeX: a bound on its cost, in linear time.
+r"""Whether a piece of LaTeX is safe to parse with a computer algebra system: a bound on the cost, in linear time.
 
-SymPy works out integer powers, factorials and binomials as soon as it meets them, so `9^{9^{9}}` in a box would hang
-or fill the memory of whoever parses it. The bound is coarse and errs on the side of refusal.
+SymPy evaluates integer powers, factorials and binomials as soon as it parses them, so `9^{9^{9}}` in a box would hang
+the process that parses it, or fill its memory. The bound is coarse and errs on the side of refusal.
 """
 
 import math
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 
 MAX_CHARACTERS = 12_000
 MAX_BITS = 2**16
-"""Size of the largest integer that may have to be worked out."""
+"""Size in bits of the largest integer that evaluation may have to compute."""
 _MAX_NESTING = 40
 _MAX_TOWER = 3
 _MAX_ROOTS = 12
 _MAX_RELATIONS = 20
-"""The LaTeX parser takes cubic time in the length of a chain of equations."""
+"""Most equality signs in one formula; the LaTeX parser takes time cubic in the length of a chain of equations."""
 _MAX_EXPANSION = 64
-"""Largest exponent of a bracket that holds letters, which simplification may expand."""
+"""Largest exponent of a bracket that contains letters; simplification may expand such a power."""
 _SYMBOL_BITS = 0.5
 
 _TOKEN = re.compile(
     r"(?P<number>[0-9]+)(?:\.[0-9]*)?|\\(?P<command>[A-Za-z]+)|(?P<letter>[^\W\d_])"
     r"|(?P<power>\^|\*\*)|(?P<factorial>!(?!=))|(?P<open>\\?[{(\[])|(?P<close>\\?[})\]])|(?P<operator>[-+*/=,;<>&])"
 )
-# The operand of these is the group that follows, not the command itself.
+# These commands are no operands themselves: the groups that follow them are.
 _PREFIXES = frozenset(
     [
         *("frac", "dfrac", "tfrac", "cfrac", "sqrt", "binom", "dbinom", "tbinom"),
@@ -38,7 +38,17 @@ _BINOMIAL = re.compile(r"binom|choose")
 
 @dataclass
 class _Group:
-    """State inside one pair of brackets; sizes are base-2 logarithms of what may have to be worked out."""
+    """State inside one pair of brackets; sizes are base-2 logarithms of the numbers that evaluation may compute.
+
+    Attributes:
+        tower: number of exponents that enclose the group, one inside another.
+        bits: size of all operands so far together.
+        last: size of the last operand, to which a power or a factorial would apply.
+        symbolic: whether the group contains letters or commands.
+        last_symbolic: whether the last operand is a bracket that contains letters or commands.
+        last_is_power: whether the last operand is a power, so that a further `^` would make a tower.
+        awaits_exponent: whether the next operand is an exponent.
+    """
 
     tower: int
     bits: float = 0.0
@@ -50,12 +60,13 @@ class _Group:
 
 
 def is_cheap(text: str) -> bool:
-    r"""Whether parsing and comparing `text` is bounded work.
+    r"""Whether parsing and comparing `text` takes a bounded amount of work.
 
-    False for towers of powers, powers and factorials of more than `MAX_BITS` bits, large exponents of sums that hold
-    letters, sums and products over long ranges, deep nesting, and more than `MAX_CHARACTERS` characters.
+    False for towers of powers, powers and factorials of more than `MAX_BITS` bits, large exponents of sums that contain
+    letters, sums and products over long ranges, many roots, long chains of equations, deep nesting, and more than
+    `MAX_CHARACTERS` characters.
 
-    Example: `2^{10}` has 1 · 10 bits and is cheap; `10^{99999}` has 3.3 · 99999 and is not.
+    Example: `2^{10}` has 1 · 10 bits and is cheap; `10^{99999}` has 3.3 · 99999 bits and is not.
     """
     if len(text) > MAX_CHARACTERS or text.count("sqrt") > _MAX_ROOTS:
         return False
@@ -69,7 +80,7 @@ def is_cheap(text: str) -> bool:
 
 
 def _step(groups: list[_Group], token: re.Match[str]) -> bool:
-    """Take one token into account; False as soon as the text is too costly."""
+    """Account for one token; False as soon as the text is too costly."""
     group = groups[-1]
     if token["number"]:
         return _add_operand(group, _size(token["number"]), symbolic=False)
@@ -83,7 +94,7 @@ def _step(groups: list[_Group], token: re.Match[str]) -> bool:
         return _add_operand(groups[-1], inner.bits, symbolic=inner.symbolic, bracket=True)
     if token["power"]:
         group.awaits_exponent = True
-        return not group.last_is_power  # a tower without brackets
+        return not group.last_is_power  # `2^3^4`, a tower without brackets
     if token["factorial"]:
         return _grow(group, group.last * 2 ** min(group.last, 60))
     if token["operator"]:

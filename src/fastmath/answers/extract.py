@@ -1,6 +1,6 @@
-r"""Where the answer stands in a completion: the last complete `\boxed{…}`, as a rule before the reasoning ends.
+r"""Extraction of the answer from a completion: the last complete `\boxed{…}`, by default within the reasoning.
 
-Everything here takes time linear in the length of the text, whatever the model wrote.
+Every function takes time linear in the length of the text, whatever the model wrote.
 """
 
 import re
@@ -15,7 +15,8 @@ AnswerPlace = Literal["reasoning", "anywhere", "after"]
 
 _BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
 _BOX_START = re.compile(_BOX)
-# A doubled backslash before a box is one that was escaped once too often; any other escape hides the next character.
+# Two backslashes before `boxed` are one that was escaped once too often, and the box counts. Any other backslash hides
+# the character after it, such as the brace of `\{`.
 _TOKEN = re.compile(rf"(?P<box>{_BOX})|\\(?!{_BOX}).|(?P<open>\{{)|(?P<close>\}})", re.DOTALL)
 _SPACES = re.compile(r"\s*+")
 _BARE_NUMBER = re.compile(r"[+-]?[0-9](?:[0-9.,]*[0-9])?")
@@ -23,10 +24,10 @@ _BLANK = re.compile(r"(?:[\s{}$~]|\\[,;:! ])*+")
 
 
 def extract_boxed(text: str) -> str | None:
-    r"""Content of the last complete, non-empty `\boxed{…}` or `\fbox{…}`, stripped; None when there is none.
+    r"""Content of the last complete, non-empty `\boxed{…}` or `\fbox{…}`, stripped; None where there is none.
 
-    Braces inside may nest or be escaped, and a bare number may follow the command (`\boxed 7`). Of boxes inside one
-    another the innermost counts. A box that is never closed or holds only spaces is passed over.
+    Braces inside a box may be nested or escaped, and a bare number may follow the command (`\boxed 7`). Where one box
+    contains another, the inner one counts. A box that is never closed or contains only spaces is skipped.
 
     Example: `\boxed{1}, no, \boxed{\frac{1}{2}} and \boxed{` gives `\frac{1}{2}`.
     """
@@ -34,7 +35,7 @@ def extract_boxed(text: str) -> str | None:
     if first is None:
         return None
     for start, end in reversed(_find_boxes(text, first.start())):
-        # A blank match that spans the content: an empty box holds no other box, so no text is looked at twice.
+        # Linear time: the match stops where visible text begins, and an empty box contains no other box.
         if end is not None and not _BLANK.fullmatch(text, start, end):
             return text[start:end].strip()
     return None
@@ -44,11 +45,11 @@ def extract_answer(text: str, where: AnswerPlace = "reasoning", *, require_finis
     r"""The boxed answer of a completion.
 
     Args:
-        text: what the model wrote after the prompt, which already opened the reasoning.
-        where: `reasoning` looks before the first `</think>`, where inference stops; `after` looks behind it;
-            `anywhere` looks at the whole text.
-        require_finished: a text without `</think>` was cut off and has no answer. With False its boxes count as
-            boxes of the reasoning.
+        text: completion without its prompt; the prompt has already opened the reasoning.
+        where: part of the text to search. `reasoning` is everything before the first `</think>`, where inference
+            stops; `after` is everything behind it; `anywhere` is the whole text.
+        require_finished: whether a text without `</think>`, which was cut off, counts as having no answer. False
+            treats all of such a text as reasoning.
 
     Example: `so \boxed{7}.\n</think>` gives `7`; `so \boxed{7}. But wait` gives None.
     """
@@ -67,7 +68,7 @@ def extract_answer(text: str, where: AnswerPlace = "reasoning", *, require_finis
 
 
 def _find_boxes(text: str, position: int) -> list[tuple[int, int | None]]:
-    """Bounds of the content of every box from `position` on, in order of their starts; None for one not closed."""
+    """(start, end) of the content of every box from `position` on, in order of starts; end is None if not closed."""
     boxes: list[tuple[int, int | None]] = []
     open_braces: list[int | None] = []  # the box that each open brace belongs to
     box_expected_at: int | None = None

@@ -1,7 +1,7 @@
-r"""The single integer that a short piece of LaTeX stands for, by exact arithmetic of bounded size.
+r"""The single integer that a short piece of LaTeX denotes, computed by exact arithmetic on numbers of bounded size.
 
-A small recursive-descent parser rather than a computer algebra system: it runs on every vote of the kernel, must never
-hang, and must say None rather than guess.
+This is a small recursive-descent parser rather than a computer algebra system, because it runs on every vote in the
+contest, must never hang, and must return None rather than guess.
 """
 
 import math
@@ -11,9 +11,9 @@ from fractions import Fraction
 
 MAX_CHARACTERS = 1_000
 MAX_BITS = 2**16
-"""Size of any number on the way; an answer modulo 1000 may come from one of some thousand digits."""
+"""Size limit of intermediate numbers, in bits; an answer modulo 1000 may come from a number of thousands of digits."""
 MAX_DIGITS = 4_000
-"""Size of a result; Python refuses to write integers of more than 4,300 digits."""
+"""Size limit of a result, in decimal digits; Python refuses to print integers of more than 4,300 digits."""
 _MAX_FACTORIAL = 5_000
 _MAX_DEPTH = 40
 _ROOT_DIGITS = 60
@@ -35,25 +35,26 @@ _SPACING = re.compile(r"\\[,;:! ]|~|\\q?quad(?![A-Za-z])|\\\\")
 _SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*([0-9])\s*([0-9])(?![0-9])")
 _RELATION = re.compile(r"(?<![<>!:])=|\\equiv(?![A-Za-z])|≡")
 _TOKEN = re.compile(r"\s*(?:([0-9]+(?:\.[0-9]*)?)|(\\[A-Za-z]+)|(\*\*|!!|[-+*/^!(){}]))")
-# Typeset minus and dash, times, two dots, division sign and no-break space.
+# Minus sign, en dash, multiplication sign, two centred dots, division sign and no-break space.
 _REPLACEMENTS = str.maketrans("\u2212\u2013\u00d7\u00b7\u22c5\u00f7\u00a0", "--***/ ")
 
 
 class _NotAnIntegerError(ValueError):
-    """The text does not stand for one integer that can be worked out within bounds."""
+    """The text does not denote exactly one integer, or computing it would exceed the bounds."""
 
 
 def to_int(text: str, *, modulus: int | None = None) -> int | None:
-    r"""The integer that `text`, the content of a box, stands for; None where it is not exactly one integer.
+    r"""The integer that `text`, the content of a box, denotes; None where it does not denote exactly one integer.
 
-    Understands zero-padded and integral decimal numbers (`025`, `27.0`), thousands (`1{,}024`, `1,024`), arithmetic
-    (`10^3`, `\frac{84}{2}`, `5!`, `7!!`, `\binom{6}{3}`, `\sqrt{16}`, `\lfloor 100\sqrt2 \rfloor`), degrees, units in
-    `\text`, a choice's letter (`\text{(C)}\ 12`), and the right side of an equation or congruence (`x = 7`;
-    `n \equiv 18 \pmod{11}` is the residue 7).
+    Accepts zero-padded integers and decimals with an integer value (`025`, `27.0`), thousands separators (`1{,}024`,
+    `1,024`), arithmetic (`10^3`, `\frac{84}{2}`, `5!`, `7!!`, `\binom{6}{3}`, `\sqrt{16}`,
+    `\lfloor 100\sqrt2 \rfloor`), degrees, units in `\text`, the letter of a multiple-choice option (`\text{(C)}\ 12`),
+    and equations and congruences, whose right side counts (`x = 7`; `n \equiv 18 \pmod{11}` is the residue 7).
 
     Args:
-        text: at most `MAX_CHARACTERS` characters, or the result is None.
-        modulus: reduce the result to 0 … modulus - 1; without it a result of more than `MAX_DIGITS` digits is None.
+        text: content of the box; the result is None if it has more than `MAX_CHARACTERS` characters.
+        modulus: number modulo which the result is reduced, to 0 … modulus - 1. None does not reduce it, and a result of
+            more than `MAX_DIGITS` digits is then None.
 
     Example: `to_int(r"4046 \cdot 4045!!", modulus=1000)` is 250.
     """
@@ -70,13 +71,16 @@ def to_int(text: str, *, modulus: int | None = None) -> int | None:
 
 
 def canonical_answer(answer: str) -> str:
-    """An answer that is an integer as one, so that `025` and `27.0` are 25 and 27; any other as it is."""
+    """An integer answer in plain digits, so that `025` and `27.0` become `25` and `27`; any other answer unchanged."""
     integer = to_int(answer)
     return answer if integer is None else str(integer)
 
 
 def _normalise(text: str) -> str:
-    """Remove what carries no value: dollar signs, spacing, units, a choice's letter, the left side of an equation."""
+    """Remove what does not contribute to the value.
+
+    That is: dollar signs, spacing, units, the letter of a multiple-choice option, and the left side of an equation.
+    """
     text = text.translate(_REPLACEMENTS).removeprefix(r"\$")
     text = _NOISE.sub("", text)
     text = _THOUSANDS.sub(lambda match: re.sub("[^0-9]", "", match[0]), text)
@@ -98,8 +102,8 @@ _FUNCTIONS = frozenset((r"\sqrt", r"\frac", r"\dfrac", r"\tfrac", r"\cfrac", r"\
 class _Parser:
     """Recursive descent over `expression := sum (mod sum)*` down to numbers; values are exact fractions.
 
-    `_exact` turns False under an irrational root, whose value is then good to `_ROOT_DIGITS` digits: enough for a
-    floor or ceiling around it, which makes the value exact again, and for nothing else.
+    `_exact` becomes False at an irrational root, whose value is accurate to `_ROOT_DIGITS` digits. Such a value may
+    only be used inside a floor or ceiling, which makes it exact again.
     """
 
     def __init__(self, text: str) -> None:
@@ -157,7 +161,10 @@ class _Parser:
                 return value
 
     def _multiplies_silently(self) -> bool:
-        r"""Whether a factor follows without a sign; `1\frac{1}{2}` may mean 1.5 and two numbers are two answers."""
+        r"""Whether a factor follows without a multiplication sign: a bracket or a function, but never a plain number.
+
+        Two numbers side by side are two answers. `1\frac{1}{2}` is refused, because it may mean 1.5 or a product.
+        """
         token = self._peek()
         if token.endswith("frac") and self._tokens[self._position - 1][0].isdigit():
             raise _NotAnIntegerError("a mixed number or a product")

@@ -1,6 +1,7 @@
-"""Judging what a model wrote: its answer is extracted, and verified against the reference.
+"""Judging completions: the answer of each is extracted and verified against the reference.
 
-Data building judges traces by `judge_completions`, evaluation its samples, GRPO's rewards the completions of a step.
+Data building judges traces with `judge_completions`, evaluation judges its samples, and GRPO's rewards judge the
+completions of a training step.
 """
 
 from collections.abc import Sequence
@@ -13,12 +14,12 @@ from fastmath.prompts import THINK_END
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of one completion.
+    """Result of judging one completion.
 
     Attributes:
-        answer: content of its box; None where it has none, or was cut off before `</think>`.
-        verdict: what verification says of the answer.
-        finished: whether its reasoning was ended with `</think>`.
+        answer: content of the completion's box; None where it has no box, or was cut off before `</think>`.
+        verdict: result of comparing the answer with the reference.
+        finished: whether the completion ended its reasoning with `</think>`.
     """
 
     answer: str | None
@@ -27,7 +28,7 @@ class Judgement:
 
     @property
     def correct(self) -> bool | None:
-        """Whether the answer is right; None where it cannot be judged."""
+        """Whether the answer is correct; None where it cannot be judged."""
         return self.verdict.correct
 
 
@@ -38,14 +39,15 @@ def judge_completions(
     where: AnswerPlace = "reasoning",
     deadline_seconds: float | None = None,
 ) -> list[Judgement]:
-    """Judge completions side by side.
+    """Judge many completions in parallel.
 
     Args:
-        texts: what the model wrote behind each prompt.
-        golds: the reference answer of each.
-        verifier: compares the answers, in processes of its own.
-        where: the part of a completion that its answer is looked for in.
-        deadline_seconds: wall time for all of them; what is not verified by then is not judged. None sets no limit.
+        texts: completions, without their prompts.
+        golds: reference answer of each completion.
+        verifier: compares the answers with the references, in worker processes.
+        where: part of a completion in which its answer is searched; see `extract_answer`.
+        deadline_seconds: wall time allowed for all completions together, in seconds; completions that are not verified
+            by then are not judged (`correct` is None). None sets no limit.
     """
     answers = [extract_answer(text, where) for text in texts]
     verdicts = verifier.verify_many(list(zip(golds, answers, strict=True)), deadline_seconds)

@@ -1,6 +1,7 @@
-r"""Notations that math-verify 0.9.0 misreads, rewritten into ones that it reads, one general rule each.
+r"""Rules that rewrite notations which math-verify 0.9.0 misreads into notations that it reads correctly.
 
-Every rule is a pure rewriting of text in linear time and says what it is for; none knows any particular answer.
+Every rule is a general one for one kind of notation: a pure function on text that takes linear time and is not tailored
+to any particular answer.
 """
 
 import re
@@ -38,7 +39,7 @@ _QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
 
 
 def rewrite_notation(answer: str) -> str:
-    r"""The same answer in notations that math-verify reads.
+    r"""The same answer in notations that math-verify reads correctly.
 
     Example: `£2{,}500` becomes `2500`, and `5\text{ million}` becomes `5\times10^{6}`.
     """
@@ -48,19 +49,19 @@ def rewrite_notation(answer: str) -> str:
 
 
 def drop_currency(answer: str) -> str:
-    r"""`£5`, `\$5` and `5\$` are 5; a plain dollar marks mathematics."""
+    r"""`£5`, `\$5` and `5\$` become `5`; a plain dollar sign is kept, because it delimits mathematics."""
     return _CURRENCY.sub("", answer)
 
 
 def write_out_mixed_numbers(answer: str) -> str:
-    r"""`3 1/2` is `3\frac{1}{2}`, seven halves."""
+    r"""`3 1/2` becomes `3\frac{1}{2}`, which is read as seven halves."""
     return _MIXED.sub(r"\1\\frac{\2}{\3}", answer)
 
 
 def join_thousands(answer: str) -> str:
-    r"""`1\ 000`, `1\,000`, `1{,}000` and `1~000` are 1000, and so is `1 000` where nothing else stands.
+    r"""`1\ 000`, `1\,000`, `1{,}000` and `1~000` become `1000`; so does `1 000` where it is the whole answer.
 
-    A plain comma, which also separates, is left alone.
+    A plain comma is kept, because it may separate two numbers.
     """
     if _SPACED_THOUSANDS.fullmatch(answer.strip()):
         return answer.replace(" ", "")
@@ -68,24 +69,24 @@ def join_thousands(answer: str) -> str:
 
 
 def write_out_degrees(answer: str) -> str:
-    r"""`\sin 30^\circ` is the sine of 30 degrees, `\sin(\frac{30\pi}{180})`, and not of 30."""
+    r"""`\sin 30^\circ` becomes `\sin(\frac{30\pi}{180})`: the sine of 30 degrees, and not of the number 30."""
     return _DEGREES.sub(r"\1(\\frac{\2\\pi}{180})", answer)
 
 
 def write_out_scales(answer: str) -> str:
-    r"""`5\text{ million}` is `5\times10^{6}`: the word is no unit to be dropped."""
+    r"""`5\text{ million}` becomes `5\times10^{6}`: the word must not be dropped like a unit."""
     return _SCALE.sub(lambda match: rf"{match[1]}\times10^{{{_SCALES[match[2].lower()]}}}", answer)
 
 
 def write_out_exponents(answer: str) -> str:
-    r"""`2.5e-3` is `2.5\times10^{-3}`, and not a product with Euler's number."""
+    r"""`2.5e-3` becomes `2.5\times10^{-3}`, so that it is not read as a product with Euler's number."""
     return _SCIENTIFIC.sub(
         lambda match: rf"{match[1]}\times10^{{{int(match[2])}}}" if len(match[2]) < 7 else match[0], answer
     )
 
 
 def write_out_repetitions(answer: str) -> str:
-    r"""`0.1\overline{6}` is `\frac{1}{6}`: (16 - 1) / 90."""
+    r"""`0.1\overline{6}`, a repeating decimal, becomes `\frac{1}{6}`: (16 - 1) / 90."""
 
     def as_fraction(match: re.Match[str]) -> str:
         whole, fixed, repeated = match.groups()
@@ -99,17 +100,20 @@ def write_out_repetitions(answer: str) -> str:
 
 
 def brace_function_powers(answer: str) -> str:
-    r"""`\sin^2 t` is `\sin^{2}{t}`: the letter is no unit to be dropped."""
+    r"""`\sin^2 t` becomes `\sin^{2}{t}`: the letter must not be dropped like a unit."""
     return _FUNCTION_POWER.sub(lambda match: rf"\{match[1]}^{{{match[2] or match[3]}}}{{{match[4]}}}", answer)
 
 
 def round_angles(answer: str) -> str:
-    r"""`\langle 1, 2 \rangle` is the vector `(1, 2)`."""
+    r"""`\langle 1, 2 \rangle` becomes the vector `(1, 2)`."""
     return _ANGLES.sub(r"(\1)", answer)
 
 
 def list_cases(answer: str) -> str:
-    r"""A system of equations in `cases` is the list of its lines; one with conditions behind `&` is left alone."""
+    r"""A system of equations in `cases` becomes the list of its lines, separated by commas.
+
+    A definition by cases, which has conditions behind `&`, is kept.
+    """
 
     def as_list(match: re.Match[str]) -> str:
         lines = [line.strip() for line in _LINE.split(match[1])]
@@ -119,7 +123,7 @@ def list_cases(answer: str) -> str:
 
 
 def group_assignments(answer: str) -> str:
-    r"""In `p=5, q=2 \text{ and } p=7, q=2` the word separates whole solutions, as a semicolon does."""
+    r"""In `p=5, q=2 \text{ and } p=7, q=2` the word becomes a semicolon, as it separates complete solutions."""
     groups = [_QUAD.sub(" ", group).strip() for group in _CONNECTIVE.split(answer)]
     several = len(groups) > 1 and all(group.count("=") > 1 and "," in group for group in groups)
     return ";".join(groups) if several else answer

@@ -1,8 +1,8 @@
-"""Verification of what a model wrote, in worker processes that it can neither hang, nor fill, nor take down.
+"""Verification of model output in worker processes, so that no answer can hang, exhaust or crash the caller.
 
-`Verifier.verify_many` is `fastmath.answers.verify.verify` for many pairs. What exact rules decide is decided here;
-only what SymPy has to look at goes to the workers of `fastmath.answers.worker`. A pair that cannot be judged has a
-verdict of None with its reason, and costs no other pair its own.
+`Verifier.verify_many` gives the verdicts of `fastmath.answers.verify.verify` for many pairs. Pairs that exact rules can
+decide are decided in the calling process; only pairs that need SymPy go to the workers of `fastmath.answers.worker`. A
+pair that cannot be judged gets a verdict of None with the reason, and does not affect the verdicts of other pairs.
 """
 
 import collections
@@ -33,12 +33,13 @@ _PACKAGES = str(Path(__file__).parents[2])
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verification came to.
+    """Result of comparing one answer with its reference.
 
     Attributes:
-        correct: None where the pair cannot be judged.
-        reason: why not: `reference` (nothing can be judged by it), `cpu time`, `wall time`, `memory`, `crash`,
-            `batch deadline`, or the name of an exception; None where it was judged.
+        correct: whether the answer equals the reference; None where the pair cannot be judged.
+        reason: why the pair cannot be judged: `reference` (the reference is empty, unparseable or too costly),
+            `cpu time`, `wall time`, `memory`, `crash`, `batch deadline`, or the name of an exception; None where the
+            pair was judged.
     """
 
     correct: bool | None
@@ -46,24 +47,25 @@ class Verdict:
 
 
 class VerifierError(RuntimeError):
-    """The supervisor of the workers cannot be started or does not answer."""
+    """The process that supervises the workers cannot be started or does not answer."""
 
 
 class Verifier:
-    """Judges pairs of reference and predicted answer in worker processes.
+    """Compares pairs of reference and predicted answer in worker processes.
 
-    They start with the first pair that needs them and end with `close`, the end of a `with` block, or this process.
-    Any thread may call; a copy in a forked or a spawned child starts workers of its own.
+    The workers start with the first pair that needs them, and end with `close`, with a `with` block, or with this
+    process. Any thread may call a verifier; its copy in a forked or spawned child process starts workers of its own.
     """
 
     def __init__(self, workers: int | None = None, cpu_seconds: float = 0.5, memory_gib: float = 1.0) -> None:
-        """Set the limits; nothing is started yet.
+        """Set the limits; no process is started yet.
 
         Args:
-            workers: processes that judge at the same time; None shares the cores between the training processes of
-                this machine, at most 8 for each.
-            cpu_seconds: deadline of one check, in CPU seconds of its worker.
-            memory_gib: most memory of one worker, beyond what it has to begin with.
+            workers: number of worker processes. None divides the cores equally among the training processes of this
+                machine (`LOCAL_WORLD_SIZE`), with at most 8 workers for each.
+            cpu_seconds: CPU time allowed for one check, in seconds; a pair that needs more is not judged.
+            memory_gib: memory that one worker may allocate on top of what it has after its imports, in GiB; a pair that
+                comes near to this limit is not judged, and its worker is replaced.
 
         Raises:
             ValueError: a limit is not positive.
@@ -97,12 +99,12 @@ class Verifier:
     def verify_many(
         self, pairs: Sequence[tuple[str, str | None]], deadline_seconds: float | None = None
     ) -> list[Verdict]:
-        """The verdict of each (gold, prediction) pair, in order; equal pairs are judged once.
+        """Verdict of each (gold, prediction) pair, in order; equal pairs are judged only once.
 
         Args:
-            pairs: see `fastmath.answers.verify.verify`.
-            deadline_seconds: wall time after which what is not yet judged stays so; None waits for every check. The
-                start of the workers, once in their life, does not count.
+            pairs: reference and predicted answers; see `fastmath.answers.verify.verify`.
+            deadline_seconds: wall time allowed for all pairs together, in seconds; pairs that are not verified by then
+                are not judged. None waits for every pair. The time it takes to start the workers is not counted.
 
         Raises:
             VerifierError: the workers cannot be started.
@@ -123,14 +125,14 @@ class Verifier:
         return [verdicts[pair] for pair in pairs]
 
     def close(self) -> None:
-        """End the workers; the next pair that needs them starts new ones."""
+        """End the workers; the next pair that needs workers starts new ones."""
         if self._owner == os.getpid():
             with self._lock:
                 self._stop()
 
     def _ask(self, pairs: Sequence[tuple[str, str | None]], deadline_seconds: float | None) -> list[Verdict]:
         if self._owner != os.getpid():
-            self._forget()  # the parent's lock may be held for ever in a fork of it
+            self._forget()  # in a forked child the parent's lock may stay locked for ever
         with self._lock:
             for attempt in range(_ATTEMPTS):
                 self._supervisor = self._supervisor or _Supervisor(self.workers, self.cpu_seconds, self.memory_gib)
@@ -144,7 +146,7 @@ class Verifier:
                     logger.warning("%s (attempt %d); new workers are started", error, attempt + 1)
                     self._stop()
                 except BaseException:
-                    self._stop()  # after a Ctrl-C a late reply would be taken for the next one
+                    self._stop()  # after Ctrl-C a late reply would be taken for that to the next request
                     raise
         return [Verdict(None, "crash")] * len(pairs)
 
@@ -156,7 +158,7 @@ class Verifier:
 
 @dataclass
 class _Supervisor:
-    """The process `fastmath.answers.worker` and the pipes to it."""
+    """The process that runs `fastmath.answers.worker`, and the pipes to it."""
 
     workers: int
     cpu_seconds: float
@@ -169,7 +171,7 @@ class _Supervisor:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), start_new_session=True
         )
-        # Runs at the latest when this process ends, and does nothing in a fork of it.
+        # `stop` is called at the latest when this process ends; in a forked child it does nothing.
         self.stop = weakref.finalize(self, _stop_process, self._process, os.getpid())
         try:
             self._receive(time.monotonic() + START_SECONDS)
@@ -183,8 +185,8 @@ class _Supervisor:
         """`[correct, reason]` of each pair.
 
         Raises:
-            VerifierError: the process is gone.
-            TimeoutError: it does not keep the deadline.
+            VerifierError: the process has ended.
+            TimeoutError: the process does not keep the deadline.
         """
         try:
             self._process.stdin.write(json.dumps([pairs, deadline_seconds]).encode() + b"\n")
@@ -212,18 +214,18 @@ class _Supervisor:
 def _stop_process(process: subprocess.Popen[bytes], owner: int) -> None:
     if os.getpid() != owner:
         return
-    with contextlib.suppress(OSError):  # what was not flushed into a broken pipe
+    with contextlib.suppress(OSError):  # `close` flushes, which fails if the pipe is broken
         process.stdin.close()
     try:
         process.wait(timeout=_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()  # its workers meet their end of file
+        process.kill()  # its workers end when their sockets close
         process.wait()
     process.stdout.close()
 
 
 def _environment() -> dict[str, str]:
-    """That of this process, with this package in reach and one thread for every numerical library."""
+    """Environment of this process, with this package on the path and one thread for every numerical library."""
     paths = [_PACKAGES, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 

@@ -1,10 +1,13 @@
-r"""Whether a predicted answer is the reference answer.
+r"""Whether a predicted answer equals the reference answer.
 
-Cheap exact rules first (equal strings, equal integers), then math-verify 0.9.0 with its arguments in the order it
-documents, reference first: its comparison is not symmetric. What it misreads is rewritten beforehand
-(`fastmath.answers.notation`), what it does not see to be equal is looked at afterwards (`fastmath.answers.agreement`).
-Its timeouts rest on SIGALRM, which raises in a worker thread, so they are off: costly input is refused by
-`fastmath.answers.cost`, and what a model wrote belongs into a `fastmath.answers.verifier.Verifier`.
+Cheap exact rules come first (equal strings, equal integers), then math-verify 0.9.0. Its comparison is not symmetric,
+so its arguments are in the order that it documents, reference first. Notations that it misreads are rewritten
+beforehand (`fastmath.answers.notation`), and equalities that it misses are checked afterwards
+(`fastmath.answers.agreement`).
+
+The time-outs of math-verify are off, because they rely on SIGALRM, which raises an error outside the main thread.
+Instead, costly input is refused by `fastmath.answers.cost`, and model output should be verified in the worker processes
+of a `fastmath.answers.verifier.Verifier`.
 """
 
 import itertools
@@ -21,12 +24,12 @@ from fastmath.answers.extract import extract_boxed
 from fastmath.answers.integers import to_int
 from fastmath.answers.notation import rewrite_notation
 
-# math-verify warns once a process that its timeouts are off; they are off on purpose.
+# math-verify warns once per process that its time-outs are off; they are off on purpose.
 logging.getLogger("math_verify.parser").setLevel(logging.ERROR)
 logging.getLogger("math_verify.grader").setLevel(logging.ERROR)
 
 _MATH_MARK = re.compile(r"\$|\\[(\[]|\\boxed")
-# One number, perhaps with its unit, or prose; `3x` is neither.
+# One number with or without a unit, or prose; `3x` is neither.
 _PLAIN = re.compile(
     r"[0-9][0-9.,]*(?:\s+[A-Za-z]{2,}(?:\^[23])?)*|(?=.*[A-Za-z]{3})[A-Za-z]+(?:\s+[A-Za-z]+)+[.!?]?", re.DOTALL
 )
@@ -39,15 +42,15 @@ _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 
 
 def verify(gold: str, prediction: str | None) -> bool | None:
-    r"""Whether `prediction` equals `gold`; None where `gold` cannot be judged by.
+    r"""Whether `prediction` equals `gold`; None where no prediction can be judged by `gold`.
 
     Args:
-        gold: the reference answer, with or without dollar signs or a box.
-        prediction: the extracted answer; None, no answer, is wrong.
+        gold: reference answer, with or without dollar signs or a box.
+        prediction: extracted answer; None means that there is no answer, which is wrong.
 
     Returns:
-        None for a reference that is empty, unparseable or too costly to work out, whatever the prediction, unless the
-        strings are equal. A prediction that is unparseable or too costly is wrong: otherwise a model could dodge a bad
+        None for a reference that is empty, unparseable or too costly to evaluate, whatever the prediction, unless the
+        strings are equal. A prediction that is unparseable or too costly is wrong; otherwise a model could avoid a bad
         score by writing one.
 
     Example: `verify("0.5", r"\frac{1}{2}")` is True, `verify("(1,2)", "1<x<2")` is False and `verify("1<x<2", "(1,2)")`
@@ -69,9 +72,9 @@ def verify(gold: str, prediction: str | None) -> bool | None:
 
 
 def verify_exactly(gold: str, prediction: str | None) -> bool | None:
-    """The verdict where exact rules give one; None where the answers have to be parsed.
+    """Verdict of the exact rules; None where they do not decide and the answers have to be parsed.
 
-    It takes linear time and never lets a computer algebra system see the prediction: any process may call it.
+    This takes linear time and never passes the prediction to a computer algebra system, so it is safe in any process.
     """
     gold_integer = _to_int(gold)
     if prediction is None:
@@ -87,25 +90,28 @@ def verify_exactly(gold: str, prediction: str | None) -> bool | None:
 
 
 def _to_int(answer: str) -> int | None:
-    """The integer of an answer that is no equation: `x + y = 1` is not the answer 1, and math-verify knows `x = 7`."""
+    """The integer that an answer denotes; None for an equation.
+
+    `x + y = 1` is not the answer 1, and equations such as `x = 7` are left to math-verify.
+    """
     return None if "=" in answer else to_int(answer)
 
 
 def _normalise(answer: str) -> str:
-    r"""The answer without what a reader does not see: spacing, dollar signs, `\left`, the size of a fraction."""
+    r"""The answer without markup that a reader does not see: spacing, dollar signs, `\left`, the size of a fraction."""
     return _FRACTION.sub(r"\\frac", _IDLE_SPACE.sub("", _INVISIBLE.sub(" ", answer)))
 
 
 def _expressions(parsed: Sequence[object]) -> list[Any]:
-    """What was read as mathematics, without the text that math-verify falls back to."""
+    """The parsed expressions, without the plain text that math-verify adds as a fallback."""
     return [item for item in parsed if not isinstance(item, str)]
 
 
 def _is_condition(answer: str) -> bool:
-    r"""Whether an answer is an equation that does not name one quantity: `(x+y)^2=81` does not say that 81 is it.
+    r"""Whether an answer is an equation that does not name one quantity: `(x+y)^2=81` does not give 81 as the answer.
 
-    The left side names one where no operator joins its letters: `x`, `f(n+1)`, `a_{n+1}`, `|AB|` and `A:B` do. An
-    equation between numbers (`3^2 = 9`) works something out, and ends with it.
+    The left side names one quantity where no operator joins its letters, as in `x`, `f(n+1)`, `a_{n+1}`, `|AB|` and
+    `A:B`. An equation between numbers (`3^2 = 9`) is a calculation that ends with its result, and no condition.
     """
     left, equals, _ = answer.strip().strip("$").partition("=")
     if not equals or left.endswith(("<", ">", "!", ":")) or _MATH_MARK.search(answer.strip().strip("$")):
@@ -115,7 +121,7 @@ def _is_condition(answer: str) -> bool:
 
 
 def _cheap_part(answer: str) -> str:
-    """The answer, or of a whole solution its box, where it is cheap enough to parse; else nothing."""
+    """The answer if it is cheap enough to parse, else the content of its box if that is, else the empty string."""
     if is_cheap(answer):
         return answer
     box = extract_boxed(answer) or ""
@@ -123,8 +129,8 @@ def _cheap_part(answer: str) -> str:
 
 
 def _parse(answer: str) -> list[object]:
-    """What math-verify reads in an answer; empty where it reads nothing or must not try."""
+    """What math-verify parses from an answer; empty where it finds nothing or parsing would be too costly."""
     answer = rewrite_notation(_cheap_part(answer))
-    # math-verify recognises LaTeX by its marks, and reads plain numbers better without any (`10 cm^2`).
+    # math-verify recognises LaTeX by its delimiters, but parses plain numbers (`10 cm^2`) better without them.
     marked = _MATH_MARK.search(answer) or _PLAIN.fullmatch(answer.strip())
     return math_verify.parse(answer if marked else f"${answer}$", parsing_timeout=None) if answer.strip() else []

@@ -1,13 +1,14 @@
-"""The process that judges for a `Verifier`, and the workers that it forks: `python -m fastmath.answers.worker`.
+"""The supervisor process of a `Verifier` and the workers that it forks: `python -m fastmath.answers.worker`.
 
-The supervisor imports SymPy and math-verify once, warms their parsers up, and forks workers, which takes milliseconds
-and not the second that an import takes; so a worker that overruns can simply be killed. It has one thread, so forking
-is safe, and it never looks into an answer itself.
+The supervisor imports SymPy and math-verify once, warms up their parsers, and then forks workers. A fork takes
+milliseconds where an import takes a second, so a worker that exceeds its limits can simply be killed and replaced. The
+supervisor has one thread, so forking is safe, and it never parses the answers that it receives.
 
-A check has a deadline in CPU seconds, not in wall time, so that a busy machine judges as an idle one does. The kernel
-of the operating system enforces it (`setitimer`, SIGPROF with its default action), also inside a big-integer power that
-never returns to the interpreter. A first attempt gets a small part of it: hostile answers are put last, and ordinary
-ones are judged before the batch's own deadline however many are hostile.
+A check has a deadline in CPU seconds rather than in wall time, so that a busy machine gives the same verdicts as an
+idle one. The operating system enforces it (`setitimer`, SIGPROF with its default action), even inside a big-integer
+power that never returns to the interpreter. The first attempt at a check gets only a small share of this time, and a
+check that needs more is tried again after all others. So ordinary answers are judged before the deadline of the batch,
+however many hostile ones it contains.
 """
 
 import argparse
@@ -30,9 +31,9 @@ import psutil
 from fastmath.answers.verify import verify
 
 FIRST_ATTEMPT_SHARE = 0.1
-"""Part of the CPU deadline that a first attempt gets."""
+"""Share of the CPU deadline that the first attempt at a check gets."""
 WALL_PER_CPU_SECOND = 20
-"""Wall seconds, per CPU second of the deadline, after which a worker that sleeps or starves is given up."""
+"""Wall seconds, per CPU second of the deadline, after which a worker that sleeps or gets no CPU time is killed."""
 _IDLE_SECONDS = 1.0
 _TRUSTED_MEMORY_SHARE = 0.75
 _FORBIDDEN_EVENTS = (
@@ -44,7 +45,12 @@ _WARM_UP = (("0.5", r"\frac{1}{2}"), (r"\{1, \sqrt{2}\}", r"\{1, 2\}"), ("(1,2)"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a check may take: CPU seconds, and GiB of address space beyond what an idle worker has."""
+    """Limits of one check.
+
+    Attributes:
+        cpu_seconds: CPU time allowed for the check, in seconds.
+        memory_gib: address space that a worker may allocate on top of what it has when it starts, in GiB.
+    """
 
     cpu_seconds: float
     memory_gib: float
@@ -67,7 +73,12 @@ class _Worker:
 
 @dataclass
 class Supervisor:
-    """Judges batches on `size` forked workers."""
+    """Judges batches of pairs on forked workers.
+
+    Attributes:
+        size: number of workers.
+        limits: limits of one check.
+    """
 
     size: int
     limits: Limits
@@ -75,13 +86,13 @@ class Supervisor:
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def judge(self, pairs: list[tuple[str, str | None]], deadline_seconds: float | None) -> list[Any]:
-        """`[correct, reason]` of each pair; `reason` says why one could not be judged, and is None otherwise."""
+        """`[correct, reason]` of each pair; `reason` says why a pair could not be judged, and is None if it was."""
         ends = time.monotonic() + (float("inf") if deadline_seconds is None else deadline_seconds)
         results: list[Any] = [[None, "batch deadline"] for _ in pairs]
         waiting = deque(_Task(index, pair) for index, pair in enumerate(pairs))
         left = len(waiting)
         while left and time.monotonic() < ends:
-            self._hand_out(waiting)
+            self._assign_tasks(waiting)
             for task, result in self._collect(ends):
                 if result is None:
                     waiting.append(task)
@@ -92,7 +103,7 @@ class Supervisor:
             self._remove(worker)
         return results
 
-    def _hand_out(self, waiting: deque[_Task]) -> None:
+    def _assign_tasks(self, waiting: deque[_Task]) -> None:
         while waiting and len(self._workers) < self.size:
             self._fork()
         for worker in list(self._workers):
@@ -103,12 +114,12 @@ class Supervisor:
             seconds = self.limits.cpu_seconds * (FIRST_ATTEMPT_SHARE if task.attempts == 1 else 1.0)
             worker.task = task
             worker.give_up_at = time.monotonic() + WALL_PER_CPU_SECOND * seconds
-            # A worker that has just been killed is found by its end of file.
+            # `_collect` notices a worker that has just died, by the end of file on its channel.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 worker.channel.sendall(_encode([seconds, *task.pair]))
 
     def _collect(self, ends: float) -> Iterator[tuple[_Task, list[Any] | None]]:
-        """Tasks that came to an end, with None for those that shall be tried again."""
+        """Tasks that have ended, with their results; None instead of a result for a task to be tried again."""
         now = time.monotonic()
         first = min((worker.give_up_at for worker in self._workers if worker.task), default=now)
         for key, _ in self._selector.select(max(min(first, ends) - now, 0.0)):
@@ -118,7 +129,7 @@ class Supervisor:
             if reply is not None and task is not None:
                 worker.task = None
                 yield task, reply
-                if reply[1] == "memory":  # what it holds is freed by its end
+                if reply[1] == "memory":  # its memory is freed when it ends
                     self._remove(worker)
                 continue
             reason = self._remove(worker)
@@ -144,11 +155,11 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, worker)
 
     def _remove(self, worker: _Worker) -> str:
-        """Kill and bury a worker; why it had died, if it had."""
+        """Kill a worker and reap its process; `cpu time` if its timer had already ended it, else `crash`."""
         self._workers.remove(worker)
         self._selector.unregister(worker.channel)
         worker.channel.close()
-        # A worker that died of its timer or its memory keeps the status it died with.
+        # A worker that is already dead keeps its exit status, which tells whether its timer ended it.
         os.kill(worker.pid, signal.SIGKILL)
         _, status = os.waitpid(worker.pid, 0)
         return "cpu time" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF else "crash"
@@ -160,12 +171,12 @@ class Supervisor:
 
 
 def _encode(message: list[Any]) -> bytes:
-    # ASCII escapes carry lone surrogates and null bytes, and leave the newline to end the message.
+    # JSON escapes lone surrogates, null bytes and newlines in ASCII, so the only newline is the end of the message.
     return json.dumps(message).encode() + b"\n"
 
 
 def _receive(channel: socket.socket) -> list[Any] | None:
-    """One message; None at the end of file."""
+    """Read one message; None at the end of file."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while not received.endswith(b"\n"):
@@ -178,8 +189,8 @@ def _receive(channel: socket.socket) -> list[Any] | None:
 
 
 def _work(channel: socket.socket, limits: Limits) -> NoReturn:
-    """The life of a worker: judge what comes in until nothing does."""
-    # The supervisor's own streams are none of a worker's business.
+    """Main loop of a worker: judge the pairs that arrive until the channel is closed."""
+    # A worker must not touch the supervisor's standard streams, which carry requests and replies.
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
@@ -192,7 +203,7 @@ def _work(channel: socket.socket, limits: Limits) -> NoReturn:
         signal.setitimer(signal.ITIMER_PROF, seconds)
         result = _judge(gold, prediction)
         signal.setitimer(signal.ITIMER_PROF, 0.0)
-        # math-verify takes a MemoryError for text that cannot be parsed, which would be a verdict.
+        # math-verify treats a MemoryError like unparseable text, so running out of memory would look like a verdict.
         if _peak_memory() > memory_limit:
             result = [None, "memory"]
         channel.sendall(_encode(result))
@@ -204,13 +215,16 @@ def _judge(gold: str, prediction: str | None) -> list[Any]:
         correct = verify(gold, prediction)
     except MemoryError:
         return [None, "memory"]
-    except Exception as error:  # noqa: BLE001 - one sample must not cost another its verdict; the parent logs the name
+    except Exception as error:  # noqa: BLE001 - the error of one pair must not affect another; the parent logs its name
         return [None, type(error).__name__]
     return [correct, "reference" if correct is None else None]
 
 
 def _limit_memory(gib: float) -> int:
-    """Cap this process's memory; the peak in bytes from which on it has come too near to the cap to be trusted."""
+    """Cap the memory of this process, and return the peak in bytes above which a verdict is not trusted.
+
+    A peak that comes this near to the cap may mean that the memory ran out.
+    """
     allowed = int(gib * 2**30)
     address_space = psutil.Process().memory_info().vms + allowed
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
@@ -223,26 +237,29 @@ def _peak_memory() -> int:
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    """Audit hook of a worker: whatever a parser could be tricked into, it touches neither processes, files nor net."""
+    """Audit hook of a worker, which forbids it to start processes, write files or use the network.
+
+    So an answer that tricks a parser into running code does no harm.
+    """
     writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
     if writes or event.startswith(_FORBIDDEN_EVENTS):
         raise PermissionError(f"a judged answer tried {event}")
 
 
 def main() -> None:
-    """Serve batches from standard input until it ends, or until the process that started this one is gone."""
+    """Serve batches from standard input until it ends, or until the process that started this one has ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--cpu-seconds", type=float, required=True)
     parser.add_argument("--memory-gib", type=float, required=True)
     arguments = parser.parse_args()
-    # Ctrl-C is for the one who asked; its end of file reaches this process.
+    # Ctrl-C is handled by the process that sends the batches; this one ends when its standard input is closed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for gold, prediction in _WARM_UP:
         verify(gold, prediction)
     supervisor = Supervisor(arguments.size, Limits(arguments.cpu_seconds, arguments.memory_gib))
     output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not garble the replies
+    os.dup2(2, 1)  # output of a library that prints must not mix with the replies
     _reply(output, ["ready"])
     for request in _read_requests(os.getppid()):
         pairs, deadline_seconds = request
@@ -259,7 +276,7 @@ def _read_requests(parent: int) -> Iterator[list[Any]]:
     received = b""
     with selectors.DefaultSelector() as selector:
         selector.register(0, selectors.EVENT_READ)
-        # A child that the parent forked may hold the other end open for longer than the parent lives.
+        # There may be no end of file: a child forked by the parent can keep the pipe open after the parent has ended.
         while os.getppid() == parent:
             if not selector.select(_IDLE_SECONDS):
                 continue

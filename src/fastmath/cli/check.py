@@ -1,4 +1,4 @@
-"""What is refused before the first stage begins: each room is asked about its own settings, the quick ones first."""
+"""Checks of a recipe before its first stage runs: every room checks its own settings, the fastest checks first."""
 
 from pathlib import Path
 
@@ -6,21 +6,21 @@ from fastmath.contest.policy import find_policy
 from fastmath.recipe.sections import Recipe
 
 STAGES_OF_TRAINERS = ("build_data", "sft", "grpo")
-"""Stages with a training still before them when a run begins there."""
+"""Stages from which a run still comes to a training."""
 
 
 def check_recipe(recipe: Recipe, root: Path, first: str) -> None:
-    """Refuse a recipe that would fail in the stage `first` or in any after it.
+    """Refuse a recipe that would fail in the stage `first` or in a later one.
 
     Args:
-        recipe: validated by `load_recipe`.
-        root: folder at which the recipe's relative paths start.
-        first: stage that the run begins with.
+        recipe: the recipe, already validated by `load_recipe`.
+        root: folder at which relative paths in the recipe start.
+        first: first stage of the run; checks that only concern earlier stages are skipped.
 
     Raises:
         fastmath.recipe.errors.SettingsError: a setting cannot work.
     """
-    # Late imports, for their weight: `--help` needs none of them, and what is refused first need not wait for the rest.
+    # The imports are heavy and therefore late: `--help` needs none, and an early refusal does not wait for the others.
     find_policy(recipe.kernel.policy)
     if first == "build_data":
         from fastmath.data.check import check_data

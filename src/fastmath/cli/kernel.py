@@ -1,4 +1,4 @@
-"""`fastmath kernel …`: answer questions as in the contest, build what Kaggle wants, and check it."""
+"""`fastmath kernel …`: answer questions as in the contest, and build and check the package for Kaggle."""
 
 import dataclasses
 import json
@@ -20,28 +20,28 @@ kernel = typer.Typer(
 )
 
 KERNEL_FAILURES = (GatewayError, JournalError, ModelFolderError, PackageError)
-"""Errors that end a command with exit code 1."""
+"""Errors of these commands that end them with exit code 1."""
 
 RunDir = Annotated[Path, typer.Option(help="run folder with the quantised model")]
-RecipeName = Annotated[str | None, typer.Option(help="whose `kernel` section is played; the run's own by default")]
+RecipeName = Annotated[str | None, typer.Option(help="recipe whose `kernel` section is used; the run's own by default")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 
 
 @kernel.command()
 def serve(
-    csv: Annotated[Path, typer.Option(help="questions: id, problem and, where known, answer")],
+    csv: Annotated[Path, typer.Option(help="questions: columns id, problem and, if known, answer")],
     output: Annotated[Path, typer.Option(help="folder for submission.parquet, questions.jsonl and report.json")],
     gateway: Annotated[Path | None, typer.Option(help="folder with the competition's kaggle_evaluation")] = None,
     contest: Annotated[str | None, typer.Option(help="aimo2 or aimo3; the run's own by default")] = None,
     run_dir: RunDir = Path("runs/nano"),
     recipe: RecipeName = None,
-    two_processes: Annotated[bool, typer.Option("--two-processes", help="as in the scored run")] = False,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key")] = None,
+    two_processes: Annotated[bool, typer.Option("--two-processes", help="in two processes, as on Kaggle")] = False,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a CSV of problems and leave submission.parquet in the output folder.
+    """Answer the problems of a CSV and write submission.parquet to the output folder.
 
-    Without --gateway the project's own gateway asks, which keeps the competition's contract.
+    Without --gateway the project's own gateway asks the questions, by the same contract as the competition's.
     """
     overrides = parse_assignments(assignments or [])
     if contest is not None:
@@ -80,21 +80,21 @@ def serve(
 def build(
     output: Annotated[Path, typer.Option(help="folder of the package")] = Path("dist/kernel"),
     owner: Annotated[str | None, typer.Option(help="your name on Kaggle")] = None,
-    machine: Annotated[str, typer.Option(help="whose wheels: gpu (Kaggle) or cpu (for `kernel check`)")] = "gpu",
-    recipe: Annotated[str | None, typer.Option(help="what the notebook plays, a name in configs/")] = None,
+    machine: Annotated[str, typer.Option(help="target of the wheels: gpu (Kaggle), cpu (for `kernel check`)")] = "gpu",
+    recipe: Annotated[str | None, typer.Option(help="recipe that the notebook uses, a name in configs/")] = None,
     contest: Annotated[str | None, typer.Option(help="aimo2 or aimo3; also sets competition and machine")] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="run whose AWQ weights are linked for the upload")] = None,
-    kernel_title: Annotated[str | None, typer.Option(help="its slug follows from it")] = None,
-    dataset_title: Annotated[str | None, typer.Option(help="its slug follows from it")] = None,
-    model_title: Annotated[str | None, typer.Option(help="its slug follows from it")] = None,
-    variation: Annotated[str | None, typer.Option(help="of the model")] = None,
-    model_version: Annotated[int | None, typer.Option(min=1, help="that the kernel mounts")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="run folder whose AWQ weights are linked for the upload")] = None,
+    kernel_title: Annotated[str | None, typer.Option(help="title of the kernel, which gives its slug")] = None,
+    dataset_title: Annotated[str | None, typer.Option(help="title of the dataset, which gives its slug")] = None,
+    model_title: Annotated[str | None, typer.Option(help="title of the model, which gives its slug")] = None,
+    variation: Annotated[str | None, typer.Option(help="variation of the model")] = None,
+    model_version: Annotated[int | None, typer.Option(min=1, help="version of the model to mount")] = None,
     competition: Annotated[str | None, typer.Option(help="slug of the competition")] = None,
-    machine_shape: Annotated[str | None, typer.Option(help="NvidiaL4, NvidiaH100, …")] = None,
+    machine_shape: Annotated[str | None, typer.Option(help="Kaggle's machine: NvidiaL4, NvidiaH100, …")] = None,
     download: Annotated[bool, typer.Option("--download", help="download the wheels into the dataset, too")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make notebook, dataset, metadata and, with --run-dir, the model's folder: what is pushed to Kaggle."""
+    """Build the package for Kaggle: notebook, dataset, metadata and, with --run-dir, the folder of the model."""
     from fastmath.kaggle.packaging import CONTEST_SOURCES, PackageOptions, build_package
     from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, MACHINES, download_wheels
 
@@ -127,7 +127,7 @@ def build(
 
 @kernel.command()
 def check(
-    package: Annotated[Path, typer.Option(help="what `kernel build` made, with this machine's wheels")] = Path(
+    package: Annotated[Path, typer.Option(help="package of `kernel build`, with this machine's wheels")] = Path(
         "dist/kernel"
     ),
     wheels: Annotated[Path | None, typer.Option(help="the downloaded wheels; the package's dataset by default")] = None,
@@ -135,10 +135,10 @@ def check(
     recipe: RecipeName = None,
     csv: Annotated[Path | None, typer.Option(help="questions; three of the run's held-out ones by default")] = None,
     metadata_only: Annotated[bool, typer.Option("--metadata-only", help="do not run the notebook")] = False,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the metadata, and run the notebook as Kaggle would: a fresh environment, no index, no network."""
+    """Check the metadata and run the notebook as on Kaggle: a fresh environment, no package index, no network."""
     from fastmath.contest.serving import load_served
     from fastmath.kaggle.metadata import check_metadata
     from fastmath.kaggle.package_check import Finding, check_package, write_held_out
@@ -165,10 +165,10 @@ def check(
 
 @kernel.command()
 def pin(
-    machine: Annotated[str, typer.Option(help="gpu or cpu")],
+    machine: Annotated[str, typer.Option(help="target of the wheels: gpu or cpu")],
     as_json: AsJson = False,
 ) -> None:
-    """Pin anew every wheel that a machine needs, by pip's resolver under requirements/constraints.txt."""
+    """Update the pins of all wheels for a machine, by pip's resolver under requirements/constraints.txt."""
     from fastmath.kaggle.wheels import LISTS, MACHINES, pin_wheels
 
     require_known("--machine", machine, MACHINES)

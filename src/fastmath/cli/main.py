@@ -27,7 +27,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 @app.callback()
 def configure() -> None:
-    """Train a maths-reasoning model to be right, then brief, and answer an olympiad with it under the clock."""
+    """Train a maths-reasoning model to be right and then brief, and answer an olympiad's questions with it in time."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 
@@ -37,12 +37,12 @@ def run(
     run_dir: Annotated[Path | None, typer.Option(help="run folder; runs/RECIPE by default")] = None,
     first: Annotated[str | None, typer.Option("--from", help="first stage")] = None,
     last: Annotated[str | None, typer.Option("--to", help="last stage")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
     seed: Annotated[int | None, typer.Option(help="the same as --set seed=N")] = None,
-    force: Annotated[bool, typer.Option("--force", help="run the stages even where nothing has changed")] = False,
+    force: Annotated[bool, typer.Option("--force", help="run the stages even if nothing has changed")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the results as one JSON object")] = False,
 ) -> None:
-    """Run a recipe's notebooks in order; stages that are up to date are passed over."""
+    """Run a recipe's notebooks in order; stages that are up to date are skipped."""
     overrides = parse_assignments(assignments or [])
     if seed is not None:
         overrides["seed"] = seed
@@ -80,7 +80,7 @@ def _say_report(folder: Path) -> None:
 
 
 def main() -> None:
-    """The `fastmath` command: turn the project's own errors into a message and an exit code."""
+    """The `fastmath` command; the project's own errors become a message and an exit code."""
     try:
         app()
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""`fastmath replay`: the kernel's rules, and those of public kernels, on recorded samples."""
+"""`fastmath replay`: the kernel's policies, and those of public kernels, on recorded samples."""
 
 import json
 import os
@@ -17,16 +17,16 @@ from fastmath.replay.votes import Recording, read_votes
 def replay(
     votes: Annotated[Path | None, typer.Option(help="JSONL of id, gold, model, answers[], tokens[]")] = None,
     model: Annotated[str | None, typer.Option(help="only this model's questions")] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="most samples of a question")] = 16,
-    policy: Annotated[str, typer.Option(help="a rule, or `list`")] = "default",
-    contest: Annotated[bool, typer.Option("--contest", help="contests of 50 questions on one clock")] = False,
-    limit: Annotated[float, typer.Option(min=0, help="clock, as a share of full votes of 16")] = 0.5,
-    slowdown: Annotated[float, typer.Option(help="a step with b live samples takes 1 + b / SLOWDOWN; inf")] = 24.0,
-    seeds: Annotated[int, typer.Option(min=1, help="draws of every question, or contests of every model")] = 100,
-    processes: Annotated[int | None, typer.Option(min=1, help="by default one a core")] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="most samples per question")] = 16,
+    policy: Annotated[str, typer.Option(help="name of the policy, or `list` to print the names")] = "default",
+    contest: Annotated[bool, typer.Option("--contest", help="replay contests of 50 questions on one clock")] = False,
+    limit: Annotated[float, typer.Option(min=0, help="time limit, as a share of the time of full votes of 16")] = 0.5,
+    slowdown: Annotated[float, typer.Option(help="a step with b samples takes 1 + b / SLOWDOWN; may be inf")] = 24.0,
+    seeds: Annotated[int, typer.Option(min=1, help="number of draws per question, or of contests per model")] = 100,
+    processes: Annotated[int | None, typer.Option(min=1, help="number of processes; one per core by default")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Replay a rule on recorded samples: question by question without a clock, or whole contests."""
+    """Replay a policy on recorded samples: single questions without a clock, or whole contests."""
     policies = find_policies()
     if policy == "list":
         typer.echo(json.dumps(list(policies)) if as_json else "\n".join(map(_describe, policies.items())))

@@ -1,9 +1,9 @@
 """The two ways in which a contest asks its questions: Kaggle's evaluation server, and a small local stand-in.
 
-`LocalGateway` is this project's own and keeps the contract that competitors meet in AIMO2 and AIMO3: questions in
-random order, one call of `predict` a question in a worker thread, every column as a polars Series of length 1 and by
-position, a DataFrame of `id` and `answer` back, and `submission.parquet` written only after the last question. It is
-stricter in one point: an answer of another type than int64, which Kaggle silently casts, is refused.
+`LocalGateway` is this project's own and keeps the contract that competitors meet in AIMO2 and AIMO3: the questions come
+in random order, `predict` is called once per question in a worker thread, it gets every column as a polars Series of
+length 1 by position, it returns a DataFrame of `id` and `answer`, and `submission.parquet` is written only after the
+last question. It is stricter in one point: it refuses an answer that is not int64, which Kaggle would silently cast.
 """
 
 import contextlib
@@ -32,23 +32,25 @@ KAGGLE_INPUT = Path("/kaggle/input")
 QUESTIONS = "test.csv"
 RERUN_VARIABLE = "KAGGLE_IS_COMPETITION_RERUN"
 
-# Contest → how its modules and its classes begin in `kaggle_evaluation`, which comes with the competition's data and
-# nowhere else.
+# Contest → prefix of its module names and prefix of its class names in `kaggle_evaluation`. That package is only
+# available as part of the competition's data.
 _COMPETITIONS = {"aimo2": ("aimo_2", "AIMO2"), "aimo3": ("aimo_3", "AIMO3")}
 
 
 class GatewayError(RuntimeError):
-    """Questions that cannot be asked, or a prediction that the contest would not accept; no submission is written."""
+    """The questions cannot be asked, or the contest would not accept a prediction; no submission is written."""
 
 
 @dataclass(frozen=True)
 class LocalGateway:
-    """Ask the questions of a CSV as the contest does.
+    """A local stand-in for the contest's gateway, which asks the questions of a CSV as the contest does.
 
     Attributes:
-        predict: called with one Series a column, of length 1, in the order of the CSV.
-        response_seconds: longest that a call may take; the first one, in which models load, is free.
-        seed: of the order of the questions; None draws one.
+        predict: function that answers one question; its arguments are the columns in the order of the CSV, each as a
+            Series of length 1.
+        response_seconds: maximum time that one call of `predict` may take, in seconds; the first call has no limit,
+            because models are loaded in it.
+        seed: seed of the random order of the questions; None gives another order each time.
     """
 
     predict: Predict
@@ -59,11 +61,11 @@ class LocalGateway:
         """Ask every question, then write `submission.parquet` into `folder` and return it.
 
         Raises:
-            GatewayError: the CSV holds no questions, or a call failed, took too long or returned no single int64
-                answer; nothing is written then.
+            GatewayError: the CSV holds no questions, or a call failed, took too long or did not return exactly one
+                int64 answer; nothing is written then.
         """
         rows = read_questions(questions).sample(fraction=1.0, shuffle=True, seed=self.seed)
-        # Not as a context manager: leaving one would wait for a call that never returns.
+        # Not used as a context manager: on exit it would wait for a call that never returns.
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
         try:
             answers = [self._ask(worker, row, first=index == 0) for index, row in enumerate(rows.iter_slices(1))]
@@ -86,10 +88,14 @@ class LocalGateway:
 
 
 def check_prediction(prediction: Any, identifier: str) -> pl.DataFrame:
-    """The prediction of one question as a row of `SUBMISSION_SCHEMA`.
+    """Check the prediction for one question and return it as a row of `fastmath.kernel.submission.SUBMISSION_SCHEMA`.
+
+    Args:
+        prediction: what `predict` returned, a polars or pandas DataFrame.
+        identifier: id of the question that was asked.
 
     Raises:
-        GatewayError: it is no DataFrame of one row with this `id` and an int64 `answer`.
+        GatewayError: the prediction is not a DataFrame of one row with this `id` and an int64 `answer`.
     """
     if not hasattr(prediction, "columns"):
         raise GatewayError(
@@ -118,10 +124,10 @@ def is_rerun() -> bool:
 
 
 def find_questions(folder: Path) -> Path:
-    """The one `test.csv` below a folder; where Kaggle mounts a competition's data has changed over time.
+    """Find the only `test.csv` below a folder; Kaggle has changed the folder in which it mounts a competition's data.
 
     Raises:
-        GatewayError: there is none, or more than one.
+        GatewayError: there is no such file, or more than one.
     """
     found = sorted(folder.glob(f"**/{QUESTIONS}"))
     if len(found) != 1:
@@ -134,15 +140,15 @@ def find_questions(folder: Path) -> Path:
 
 
 def read_questions(path: Path) -> pl.DataFrame:
-    """The questions of a CSV: its columns `id`, the question under whatever name, and, where known, `answer`.
+    """Read a CSV of questions: `id` first, then the question under any column name, then `answer` where it is known.
 
     Raises:
-        GatewayError: there is no such file, or it holds something else.
+        GatewayError: the file does not exist, cannot be read, or has other columns or no rows.
     """
     if not path.is_file():
         raise GatewayError(f"there is no file {path}; want a CSV of id, problem and, where they are known, answer")
     try:
-        # Read as text: an id such as 000123 is no number.
+        # Ids are read as text, so that one such as 000123 keeps its zeros.
         rows = pl.read_csv(path, schema_overrides={"id": pl.String})
     except pl.exceptions.PolarsError as error:
         raise GatewayError(f"{path} cannot be read as a CSV of id and problem: {error}") from error
@@ -155,13 +161,13 @@ def read_questions(path: Path) -> pl.DataFrame:
 
 
 def write_questions(held_out: Path, path: Path, count: int, answers: bool = True) -> Path:
-    """Write the first held-out problems of a run as a CSV of questions, with or without their answers; its path.
+    """Write the first held-out problems of a run as a CSV of questions and return its path.
 
     Args:
-        held_out: parquet of `id, problem, answer`.
-        path: the CSV.
-        count: number of questions.
-        answers: whether a column `answer` follows.
+        held_out: parquet file of the held-out problems, with the columns `id, problem, answer`.
+        path: CSV file to write.
+        count: maximum number of questions to write.
+        answers: whether the CSV also gets the column `answer`.
     """
     columns = ["id", "problem", *(["answer"] if answers else [])]
     pl.read_parquet(held_out).select(columns).head(count).write_csv(path)
@@ -169,20 +175,20 @@ def write_questions(held_out: Path, path: Path, count: int, answers: bool = True
 
 
 def find_server(contest: str, search: Path = KAGGLE_INPUT) -> type | None:
-    """The inference server class of a contest's `kaggle_evaluation` package, None where there is none.
+    """The inference server class of a contest's `kaggle_evaluation` package; None where no such package is found.
 
     Args:
-        contest: a name of `fastmath.answers.contests`; the package serves `aimo2` and `aimo3`.
-        search: folder below which the package is looked for first.
+        contest: name of a contest in `fastmath.answers.contests`; only `aimo2` and `aimo3` have such a package.
+        search: folder below which the package is looked for, before the installed packages are tried.
 
     Raises:
-        GatewayError: the package there is another competition's.
+        GatewayError: the package that was found belongs to another competition or cannot be imported.
     """
     return _find_class(contest, search, "inference_server", "InferenceServer")
 
 
 def find_gateway(contest: str, search: Path = KAGGLE_INPUT) -> type | None:
-    """The class that asks a contest's questions, from the same package as `find_server`'s."""
+    """The class that asks a contest's questions, with the arguments and from the package of `find_server`."""
     return _find_class(contest, search, "gateway", "Gateway")
 
 
@@ -196,7 +202,7 @@ def _find_class(contest: str, search: Path, module: str, name: str) -> type | No
         return None
     prefix, class_prefix = _COMPETITIONS[contest]
     try:
-        # By its name in the package for the server, which imports the gateway by its bare name.
+        # The server module comes first: it imports the gateway module by its bare name, without the package.
         importlib.import_module(f"kaggle_evaluation.{prefix}_inference_server")
     except ModuleNotFoundError as error:
         package = found[0].parent if found else "kaggle_evaluation"
@@ -206,10 +212,15 @@ def _find_class(contest: str, search: Path, module: str, name: str) -> type | No
 
 
 def serve(predict: Predict, contest: str, search: Path = KAGGLE_INPUT) -> None:
-    """Answer the contest's own gateway until Kaggle ends the run.
+    """Answer the questions of the contest's own gateway until Kaggle ends the run.
+
+    Args:
+        predict: function that answers one question, as for `LocalGateway`.
+        contest: name of the contest, as for `find_server`.
+        search: folder below which `kaggle_evaluation` is looked for.
 
     Raises:
-        GatewayError: `kaggle_evaluation` is not there; attach the competition's data to the notebook.
+        GatewayError: `kaggle_evaluation` was not found; attach the competition's data to the notebook.
     """
     server = find_server(contest, search)
     if server is None:
@@ -225,13 +236,13 @@ def run_competition_gateway(server: type, predict: Predict, questions: Path, fol
     """Let the competition's own gateway ask the questions of a CSV in this process; the counterpart of `LocalGateway`.
 
     Args:
-        server: from `find_server`.
-        predict: called in a thread of the server.
+        server: inference server class, from `find_server`.
+        predict: function that answers one question; it is called in a thread of the server.
         questions: absolute path of the CSV.
-        folder: where the gateway writes `submission.parquet`: it writes into the working folder.
+        folder: folder for `submission.parquet`; made the working folder meanwhile, since the gateway writes there.
 
     Raises:
-        GatewayError: the gateway refused a prediction, or its port is taken.
+        GatewayError: the gateway refused a prediction, or another process answers on its port.
     """
     refuse_busy_ports()
     with contextlib.chdir(folder), naming_its_errors():
@@ -240,7 +251,7 @@ def run_competition_gateway(server: type, predict: Predict, questions: Path, fol
 
 
 def _as_function(answer: Predict) -> Predict:
-    """A plain function of the name `predict`: the servers go by the name, and AIMO3's refuses a method."""
+    """Wrap `answer` in a function with the name `predict`, which the servers look for; AIMO3's also refuses methods."""
 
     def predict(*columns: Any) -> Any:
         return answer(*columns)
@@ -250,7 +261,7 @@ def _as_function(answer: Predict) -> Predict:
 
 @contextlib.contextmanager
 def naming_its_errors() -> Iterator[None]:
-    """Turn an error of the competition's gateway, which has no message, into a `GatewayError` that has one."""
+    """Turn an error of the competition's gateway, which has no message, into a `GatewayError` with a message."""
     errors = importlib.import_module("kaggle_evaluation.core.base_gateway")
     try:
         yield
@@ -259,10 +270,10 @@ def naming_its_errors() -> Iterator[None]:
 
 
 def refuse_busy_ports() -> None:
-    """Refuse to start where another server answers on a port that the competition's gateway tries.
+    """Refuse to start while another server answers on a port that the competition's gateway tries.
 
     Raises:
-        GatewayError: it would be asked instead of this one.
+        GatewayError: there is such a server; the gateway would ask it instead of this one.
     """
     relay = importlib.import_module("kaggle_evaluation.core.relay")
     for port in getattr(relay, "GRPC_PORTS", ()):

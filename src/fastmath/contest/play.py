@@ -1,7 +1,7 @@
-"""Whole contests: the measured local one, and Kaggle's.
+"""Whole contests: the local one, whose time limit is measured, and Kaggle's.
 
-The local contest first measures what full votes take, one question after another on the same engine, and then plays
-under a clock that is a share of it, so that the limit means the same on every machine.
+The local contest first measures how long full votes take, one question after another on the same engine. Its time limit
+is then a share of that time, so that it is equally tight on every machine.
 """
 
 import contextlib
@@ -27,7 +27,8 @@ from fastmath.kernel.kernel import Kernel
 from fastmath.kernel.solver import SolverRules
 from fastmath.policies.clock import ClockRules
 from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
-from fastmath.recipe.sections import KernelSettings, Recipe
+from fastmath.recipe.inference import KernelSettings
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
 from fastmath.runs.model_folder import ModelFolderError, check_model_folder
 from fastmath.runs.stage import Stage
@@ -39,7 +40,13 @@ JOURNAL = "questions.jsonl"
 
 @dataclass(frozen=True)
 class FullVotes:
-    """What full votes on all questions took and gave; `answers` maps a question's id to its answer."""
+    """Results and cost of full votes on all questions.
+
+    Attributes:
+        answers: id of a question → the answer of its full vote, None where no sample had an answer.
+        seconds: wall time of all full votes together, in seconds.
+        tokens: tokens that all samples generated.
+    """
 
     answers: Mapping[str, int | None]
     seconds: float
@@ -50,26 +57,27 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     """Play the local contest of a run and write `report.json`, `submission.parquet` and `questions.jsonl`.
 
     Args:
-        stage: the stage `kernel` of a run, being run.
+        stage: the stage `kernel` of a run, which must be the stage that is running.
         questions: CSV of `id, problem` and, where known, `answer` that replaces the held-out problems; a relative path
-            starts at `stage.root`.
+            starts at `stage.root`, and an empty text takes the held-out problems.
 
     Returns:
-        The report: `questions`, `answered` (inside the limit, by a vote or by the fallback), `correct`, `seconds`,
-        `limit_seconds`, `tokens`, and `tokens_full_vote`, `correct_full_vote`, `seconds_full_vote`, which are None
-        where `kernel.limit_seconds` is set; the correct ones are None where no answers are known.
+        The report: `questions`, `answered` (within the limit, by a vote or by the fallback), `correct`, `seconds`,
+        `limit_seconds`, `tokens`, and `tokens_full_vote`, `correct_full_vote`, `seconds_full_vote`. Those of the full
+        vote are None where `kernel.limit_seconds` is set; the two counts of correct answers are None where the CSV
+        has no answers.
 
     Raises:
-        fastmath.runs.stage.MissingStageError: the quantised model or the held-out problems are not there.
+        fastmath.runs.stage.MissingStageError: the quantised model or the held-out problems are missing.
         fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
-        fastmath.contest.gateway.GatewayError: the questions are no questions.
+        fastmath.contest.gateway.GatewayError: the CSV holds no questions, or a prediction was not acceptable.
     """
     settings = stage.recipe.kernel
     model = stage.product("quantize_awq", "model")
     stage.folder.mkdir(parents=True, exist_ok=True)
     path = _write_questions(stage, stage.root / questions if questions else None)
     asked = read_questions(path)
-    # Full votes are measured anew, so the contest begins anew, too.
+    # Every run measures the full votes again and gets another limit, so an earlier contest cannot be continued.
     (stage.folder / JOURNAL).unlink(missing_ok=True)
     keeper = EngineKeeper(_start_engine(stage.recipe, model))
     try:
@@ -93,20 +101,21 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
 def open_kernel(
     recipe: Recipe, model: Path, folder: Path, questions: int | None = None, started: float | None = None
 ) -> Iterator[Kernel]:
-    """A kernel under the contest's own clock; its engine starts with the first question and ends with the context.
+    """A kernel under the contest's clock; its engine starts with the first question and ends with the context.
 
     Args:
-        recipe: whose `kernel` section is used; without a limit of its own the contest's holds.
+        recipe: recipe whose `kernel` section is used; where it sets no time limit, the contest's limit applies.
         model: folder of the quantised checkpoint.
-        folder: where the journal is written.
-        questions: how many are expected; None takes the recipe's number, else the contest's.
-        started: `time.monotonic()` when the contest's clock began; None begins it with the first question.
+        folder: folder for the journal; it is created if needed.
+        questions: number of questions expected; None takes the recipe's number, and without one the contest's.
+        started: value of `time.monotonic()` when the contest's clock began; None starts it with the first question.
 
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
-        fastmath.kernel.journal.JournalError: the journal there is another's.
+        fastmath.kernel.journal.JournalError: the journal in `folder` belongs to another model, contest or run.
     """
-    check_model_folder(model)  # `predict` never raises, and would answer every question with the fallback
+    # `predict` never raises, so without this check a missing model would mean the fallback answer to every question.
+    check_model_folder(model)
     profile = CONTESTS[recipe.kernel.profile]
     folder.mkdir(parents=True, exist_ok=True)
     limit = recipe.kernel.limit_seconds or profile.limit_seconds
@@ -122,24 +131,25 @@ def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float, sea
     """Answer Kaggle's hidden questions; returns when Kaggle ends the run.
 
     Args:
-        recipe: whose `kernel` section is used; without a limit of its own the contest's holds.
+        recipe: recipe whose `kernel` section is used; where it sets no time limit, the contest's limit applies.
         model: folder of the quantised checkpoint.
-        folder: where the journal is written.
-        started: `time.monotonic()` at the notebook's start, from which the contest's clock runs.
+        folder: folder for the journal.
+        started: value of `time.monotonic()` at the start of the notebook, when the contest's clock began.
         search: folder below which the competition's `kaggle_evaluation` is looked for.
 
     Raises:
-        fastmath.contest.gateway.GatewayError: the competition's data are not attached.
+        fastmath.contest.gateway.GatewayError: the competition's data are not attached to the notebook.
+        fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
     """
     with open_kernel(recipe, model, folder, started=started) as kernel:
         serve(kernel.predict, recipe.kernel.profile, search)
 
 
 def find_model(folder: Path) -> Path:
-    """The one model below a folder, found by its `config.json`: where Kaggle mounts a model has changed over time.
+    """Find the only model below a folder by its `config.json`; Kaggle has changed the folder in which it mounts models.
 
     Raises:
-        fastmath.runs.model_folder.ModelFolderError: there is none, or more than one.
+        fastmath.runs.model_folder.ModelFolderError: there is no model, or more than one.
     """
     found = sorted(path.parent for path in folder.glob("**/config.json"))
     if len(found) != 1:
@@ -155,15 +165,15 @@ def measure_full_votes(
     engine: Engine, asked: pl.DataFrame, settings: KernelSettings, system_prompt: str | None
 ) -> FullVotes:
     """Let all samples of every question vote, one question after another and without a clock."""
-    # Samples end as those of other kernels do, which is what ours are measured against.
+    # The full vote is the baseline and stands for other kernels: its samples end where theirs do, with the reasoning.
     profile, sampling = CONTESTS[settings.profile], replace(make_sampling(settings), stop="think_end")
 
     def vote(prompt: list[int], name: str) -> FullVote:
         return engine.run(vote_in_full(engine, prompt, sampling, profile, settings.samples, name))
 
-    # By position: AIMO2 and AIMO3 call the second column problem, others question.
+    # Columns are read by position: the second is called `problem` in AIMO2 and AIMO3, `question` elsewhere.
     prompts = {row[0]: render_prompt(engine.tokenizer, row[1], system_prompt) for row in asked.iter_rows()}
-    # The first requests of an engine pay for what it sets up lazily; nobody's clock should.
+    # An engine finishes its setup during its first requests; the warm-up keeps that time out of the measurement.
     vote(next(iter(prompts.values())), "warm-up")
     began = time.monotonic()
     votes = {name: vote(prompt, f"full-{name}") for name, prompt in prompts.items()}
@@ -182,10 +192,10 @@ def build_kernel(
     journal: Path,
     started: float | None = None,
 ) -> Kernel:
-    """The kernel of a recipe for a contest of so many questions in `limit` seconds.
+    """The kernel of a recipe for a contest of `questions` questions in `limit` seconds.
 
     Raises:
-        fastmath.kernel.journal.JournalError: the journal there is another's.
+        fastmath.kernel.journal.JournalError: the journal belongs to another model, contest or run.
     """
     settings = recipe.kernel
     identity = {"model": name_model(model), "contest": settings.profile, "run": f"{recipe.name}, seed {recipe.seed}"}
@@ -206,14 +216,14 @@ def build_kernel(
 
 
 def name_model(folder: Path) -> str:
-    """A name that changes with the model: a hash of its configuration and of its files' names and sizes."""
+    """A name that differs between models: a hash of the configuration and of the names and sizes of all files."""
     files = sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
     configuration = (folder / "config.json").read_bytes()
     return hashlib.sha256(configuration + repr(files).encode()).hexdigest()[:16]
 
 
 def _start_engine(recipe: Recipe, model: Path) -> Callable[[float], Engine]:
-    """What starts an engine that runs a share of the recipe's batch."""
+    """A function that starts an engine; its argument scales the batch size that the recipe sets."""
 
     def start(scale: float) -> Engine:
         settings = recipe.kernel.engine
@@ -225,13 +235,13 @@ def _start_engine(recipe: Recipe, model: Path) -> Callable[[float], Engine]:
 
 
 def make_rules(settings: KernelSettings) -> SolverRules:
-    """What samples weigh in the kernel, and what it answers without a vote."""
+    """The solver's rules from the kernel's settings: weights of votes, harvest and fallback answer."""
     names = [item.name for item in dataclasses.fields(SolverRules)]
     return SolverRules(**{name: getattr(settings, name) for name in names})
 
 
 def make_sampling(settings: KernelSettings) -> Sampling:
-    """How the kernel draws a sample."""
+    """The sampling parameters from the kernel's settings."""
     return Sampling(settings.token_budget, settings.temperature, settings.top_p, settings.sample_stop)
 
 
@@ -243,7 +253,7 @@ def summarize(
     seconds: float,
     limit: float,
 ) -> dict[str, Any]:
-    """The contest's report, see `run_contest`."""
+    """The contest's report, with the keys that `run_contest` describes."""
     answers = dict(submission.iter_rows())
     return {
         "questions": asked.height,
@@ -265,7 +275,7 @@ def _count_correct(asked: pl.DataFrame, answers: Mapping[str, int | None]) -> in
 
 
 def _write_questions(stage: Stage, questions: Path | None) -> Path:
-    """The CSV that the gateway reads: the given one, else the first held-out problems."""
+    """Path of the CSV for the gateway: `questions` if given, else a new file of the first held-out problems."""
     if questions is not None:
         return questions
     profile = CONTESTS[stage.recipe.kernel.profile]

@@ -1,4 +1,4 @@
-"""The policy that a recipe names."""
+"""Look-up of the policy that a recipe names."""
 
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import find_policies
@@ -6,10 +6,10 @@ from fastmath.recipe.errors import require_known
 
 
 def find_policy(name: str) -> Policy:
-    """The policy of a recipe's `kernel.policy`.
+    """The policy with the name that a recipe gives as `kernel.policy`.
 
     Raises:
-        fastmath.recipe.errors.SettingsError: there is none of this name; the message lists those that there are.
+        fastmath.recipe.errors.SettingsError: no policy has this name; the message lists the known names.
     """
     policies = find_policies()
     require_known("`kernel.policy`", name, policies)

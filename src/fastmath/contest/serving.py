@@ -1,8 +1,9 @@
-"""A CSV of questions, answered as in the contest and under its clock: by `fastmath kernel serve` and by the notebook.
+"""Answers to a CSV of questions, given as in the contest and under its clock: `fastmath kernel serve` and the notebook.
 
-Who asks is the competition's own gateway where its `kaggle_evaluation` is at hand, else the project's `LocalGateway`.
-The notebook plays one of three contests: the hidden questions in Kaggle's scored run (`contest.serve_contest`), the
-public `test.csv` when its version is saved on Kaggle, and a run's held-out problems at home (`contest.run_contest`).
+The competition's own gateway asks the questions where its `kaggle_evaluation` is available, else `LocalGateway` does.
+The notebook plays one of three contests: the hidden questions in Kaggle's scored run (`play.serve_contest`), the public
+`test.csv` when a version of the notebook is saved on Kaggle, and a run's held-out problems elsewhere
+(`play.run_contest`).
 """
 
 import logging
@@ -42,17 +43,18 @@ MODEL_STAGE = "quantize_awq"
 def open_contest(
     recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None, inputs: Path = KAGGLE_INPUT
 ) -> Stage:
-    """The notebook's stage: of a run with its earlier stages, or on Kaggle, where there are none.
+    """The stage `kernel` of a notebook; on Kaggle it stands alone, elsewhere it follows the earlier stages of a run.
 
     Args:
-        recipe: the notebook's parameter, a name in `configs` or a path.
-        run_dir: the notebook's parameter; on Kaggle its output folder.
-        overrides: the notebook's parameter, dotted keys into the recipe.
-        inputs: folder under which Kaggle mounts the model and the questions; where it is missing this is no Kaggle.
+        recipe: parameter of the notebook: a name in `configs` or a path.
+        run_dir: parameter of the notebook: the run folder, or on Kaggle the output folder.
+        overrides: parameter of the notebook: settings that replace the recipe's, by dotted key.
+        inputs: folder below which Kaggle mounts the model and the questions; if it does not exist, the notebook is
+            taken to run elsewhere.
 
     Raises:
-        fastmath.recipe.load.SettingsError: the recipe or an override cannot work.
-        fastmath.runs.stage.MissingStageError: at home, an earlier stage has not finished in `run_dir`.
+        fastmath.recipe.errors.SettingsError: the recipe or an override is not valid.
+        fastmath.runs.stage.MissingStageError: outside Kaggle, an earlier stage has not finished in `run_dir`.
     """
     if inputs.is_dir():
         return Stage("kernel", load_recipe(recipe, overrides), Path(run_dir).resolve())
@@ -63,14 +65,18 @@ def play_contest(stage: Stage, questions: str, inputs: Path, started: float) -> 
     """Play the contest of a notebook that is not scored, and write its report, journal and submission.
 
     Args:
-        stage: from `open_contest`, being run.
-        questions: CSV that replaces the run's held-out problems, or on Kaggle the competition's `test.csv`.
-        inputs: as `open_contest` takes it.
-        started: `time.monotonic()` at the notebook's start, from which the contest's clock runs on Kaggle.
+        stage: the stage from `open_contest`, which must be the stage that is running.
+        questions: CSV that replaces the run's held-out problems, or on Kaggle the competition's `test.csv`; an empty
+            text replaces nothing.
+        inputs: folder below which Kaggle mounts its inputs, as for `open_contest`.
+        started: value of `time.monotonic()` at the start of the notebook; on Kaggle the contest's clock began then.
+
+    Returns:
+        The report, as `fastmath.contest.play.run_contest` describes it.
 
     Raises:
-        fastmath.runs.model_folder.ModelFolderError: no model, or several.
-        fastmath.contest.gateway.GatewayError: no questions, or a prediction that the contest would not accept.
+        fastmath.runs.model_folder.ModelFolderError: there is no model, or on Kaggle more than one.
+        fastmath.contest.gateway.GatewayError: there are no questions, or the contest would not accept a prediction.
     """
     if not inputs.is_dir():
         return run_contest(stage, questions)
@@ -78,7 +84,7 @@ def play_contest(stage: Stage, questions: str, inputs: Path, started: float) -> 
     path = Path(questions).resolve() if questions else find_questions(inputs)
     server = find_server(stage.recipe.kernel.profile, inputs)
     report = answer_questions(stage.recipe, model, path, stage.folder, server, started)
-    # Kaggle scores the file that lies in the notebook's own folder.
+    # Kaggle scores the submission in the notebook's own folder.
     shutil.copy(stage.folder / SUBMISSION, stage.run_dir / SUBMISSION)
     return report
 
@@ -94,20 +100,20 @@ def answer_questions(
     """Answer a CSV in this process and write `submission.parquet`, `questions.jsonl` and `report.json`.
 
     Args:
-        recipe: whose `kernel` section is used.
+        recipe: recipe whose `kernel` section is used.
         model: folder of the quantised checkpoint.
         questions: CSV of `id`, a question and, where known, `answer`.
-        folder: where the files are written; a contest that was cut off there goes on, a finished one begins anew.
-        server: from `find_server`; None lets the project's own gateway ask.
-        started: `time.monotonic()` when the contest's clock began; None begins it with the first question.
+        folder: folder for the files; an interrupted contest in it is continued, a finished one is started again.
+        server: inference server class from `find_server`; None makes `LocalGateway` ask the questions.
+        started: value of `time.monotonic()` when the contest's clock began; None starts it with the first question.
 
     Returns:
         The report, as `fastmath.contest.play.run_contest` describes it.
 
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
-        fastmath.contest.gateway.GatewayError: no questions, or a prediction that the contest would not accept.
-        fastmath.kernel.journal.JournalError: the folder holds a contest of another model.
+        fastmath.contest.gateway.GatewayError: there are no questions, or the contest would not accept a prediction.
+        fastmath.kernel.journal.JournalError: the folder holds an interrupted contest of another model, contest or run.
     """
     model, questions, folder = model.resolve(), questions.resolve(), folder.resolve()
     asked = read_questions(questions)
@@ -123,7 +129,11 @@ def answer_questions(
 
 
 def begin_anew(folder: Path) -> None:
-    """Make a contest's folder; remove the journal of one that was finished there, and keep that of one cut off."""
+    """Create the folder of a contest, or prepare it for another run.
+
+    The submission and the journal of a finished contest are removed; the journal of an interrupted one, which has no
+    submission, is kept, so that the contest goes on from it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / SUBMISSION).exists():
         for name in (SUBMISSION, JOURNAL):
@@ -131,7 +141,14 @@ def begin_anew(folder: Path) -> None:
 
 
 def write_report(recipe: Recipe, questions: Path, folder: Path, seconds: float) -> dict[str, Any]:
-    """Write `report.json` of a contest whose submission and journal lie in `folder`, and return it."""
+    """Write `report.json` of a contest from the submission and the journal in `folder`, and return it.
+
+    Args:
+        recipe: recipe that the contest was played with.
+        questions: CSV of the questions.
+        folder: folder of the contest.
+        seconds: wall time of the contest, in seconds.
+    """
     limit = recipe.kernel.limit_seconds or CONTESTS[recipe.kernel.profile].limit_seconds
     submission = pl.read_parquet(folder / SUBMISSION)
     report = summarize(read_questions(questions), submission, read_records(folder / JOURNAL), None, seconds, limit)
@@ -140,18 +157,19 @@ def write_report(recipe: Recipe, questions: Path, folder: Path, seconds: float) 
 
 
 def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None = None) -> tuple[Recipe, Path]:
-    """The settings to answer with, and a run's quantised model.
+    """The recipe to answer questions with, and the folder of a run's quantised model.
 
-    How to ask the model is what it was made with; how to play the contest is as its recipe says today.
+    The section `model` and the seed come from the settings that the model was made with, all other sections from the
+    recipe as it is now.
 
     Args:
         run_dir: the run folder.
-        overrides: dotted keys into the recipe.
-        recipe: a name in `configs` or a path; None takes the run's own by its name.
+        overrides: settings that replace the recipe's, by dotted key.
+        recipe: a name in `configs` or a path; None takes the recipe that the run names.
 
     Raises:
         fastmath.runs.stage.MissingStageError: the run has no quantised model.
-        fastmath.recipe.load.SettingsError: an override cannot work, or the run's recipe is not in `configs`.
+        fastmath.recipe.errors.SettingsError: an override is not valid, or the run's recipe is not in `configs`.
     """
     folder = run_dir / MODEL_STAGE
     settings, model = folder / "config.yaml", folder / "model"

@@ -1,8 +1,8 @@
-"""Kaggle's scored run in small: the kernel's server in one process, the competition's gateway in another.
+"""A small copy of Kaggle's scored run: the kernel's server in one process, the competition's gateway in another.
 
 The server's process has `KAGGLE_IS_COMPETITION_RERUN` set and waits for questions until it is ended, as on Kaggle,
-where the gateway runs in a container of its own. Run as a module, this is either process: its arguments are its role
-and the file of its order.
+where the gateway runs in its own container. Either process runs this module as a script; the arguments are its role,
+`server` or `gateway`, and a JSON file with the recipe and the paths.
 """
 
 import json
@@ -34,22 +34,22 @@ POLL_SECONDS = 0.1
 def answer_in_two_processes(
     recipe: Recipe, model: Path, questions: Path, folder: Path, gateway: Path
 ) -> dict[str, Any]:
-    """Answer a CSV through the competition's gateway in a process of its own.
+    """Answer a CSV through the competition's gateway, with server and gateway each in its own process.
 
     Args:
-        recipe: whose `kernel` section is used.
+        recipe: recipe whose `kernel` section is used.
         model: folder of the quantised checkpoint.
         questions: CSV of `id`, a question and, where known, `answer`.
-        folder: where the files are written; a contest that was cut off there goes on, a finished one begins anew.
-        gateway: folder that holds the competition's `kaggle_evaluation`.
+        folder: folder for the files; an interrupted contest in it is continued, a finished one is started again.
+        gateway: folder below which the competition's `kaggle_evaluation` is looked for.
 
     Returns:
-        The report, as `answer_questions` gives it; both processes' output lies beside it, in `server.log` and
-        `gateway.log`.
+        The report, as `fastmath.contest.serving.answer_questions` returns it. The processes' output is written to
+        `server.log` and `gateway.log` in the same folder.
 
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
-        GatewayError: no questions, no `kaggle_evaluation`, or one of the processes failed.
+        GatewayError: there are no questions or no `kaggle_evaluation`, or one of the processes failed.
     """
     model, questions, folder, gateway = (path.resolve() for path in (model, questions, folder, gateway))
     read_questions(questions)
@@ -84,13 +84,14 @@ def _start(role: str, folder: Path) -> Process:
         [sys.executable, "-m", "fastmath.contest.two_processes", role, str(folder / ORDER)],
         log=folder / f"{role}.log",
         environment={RERUN_VARIABLE: "1"} if role == "server" else {},
-        folder=folder,  # where the gateway writes its submission
+        folder=folder,  # the gateway writes its submission into the working folder
     )
 
 
 def _run_role(role: str, order: dict[str, str]) -> None:
     if role == "gateway":
-        os.environ.pop(RERUN_VARIABLE, None)  # its presence is what counts, and this process could have inherited it
+        # Only its presence counts, and this process may have inherited it.
+        os.environ.pop(RERUN_VARIABLE, None)
     recipe = Recipe.model_validate(order["recipe"])
     gateway = Path(order["gateway"])
     if role == "server":

@@ -1,6 +1,6 @@
-"""The data stage: survey the sources, draw, collect the chosen rows, remove repetitions, and write every product.
+"""The data stage: survey the sources, draw problems, collect the chosen rows, remove repetitions, write every product.
 
-Every row of every source ends in the SFT set or in `rejects.parquet` with the rule that dropped it.
+Every row of every source ends either in the SFT set, or in `rejects.parquet` with the rule that dropped it.
 """
 
 import collections
@@ -22,7 +22,7 @@ from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
-from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, Workbench, collect_part, survey_part
+from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import DataSettings, SourceSettings
 from fastmath.runs.files import write_json, write_parquet
@@ -31,7 +31,7 @@ from fastmath.runs.stage import Stage
 logger = logging.getLogger(__name__)
 
 TOKENIZER_PROBLEMS = 1500
-"""Nano problems on whose texts the embedded tokenizer is trained; their words are few and soon all seen."""
+"""Number of nano problems whose texts train the embedded tokenizer; more would hardly add new words."""
 
 REJECT_SCHEMA = polars.Schema(
     {
@@ -42,7 +42,7 @@ REJECT_SCHEMA = polars.Schema(
         "excerpt": polars.String,
     }
 )
-"""A row that was left out; `detail` says what was found, `excerpt` how its problem begins."""
+"""A row that was left out: `reason` is the rule, `detail` what the rule found, `excerpt` how its problem begins."""
 
 
 def run(stage: Stage) -> None:
@@ -50,7 +50,7 @@ def run(stage: Stage) -> None:
     recipe, folder = stage.recipe, stage.folder
     settings, seed = recipe.data, recipe.seed
     if recipe.model.nano is not None and not (folder / "base_model" / "tokenizer.json").exists():
-        from fastmath.nano.model import make_base_model  # torch and its gigabyte serve the embedded model alone
+        from fastmath.nano.model import make_base_model  # only the embedded model needs torch, a gigabyte
 
         problems = min(TOKENIZER_PROBLEMS, settings.nano.train_problems)
         rows = generate_rows("train", settings.nano, problems, seed)
@@ -59,12 +59,12 @@ def run(stage: Stage) -> None:
     test = read_held_out(settings, seed, stage.root)
     write_parquet(test, folder / "test.parquet")
 
-    bench = _lay_out(stage, load_tokenizer(stage), test)
+    inputs = _write_survey_inputs(stage, load_tokenizer(stage), test)
     parts = [part for source in settings.sources for part in list_parts(source, settings.nano, seed, stage.root)]
-    survey = _survey(bench, parts, settings, folder / "survey")
+    survey = _survey(inputs, parts, settings, folder / "survey")
     survey = mark_repeated_uuids(survey)
     chosen = draw_rows(survey, settings.sources, seed)
-    collected = _collect(bench, parts, chosen, settings, folder / "survey")
+    collected = _collect(inputs, parts, chosen, settings, folder / "survey")
     kept, repeats = remove_repetitions(collected.drop_nulls("generation"), settings.near_duplicates)
     training = _limit(kept, settings.sft_problems, seed)
     grpo, grpo_rejects = select_grpo(collected, settings, seed)
@@ -84,14 +84,14 @@ def run(stage: Stage) -> None:
 
 
 def load_tokenizer(stage: Stage) -> PreTrainedTokenizerBase:
-    """The base model's tokenizer, by which every length of the run is counted."""
+    """Load the tokenizer of the base model, which counts every length of the run in tokens."""
     model = stage.recipe.model
     name = str(stage.run_dir / "build_data" / "base_model") if model.nano is not None else model.name
     return AutoTokenizer.from_pretrained(name, revision=model.revision)
 
 
 def read_held_out(settings: DataSettings, seed: int, root: Path) -> polars.DataFrame:
-    """The held-out problems: `id` (str), `problem` (str), `answer` (int64); a relative path starts at `root`."""
+    """Read the held-out problems: `id` (str), `problem` (str), `answer` (int64); a relative path starts at `root`."""
     if settings.test_path is None:
         rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
         records = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
@@ -107,7 +107,7 @@ def read_held_out(settings: DataSettings, seed: int, root: Path) -> polars.DataF
 
 
 def mark_repeated_uuids(survey: polars.DataFrame) -> polars.DataFrame:
-    """Leave out a row whose uuid an earlier row of its source has for another problem."""
+    """Give a reason for rejection to each row whose uuid an earlier row of its source has for another problem."""
     named = polars.col("uuid").is_not_null() & polars.col("reason").is_null()
     first = polars.col("key").first().over("source", "uuid")
     clash = named & (polars.col("key") != first)
@@ -118,7 +118,7 @@ def mark_repeated_uuids(survey: polars.DataFrame) -> polars.DataFrame:
 
 
 def draw_rows(survey: polars.DataFrame, sources: Sequence[SourceSettings], seed: int) -> polars.DataFrame:
-    """The rows of the survey that the sources' rules choose, in order of sources."""
+    """The rows of the survey that the rules of the sources choose, in the order of the sources."""
     chosen = []
     for source in sources:
         rows = survey.filter((polars.col("source") == source.name) & polars.col("reason").is_null())
@@ -130,10 +130,10 @@ def draw_rows(survey: polars.DataFrame, sources: Sequence[SourceSettings], seed:
 def remove_repetitions(
     collected: polars.DataFrame, near_duplicates: float | None
 ) -> tuple[polars.DataFrame, polars.DataFrame]:
-    """Split rows into kept ones and those that repeat an earlier one.
+    """Split rows into those to keep (`CHOSEN_SCHEMA`) and those whose problem repeats an earlier one (`REJECT_SCHEMA`).
 
-    Returns:
-        Rows of `CHOSEN_SCHEMA`, and rows of `REJECT_SCHEMA`.
+    A problem repeats another if their normalised texts are equal, or if the two are near duplicates with a similarity
+    of at least `near_duplicates` (see `find_near_duplicates`); None compares the texts only.
     """
     problems = collected["problem"].to_list()
     first: dict[str, int] = {}
@@ -158,9 +158,9 @@ def remove_repetitions(
 def select_grpo(
     collected: polars.DataFrame, settings: DataSettings, seed: int
 ) -> tuple[polars.DataFrame, polars.DataFrame]:
-    """Problems of the GRPO sources, with an integer answer where the contest wants one; and the rest as rejects.
+    """Problems of the GRPO sources, and as rejects those without an integer answer in the recipe's `answer_range`.
 
-    Repetitions are those within the GRPO sources: the recipe trains on these problems in both stages.
+    Only repetitions within the GRPO sources are removed, because the recipe trains on these problems in both stages.
     """
     names = [source.name for source in settings.sources if source.grpo]
     different, _ = remove_repetitions(collected.filter(polars.col("source").is_in(names)), settings.near_duplicates)
@@ -183,7 +183,7 @@ def select_grpo(
 def explain_rejects(
     survey: polars.DataFrame, chosen: polars.DataFrame, repeats: polars.DataFrame, training: polars.DataFrame
 ) -> polars.DataFrame:
-    """Rows of `REJECT_SCHEMA` for all that is not in the training set, in order of source and row."""
+    """Rows of `REJECT_SCHEMA` for every row that is not in the training set, in order of source and row number."""
     rows = ["source", "index"]
     columns = list(REJECT_SCHEMA)
     passes_any = (polars.col("passes").list.len() == 0) | polars.col("passes").list.any()
@@ -203,7 +203,7 @@ def explain_rejects(
 def count_funnel(
     sources: Sequence[SourceSettings], training: polars.DataFrame, rejects: polars.DataFrame
 ) -> dict[str, dict[str, int]]:
-    """Rows by source and outcome; the outcomes of a source sum to its rows, those of the GRPO set aside."""
+    """Count rows by source and outcome; the outcomes of a source, except those of the GRPO set, sum to its rows."""
     funnel = {}
     for source in sources:
         mine = polars.col("source") == source.name
@@ -214,8 +214,8 @@ def count_funnel(
     return funnel
 
 
-def _lay_out(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.DataFrame) -> Workbench:
-    """Write what the processes need, and of what must not be trained on every problem."""
+def _write_survey_inputs(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.DataFrame) -> SurveyInputs:
+    """Write the files that the survey's processes read: the tokenizer, and all problems that must not be trained on."""
     folder, settings = stage.folder / "survey", stage.recipe.data
     folder.mkdir(exist_ok=True)
     held_out = [("held-out", *row) for row in test.select("id", "problem").iter_rows()]
@@ -225,35 +225,35 @@ def _lay_out(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.Data
     schema = {"name": polars.String, "id": polars.String, "problem": polars.String}
     write_parquet(polars.DataFrame(held_out, schema=schema, orient="row"), folder / "held_out.parquet")
     (folder / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str())
-    return Workbench(folder / "tokenizer.json", folder / "held_out.parquet", settings.decontaminate)
+    return SurveyInputs(folder / "tokenizer.json", folder / "held_out.parquet", settings.decontaminate)
 
 
-def _survey(bench: Workbench, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:
-    tasks = [(part, partial(survey_part, bench, part, folder=folder)) for part in parts]
+def _survey(inputs: SurveyInputs, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:
+    tasks = [(part, partial(survey_part, inputs, part, folder=folder)) for part in parts]
     return _gather("survey", tasks, SURVEY_SCHEMA, settings.workers)
 
 
 def _collect(
-    bench: Workbench, parts: Sequence[Part], chosen: polars.DataFrame, settings: DataSettings, folder: Path
+    inputs: SurveyInputs, parts: Sequence[Part], chosen: polars.DataFrame, settings: DataSettings, folder: Path
 ) -> polars.DataFrame:
     wanted = {name[0]: rows["index"].sort() for name, rows in chosen.group_by("source")}
-    shares = _share_out(parts, wanted)
-    tasks = [(part, partial(collect_part, bench, part, indices, folder=folder)) for part, indices in shares]
+    assigned = _assign_rows(parts, wanted)
+    tasks = [(part, partial(collect_part, inputs, part, indices, folder=folder)) for part, indices in assigned]
     return _gather("collect", tasks, CHOSEN_SCHEMA, settings.workers)
 
 
 def _gather(
     label: str, tasks: Sequence[tuple[Part, Callable[[], Path]]], schema: polars.Schema, workers: int | None
 ) -> polars.DataFrame:
-    """The tables that the tasks write, one after the other."""
+    """Run the tasks and join the tables that they write, in the order of the tasks."""
     rows = sum(part.rows for part, _ in tasks)
     with tqdm(total=rows or None, desc=label, unit="row", dynamic_ncols=True) as bar:
         files = list(_run(tasks, workers, bar))
     return polars.concat([polars.DataFrame(schema=schema), *map(polars.read_parquet, files)])
 
 
-def _share_out(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> Iterator[tuple[Part, list[int]]]:
-    """The chosen rows of each part that has any; parts of a source follow one another."""
+def _assign_rows(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> Iterator[tuple[Part, list[int]]]:
+    """Pair each part with its chosen rows and skip parts without any; the parts of a source must be consecutive."""
     for position, part in enumerate(parts):
         rows = wanted.get(part.source.name, polars.Series([], dtype=polars.Int64))
         after = parts[position + 1] if position + 1 < len(parts) else None
@@ -265,14 +265,14 @@ def _share_out(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> It
 
 
 def _run(tasks: Sequence[tuple[Part, Callable[[], Path]]], workers: int | None, bar: tqdm) -> Iterator[Path]:
-    """Results of the tasks in their order, from as many processes as are worth it; the bar counts rows."""
+    """Results of the tasks, in order, from at most `workers` processes (None: one per core); the bar counts rows."""
     processes = min(workers or len(os.sched_getaffinity(0)), len(tasks))
     if processes <= 1:
         for part, task in tasks:
             yield task()
             bar.update(part.rows)
         return
-    # Spawned: a fork of a process with threads, such as a notebook's, may hang.
+    # Spawned, not forked: a fork of a process with threads, such as a notebook's, may hang.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
         futures = {pool.submit(task): part.rows for part, task in tasks}
@@ -287,7 +287,7 @@ def _run(tasks: Sequence[tuple[Part, Callable[[], Path]]], workers: int | None, 
 
 
 def _limit(rows: polars.DataFrame, count: int | None, seed: int, purpose: str = "") -> polars.DataFrame:
-    """At most `count` of the rows, drawn by their problems, in their order."""
+    """Draw at most `count` of the rows by their problems and keep their order; each `purpose` gives another draw."""
     keys = [purpose + normalize_problem(problem) for problem in rows["problem"]]
     drawn = draw(keys, count, seed)
     return rows.filter(polars.Series([key in drawn for key in keys], dtype=polars.Boolean))

@@ -1,4 +1,4 @@
-"""The data card: what the sets are made of, so that `datasets` can load them and people can trust them."""
+"""The data card: a README of what the sets contain, so that `datasets` can load them and people can trust them."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ kept from the first; held-out problems are removed before the draws, repetitions
 
 
 def write_card(folder: Path, recipe: Recipe) -> None:
-    """Write `README.md` beside the sets, which makes the folder loadable by `datasets.load_dataset(folder, "sft")`."""
+    """Write `README.md` beside the sets; it makes the folder loadable by `datasets.load_dataset(folder, "sft")`."""
     configs = [{"config_name": name, "data_files": file} for name, file in SETS.items()]
     header = yaml.safe_dump({"configs": configs}, sort_keys=False)
     (folder / "README.md").write_text(f"---\n{header}---\n" + "\n".join(_describe(folder, recipe)) + "\n")

@@ -1,4 +1,4 @@
-"""What can be said about a recipe's data before anything of them is read."""
+"""Checks of the data that a recipe names, made before anything is built from them."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from fastmath.recipe.sections import Recipe
 
 
 def check_data(recipe: Recipe, root: Path) -> None:
-    """Check that the files a recipe names are there, and hold as many held-out problems as it asks for.
+    """Check that the files that a recipe names exist, and that they hold as many held-out problems as it asks for.
 
     Args:
-        recipe: gives `data`, `evaluate.problems` and `kernel.questions`.
+        recipe: recipe whose `data`, `evaluate.problems` and `kernel.questions` are checked.
         root: folder at which relative paths start.
 
     Raises:

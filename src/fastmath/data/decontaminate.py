@@ -1,4 +1,4 @@
-"""Problems that also stand in an evaluation set, and problems that stand in the training set twice."""
+"""Finding problems that also stand in an evaluation set, and problems that stand in the training set twice."""
 
 import re
 import unicodedata
@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from datasketch import MinHash, MinHashLSH
 
 PERMUTATIONS = 128
+"""Number of hash functions in a MinHash signature."""
 SHINGLE_WORDS = 3
+"""Words in one shingle, the unit whose sets are compared for near duplicates."""
 
 
 @dataclass(frozen=True)
 class HeldOutProblem:
-    """A problem that no model may be trained on: its set, its id there, its text."""
+    """A problem that no model may be trained on.
+
+    Attributes:
+        name: name of the held-out set.
+        id: identifier of the problem in this set.
+        problem: text of the problem.
+    """
 
     name: str
     id: str
@@ -23,12 +31,13 @@ class HeldOutProblem:
 
 @dataclass(frozen=True)
 class Match:
-    """What a problem was found to repeat.
+    """The held-out problem that another problem repeats.
 
     Attributes:
-        name, id: of the held-out problem.
-        share: of the held-out problem's n-grams that were found; 1 for the same text.
-        exact: whether letters and digits agree throughout.
+        name: name of the held-out set.
+        id: identifier of the held-out problem in this set.
+        share: share of the held-out problem's n-grams that the other problem contains, 0-1; 1 for the same text.
+        exact: whether both texts consist of the same letters and digits.
     """
 
     name: str
@@ -38,7 +47,7 @@ class Match:
 
 
 def normalize_problem(text: str) -> str:
-    r"""What two statements of one problem share: NFKC, lower case, its words, numbers and operators alone.
+    r"""The text in a form that statements of one problem share: NFKC, lower case, only words, numbers and operators.
 
     Example: `Find  $x$ if \(x+1=2\).` and `find x if x+1 = 2` both become `find x if x + 1 = 2`.
     """
@@ -47,20 +56,24 @@ def normalize_problem(text: str) -> str:
 
 
 def squeeze_problem(text: str) -> str:
-    """Letters and digits alone, for the comparison with held-out problems, where a miss costs more than a loss."""
+    """The letters and digits of the text, for the comparison with held-out problems.
+
+    This drops more than `normalize_problem`, because a missed held-out problem costs more than a lost training problem.
+    """
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text).lower())
 
 
 class HeldOut:
-    """An index of held-out problems by text and by n-gram of `normalize_problem`'s words."""
+    """An index of held-out problems by their texts and by the n-grams of their words (see `normalize_problem`)."""
 
     def __init__(self, problems: Iterable[HeldOutProblem], ngram: int, share: float) -> None:
         """Index the problems.
 
         Args:
-            problems: of all held-out sets.
-            ngram: words in one n-gram; shorter problems are matched by their text alone.
-            share: part of a held-out problem's n-grams from which on another problem repeats it.
+            problems: the problems of all held-out sets.
+            ngram: number of words in one n-gram; shorter problems are matched only by their whole text.
+            share: smallest share of a held-out problem's n-grams, 0-1, with which another problem counts as repeating
+                it.
         """
         self._ngram = ngram
         self._share = share
@@ -77,10 +90,10 @@ class HeldOut:
             self._sizes.append(len(ngrams))
 
     def match(self, problem: str) -> Match | None:
-        """The held-out problem that `problem` repeats, the most similar one; None where it repeats none.
+        """The most similar of the held-out problems that `problem` repeats; None where it repeats none.
 
-        Example: with n-grams of 2 and a share of 0.5, `find the sum of 3 and 5` has 4 of the 6 pairs of
-        `find the sum of 3 and 4 now`: 5 of 7, a share of 0.71, and repeats it.
+        Example: with n-grams of 2 words and a share of 0.5, `find the sum of 3 and 5` repeats
+        `find the sum of 3 and 4 now`, because it contains 5 of its 7 word pairs, a share of 0.71.
         """
         same = self._by_text.get(squeeze_problem(problem))
         if same is not None:
@@ -100,10 +113,11 @@ class HeldOut:
 
 
 def find_near_duplicates(problems: Sequence[str], threshold: float) -> dict[int, int]:
-    """Index of each problem that rewords an earlier one → index of that one.
+    """Map the index of each problem that rewords an earlier one to the index of the earlier one.
 
-    Near duplicates have a Jaccard similarity of at least `threshold` between their sets of three-word shingles,
-    estimated by MinHash, and the same numbers in the same order: `7^100 mod 5` is not `7^101 mod 5`.
+    Two problems are near duplicates if the Jaccard similarity between their sets of three-word shingles, estimated by
+    MinHash, is at least `threshold` (0-1), and if they have the same numbers in the same order, because `7^100 mod 5`
+    is another problem than `7^101 mod 5`.
     """
     index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
     kept: dict[int, tuple[MinHash, list[str]]] = {}

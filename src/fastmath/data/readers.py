@@ -1,4 +1,4 @@
-"""Reading raw rows from local files of any usual form, in shards that processes can read each on their own."""
+"""Reading raw rows from local files of any usual format, in shards that processes can read independently."""
 
 import gzip
 import json
@@ -14,11 +14,12 @@ import pyarrow.parquet
 from fastmath.recipe.errors import SettingsError
 
 SHARD_BYTES = 32 * 2**20
+"""Size of a shard of JSON lines, in bytes."""
 _BATCH_ROWS = 32
 _SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".json", ".json.gz", ".ndjson")
 
 RawRow = dict[str, Any] | str
-"""A row as it stands in the file, or the reason why there is none."""
+"""A row as it stands in the file, or the reason why it could not be read."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class Shard:
     """A part of one file.
 
     Attributes:
-        form: `parquet` (a row group), `lines` (JSON objects, one a line) or `array` (one JSON array).
-        first_row: number of its first row within the source, from 0.
-        rows: how many it has; 0 where only reading would tell, of compressed lines and of arrays.
-        start, end: bytes of the file, or the row group and the one after it.
+        path: the file.
+        form: `parquet` (one row group), `lines` (one JSON object per line) or `array` (one JSON array).
+        first_row: number of the shard's first row within the source, from 0.
+        rows: number of rows; 0 for compressed lines and for arrays, where it is unknown until the shard is read.
+        start: first byte of the shard in the file; for parquet the index of its row group.
+        end: byte of the file at which the shard ends, exclusive; for parquet the index of the next row group.
     """
 
     path: Path
@@ -41,10 +44,10 @@ class Shard:
 
 
 def list_files(path: Path) -> list[Path]:
-    """The file itself, or all files of known suffixes below a folder, sorted.
+    """The file itself, or all files with known suffixes in a folder and its subfolders, sorted by path.
 
     Raises:
-        SettingsError: there is nothing to read.
+        SettingsError: there is no such file.
     """
     if path.is_file():
         return [path]
@@ -55,10 +58,15 @@ def list_files(path: Path) -> list[Path]:
 
 
 def list_shards(files: Sequence[Path], shard_bytes: int = SHARD_BYTES) -> list[Shard]:
-    """Cut files into shards, in order.
+    """Cut files into shards, in the order of their rows.
+
+    Args:
+        files: files of one source, in order.
+        shard_bytes: size at which a file of JSON lines is cut, in bytes, rounded up to the next end of a line. A
+            parquet file is cut into its row groups; compressed files and JSON arrays are not cut.
 
     Raises:
-        SettingsError: a file is no parquet although it is named so.
+        SettingsError: a parquet file or a JSON array is broken.
     """
     shards: list[Shard] = []
     first_row = 0
@@ -70,14 +78,14 @@ def list_shards(files: Sequence[Path], shard_bytes: int = SHARD_BYTES) -> list[S
 
 
 def read_shard(shard: Shard, columns: Sequence[str] | None = None) -> Iterator[tuple[int, RawRow]]:
-    """Yield (number, row) of a shard; a line that is no JSON object is the reason instead of the row.
+    """Yield (row number, row) for each row of a shard; a row that is not a JSON object is replaced by the reason.
 
     Args:
-        shard: what to read.
-        columns: the only ones that parquet reads, where it has them.
+        shard: shard to read.
+        columns: columns to read from parquet, as far as the file has them; None reads all. Other formats give all.
 
     Raises:
-        SettingsError: an array breaks off, or a parquet file is broken.
+        SettingsError: the parquet file or the JSON array is broken.
     """
     match shard.form:
         case "parquet":
@@ -91,7 +99,7 @@ def read_shard(shard: Shard, columns: Sequence[str] | None = None) -> Iterator[t
 
 
 def read_columns(shard: Shard) -> list[str]:
-    """Names of the columns, from the schema or from the first row."""
+    """Names of the columns, from the parquet schema or from the first row that is a JSON object."""
     if shard.form == "parquet":
         return pyarrow.parquet.read_schema(shard.path).names
     return next((list(row) for _, row in read_shard(shard) if isinstance(row, dict)), [])
@@ -178,7 +186,7 @@ def _read_row_group(shard: Shard, columns: Sequence[str] | None) -> Iterator[Any
     try:
         with pyarrow.parquet.ParquetFile(shard.path) as file:
             present = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-            # A batch is small because one row may hold megabytes of generations.
+            # Batches are small because one row may hold megabytes of generations.
             for batch in file.iter_batches(_BATCH_ROWS, row_groups=[shard.start], columns=present, use_threads=False):
                 yield from batch.to_pylist()
     except pyarrow.ArrowInvalid as error:

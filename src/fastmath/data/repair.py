@@ -1,14 +1,14 @@
-r"""Control characters where a backslash and a letter should stand: `\frac` read as an escape is a form feed and `rac`.
+r"""Repair of LaTeX commands whose beginning was read as an escape: `\frac` became a form feed followed by `rac`.
 
-A source that was once written with too few backslashes carries them. They are invisible when printed, and a model
-would learn them.
+Sources that were once written with too few backslashes contain such control characters. They are invisible when
+printed, and a model would learn them.
 """
 
 import re
 from dataclasses import dataclass
 
 _LETTERS = {"\x07": "a", "\x08": "b", "\t": "t", "\x0b": "v", "\x0c": "f"}
-"""What Python and JSON make of `\a`, `\b`, `\t`, `\v` and `\f`."""
+r"""Control characters that Python or JSON makes of `\a`, `\b`, `\t`, `\v` and `\f` → the letter of the escape."""
 _COMMANDS = {
     "a": ("lpha", "ngle", "pprox", "rcsin", "rccos", "rctan", "st"),
     "b": ("oxed", "inom", "eta", "egin", "ar", "mod", "igl", "igr", "oldsymbol", "ullet", "ot"),
@@ -16,7 +16,8 @@ _COMMANDS = {
     "v": ("ec", "ert", "arphi", "arepsilon", "dots"),
     "f": ("rac", "loor", "orall", "box"),
 }
-# A tab is also layout, and `an` or `o` begin words: after one only what no text begins a column with is a command.
+# A tab may also be layout, and `an` or `o` may begin a word. So after a tab only beginnings that no text would have
+# there are taken for commands.
 _AFTER_TAB = ("ext{", "imes", "heta", "riangle", "frac{", "binom{", "ilde{")
 
 
@@ -36,12 +37,12 @@ _LINE_END = re.compile(r"\r\n?")
 
 @dataclass(frozen=True)
 class Repair:
-    """A text as it should stand.
+    """Result of repairing a text.
 
     Attributes:
-        text: with line feeds alone as line ends, and with every repairable command whole.
-        repaired: number of commands that were made whole.
-        broken: number of control characters for which nobody can say what they were.
+        text: text in which every repairable command has its backslash again and every line ends with a line feed.
+        repaired: number of commands that were repaired.
+        broken: number of control characters that remain, because it is unknown what they stood for.
     """
 
     text: str
@@ -50,9 +51,9 @@ class Repair:
 
 
 def repair_text(text: str) -> Repair:
-    r"""Make commands whole where only one reading is possible.
+    r"""Repair LaTeX commands that lost their backslash, where only one reading is possible.
 
-    Example: a form feed before `rac{1}{2}` becomes `\frac{1}{2}`; one before `zzz` stays and is counted as broken.
+    Example: a form feed and `rac{1}{2}` become `\frac{1}{2}`; a form feed before `zzz` stays and is counted as broken.
     """
     if text.isprintable():
         return Repair(text, 0, 0)

@@ -1,8 +1,7 @@
 """The rules that turn sources into training sets, each a pure function.
 
-Where the paper leaves room: a share of exactly the bound of "above" does not pass, exact bounds of "between" do; a
-trace of exactly 12,800 tokens is not longer than that; length bounds count the tokens of correct generations; a problem
-that two draws of one source would take is taken by the first, and the second draws from the others.
+Where the paper leaves room (exact bounds, problems that several draws or sources would take), the rules follow the
+choices that every data card states: see `_CHOICES` in `fastmath.data.card`.
 """
 
 import hashlib
@@ -24,15 +23,15 @@ def passes_accuracy(accuracy: float, rule: RuleSettings) -> bool:
 
 
 def rank(key: str, seed: int) -> bytes:
-    """Where a problem stands in the draws of a seed: a hash of both, so that no other problem moves it."""
+    """Sort key of a problem in the draws of a seed: a hash of both, so that it does not depend on other problems."""
     return hashlib.sha256(f"{seed}/{key}".encode()).digest()
 
 
 def draw(keys: Iterable[str], count: int | None, seed: int) -> set[str]:
-    """Draw `count` of the different keys, or all where it is None.
+    """Draw `count` of the distinct keys, or all of them where `count` is None.
 
-    The draw depends on the seed and on the keys, not on their order: the smallest ranks win, so that a further key
-    displaces at most one.
+    The draw depends on the seed and on the keys, but not on their order. The keys of smallest rank are drawn, so that
+    one further key displaces at most one of them.
     """
     different = set(keys)
     if count is None or count >= len(different):
@@ -43,13 +42,13 @@ def draw(keys: Iterable[str], count: int | None, seed: int) -> set[str]:
 def join_draws(
     keys: Sequence[str], passes: Sequence[Sequence[bool]], rules: Sequence[RuleSettings], seed: int
 ) -> set[str]:
-    """Join the draws of a source; without rules, every problem is kept.
+    """Keys that the draws of a source choose together; without rules, all keys.
 
     Args:
-        keys: of the source's problems; a problem that stands in two rows has one key.
-        passes: which of the rules each row passes.
-        rules: in their order; a later one draws from what the earlier ones left.
-        seed: of the draws.
+        keys: key of the problem in each row; rows with the same problem have the same key.
+        passes: for each row, whether it passes each of the rules.
+        rules: rules in the order of their draws; a later rule draws from the problems that the earlier ones left.
+        seed: seed of the draws.
     """
     if not rules:
         return set(keys)

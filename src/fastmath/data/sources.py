@@ -1,4 +1,4 @@
-"""Problem sources by configuration: every schema becomes one row type, and what does not fit a reject with a reason."""
+"""Reading the sources of a recipe: rows of every schema become `SourceRow`s, or `Reject`s where they do not fit."""
 
 import csv
 import fnmatch
@@ -20,7 +20,7 @@ from fastmath.recipe.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 INSTRUCTION = "Please reason step by step"
-"""How the instruction begins that Light-R1 appends to its problems; our own template adds one of its own."""
+"""Beginning of the instruction that Light-R1 appends to its problems; it is removed, as our template adds its own."""
 
 WANTED_COLUMNS = {
     "nano": ("problem", "answer", "generations"),
@@ -29,16 +29,24 @@ WANTED_COLUMNS = {
     "published": ("problem", "generation", "answer"),
     "problems": ("problem", "answer"),
 }
-
+"""Columns that a source must have, by its kind."""
 
 _FURTHER_COLUMNS = (
     *("uuid", "correctness_math_verify", "correctness_llama", "is_reasoning_complete", "finish_reasons"),
 )
+"""Columns that are read where a source has them."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a source that can be read on its own: a shard of its files, or all of the embedded source."""
+    """A part of a source that can be read on its own: a shard of its files, or the whole embedded source.
+
+    Attributes:
+        source: settings of the source.
+        shard: shard of the source's files; None for the embedded source.
+        nano: settings of the embedded source; None for all others.
+        seed: seed with which the embedded source makes its problems.
+    """
 
     source: SourceSettings
     shard: Shard | None
@@ -47,7 +55,7 @@ class Part:
 
     @property
     def rows(self) -> int:
-        """Its rows; 0 where only reading would tell."""
+        """Number of rows; 0 where it is unknown until the part is read."""
         return self.nano.train_problems if self.nano is not None else self.shard.rows
 
 
@@ -56,12 +64,15 @@ class SourceRow:
     """One problem with its generations.
 
     Attributes:
+        source: name of the source.
         index: number of the row in its source, from 0.
-        uuid: the source's own name for it, if it has one.
-        answer: the gold answer as text, an integer without zeros before or decimals behind it; for Light-R1 the one its
-            trace ends with.
-        correct: one flag a generation; None where nobody has judged it yet.
-        complete: whether each generation ended by itself.
+        uuid: identifier of the row that the source itself gives; None where it gives none.
+        problem: text of the problem.
+        answer: gold answer as text, an integer without leading zeros or decimals; for Light-R1 the answer at the end of
+            the trace.
+        generations: traces, the solutions with their reasoning.
+        correct: whether each generation is correct; None where the source does not say.
+        complete: whether each generation ended by itself, and was not cut off.
     """
 
     source: str
@@ -76,7 +87,15 @@ class SourceRow:
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that was left out: where it stood, the rule that dropped it with what it found, and how the row begins."""
+    """A row that was left out.
+
+    Attributes:
+        source: name of the source.
+        index: number of the row in its source, from 0.
+        reason: rule that dropped the row.
+        detail: what the rule found.
+        excerpt: beginning of the row, as JSON; empty where the row could not be read.
+    """
 
     source: str
     index: int
@@ -86,11 +105,11 @@ class Reject:
 
 
 class _MalformedRowError(ValueError):
-    """A row does not fit its schema; the message is the reason code."""
+    """A row does not fit its schema; the message becomes the reason of its reject."""
 
 
 def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int, root: Path) -> list[Part]:
-    """The parts of a source, in order; its relative path starts at `root`.
+    """Parts of a source, in the order of their rows; a relative path of the source starts at `root`.
 
     Raises:
         SettingsError: the source is missing or empty, or its columns do not fit its kind.
@@ -105,7 +124,7 @@ def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int, root: 
 
 
 def read_part(part: Part) -> Iterator[SourceRow | Reject]:
-    """Yield every row of a part, as a `SourceRow` or as a `Reject` with the reason."""
+    """Yield every row of a part, as a `SourceRow`, or as a `Reject` where it is malformed."""
     source = part.source
     for index, record in _read_records(part):
         if isinstance(record, str):
@@ -122,7 +141,11 @@ def read_part(part: Part) -> Iterator[SourceRow | Reject]:
 def read_problems(path: Path, wanted: Sequence[str] = ("problem", "answer")) -> Iterator[dict[str, str]]:
     """Yield `id, problem, answer` of held-out problems from a CSV, JSON or JSONL file, all as text.
 
-    LaTeX commands that lost their backslash to an escape are made whole, and reported.
+    LaTeX commands that lost their backslash to an escape are repaired, and their number is logged.
+
+    Args:
+        path: file of problems; a row without `id` gets its row number, and a missing answer is an empty text.
+        wanted: columns that every row must have.
 
     Raises:
         SettingsError: the file is missing, lacks a column, or a row of it is broken.
@@ -179,7 +202,7 @@ def _download(source: SourceSettings) -> Path:
         raise SettingsError(
             f"source {source.name!r}: {source.path!r} is no local file, and a Hub dataset needs `revision` (a commit)"
         )
-    # The files themselves, as they are cut into shards like local ones and a broken download goes on.
+    # Files rather than a loaded data set: they are cut into shards like local ones, and a broken download resumes.
     patterns = [source.file] if source.file else ["*.parquet", "*.jsonl", "*.json", "*.jsonl.gz", "*.json.gz"]
     folder = snapshot_download(str(source.path), repo_type="dataset", revision=source.revision, allow_patterns=patterns)
     return Path(folder)
@@ -239,7 +262,7 @@ def _read_light_r1(name: str, index: int, record: dict[str, Any]) -> SourceRow:
     if answer is None:
         raise _MalformedRowError("no answer in the trace")
     problem = _require_text(turns[0], "value").partition(INSTRUCTION)[0].strip()
-    # The answer is the trace's own, so the trace is correct by definition.
+    # The answer was extracted from the trace, so the trace is correct by definition.
     return SourceRow(name, index, None, problem, canonical_answer(answer), (trace,), (True,), (True,))
 
 

@@ -1,8 +1,9 @@
-"""Judging every row of a source once, part by part, and keeping of each only what the draws need.
+"""Judging every row of a source once, part by part, and recording only what the draws need.
 
-A build reads its sources twice: the survey learns which rows pass which rules, the draws choose, and only the chosen
-rows are read again, for their shortest correct generation. So memory grows with the rows' names and not with their
-traces. Every part's survey is a file of its own, so that an interrupted build goes on where it stopped.
+A build reads its sources twice: the survey finds out which rows pass which rules, the draws choose rows, and only the
+chosen rows are read again, for their shortest correct generation. So memory grows with the number of rows and not with
+the length of their traces. The survey of each part is a file of its own, so that an interrupted build resumes where it
+stopped.
 """
 
 import functools
@@ -25,6 +26,7 @@ from fastmath.recipe.data import DecontaminationSettings
 from fastmath.runs.files import write_parquet
 
 BATCH_ROWS = 128
+"""Rows whose generations are judged together."""
 SURVEY_SCHEMA = polars.Schema(
     {
         "source": polars.String,
@@ -40,7 +42,7 @@ SURVEY_SCHEMA = polars.Schema(
         "excerpt": polars.String,
     }
 )
-"""One row for every row of a source; `reason` is null where it may be drawn, `key` names its problem."""
+"""One row for every row of a source; `reason` is null where it may be drawn, `key` is its problem, normalised."""
 
 CHOSEN_SCHEMA = polars.Schema(
     {
@@ -52,17 +54,17 @@ CHOSEN_SCHEMA = polars.Schema(
         "tokens": polars.Int64,
     }
 )
-"""A chosen row with the correct generation of fewest tokens; null where its source has none."""
+"""A chosen row with its correct generation of fewest tokens; `generation` and `tokens` are null where it has none."""
 
 
 @dataclass(frozen=True)
-class Workbench:
-    """What a process needs for any part: files, so that it can be sent anywhere and loaded once.
+class SurveyInputs:
+    """Inputs that a process needs for any part, as files, so that they are cheap to send and loaded once per process.
 
     Attributes:
-        tokenizer: `tokenizer.json` by which lengths are counted.
-        held_out: parquet of `name, id, problem`.
-        settings: how held-out problems are matched.
+        tokenizer: path of the `tokenizer.json` that counts lengths.
+        held_out: path of the parquet file of held-out problems, with columns `name, id, problem`.
+        settings: settings by which problems are matched with held-out ones.
     """
 
     tokenizer: Path
@@ -70,23 +72,23 @@ class Workbench:
     settings: DecontaminationSettings
 
 
-def survey_part(bench: Workbench, part: Part, folder: Path) -> Path:
-    """Judge every row of a part; the survey's file, which is taken as it is where an earlier run has left it."""
+def survey_part(inputs: SurveyInputs, part: Part, folder: Path) -> Path:
+    """Judge every row of a part and return the file of its survey; a file that an earlier run left is reused."""
     path = folder / f"{name_part(part)}.parquet"
     if not path.exists():
-        counter, held_out = _load(bench)
+        counter, held_out = _load(inputs)
         with Verifier(workers=1) as verifier:
             rows = list(judge_rows(read_part(part), counter, held_out, verifier, part))
         write_parquet(polars.DataFrame(rows, schema=SURVEY_SCHEMA, orient="row"), path)
     return path
 
 
-def collect_part(bench: Workbench, part: Part, indices: Sequence[int], folder: Path) -> Path:
-    """Read the chosen rows of a part again, each with its shortest correct generation."""
+def collect_part(inputs: SurveyInputs, part: Part, indices: Sequence[int], folder: Path) -> Path:
+    """Read the chosen rows of a part again and return a file of them, each with its shortest correct generation."""
     name = hashlib.sha256(f"{name_part(part)}/{sorted(indices)}".encode()).hexdigest()[:32]
     path = folder / f"chosen-{name}.parquet"
     if not path.exists():
-        counter, _ = _load(bench)
+        counter, _ = _load(inputs)
         with Verifier(workers=1) as verifier:
             rows = list(_collect_rows(part, set(indices), counter, verifier))
         write_parquet(polars.DataFrame(rows, schema=CHOSEN_SCHEMA, orient="row"), path)
@@ -94,7 +96,7 @@ def collect_part(bench: Workbench, part: Part, indices: Sequence[int], folder: P
 
 
 def name_part(part: Part) -> str:
-    """A name that changes with what the part holds and with how its source is judged."""
+    """A file name that changes with the content of the part and with the settings of its source."""
     stat = None if part.shard is None else part.shard.path.stat()
     version = None if stat is None else (stat.st_size, stat.st_mtime_ns)
     return hashlib.sha256(f"{part!r}/{version}".encode()).hexdigest()[:32]
@@ -103,7 +105,7 @@ def name_part(part: Part) -> str:
 def judge_rows(
     rows: Iterator[SourceRow | Reject], counter: TokenCounter, held_out: HeldOut, verifier: Verifier, part: Part
 ) -> Iterator[tuple[object, ...]]:
-    """Rows of `SURVEY_SCHEMA`, in order."""
+    """Yield a row of `SURVEY_SCHEMA` for each row of the part, in order."""
     while batch := list(islice(rows, BATCH_ROWS)):
         sound = [row for row in batch if isinstance(row, SourceRow)]
         verdicts = iter(judge_generations(sound, verifier))
@@ -117,7 +119,8 @@ def judge_rows(
 def judge_generations(rows: Sequence[SourceRow], verifier: Verifier) -> list[tuple[bool, ...]]:
     """Whether each generation of each row is correct.
 
-    A cut-off generation never is; a flag of the source counts before our own verification.
+    A generation that was cut off is never correct. A flag of the source takes precedence over our own verification,
+    which judges only generations without a flag; one that cannot be judged counts as wrong.
     """
     flags = [
         [flag if complete else False for flag, complete in zip(row.correct, row.complete, strict=True)] for row in rows
@@ -164,7 +167,7 @@ def _survey_row(
 
 
 def _passes(row: SourceRow, correct: Sequence[bool], accuracy: float, counter: TokenCounter, part: Part) -> list[bool]:
-    """Which rules the row passes; lengths are asked for only where the accuracy leaves it open, the longest first."""
+    """Which rules the row passes; tokens are counted only where the accuracy passes, the longest text first."""
     texts = sorted((text for text, right in zip(row.generations, correct, strict=True) if right), key=len, reverse=True)
     return [
         passes_accuracy(accuracy, rule)
@@ -192,7 +195,7 @@ def _collect_rows(
 
 
 @functools.lru_cache(maxsize=1)
-def _load(bench: Workbench) -> tuple[TokenCounter, HeldOut]:
-    rows = polars.read_parquet(bench.held_out)
+def _load(inputs: SurveyInputs) -> tuple[TokenCounter, HeldOut]:
+    rows = polars.read_parquet(inputs.held_out)
     problems = [HeldOutProblem(*row) for row in rows.select("name", "id", "problem").iter_rows()]
-    return TokenCounter(bench.tokenizer.read_text()), HeldOut(problems, bench.settings.ngram, bench.settings.share)
+    return TokenCounter(inputs.tokenizer.read_text()), HeldOut(problems, inputs.settings.ngram, inputs.settings.share)

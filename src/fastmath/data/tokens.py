@@ -1,9 +1,10 @@
-"""Counting the tokens of long traces without tokenizing them, exactly, and no further than a question needs.
+"""Exact token counts of long traces without tokenizing them, and without reading further than a comparison needs.
 
 A byte-level BPE tokenizer cuts a text into pre-tokens (words, numbers, punctuation) by a regular expression and merges
-bytes within each of them alone, so a text has as many tokens as its pre-tokens have together. Traces repeat a small
-vocabulary: a dictionary of pre-tokens counts several times faster than the tokenizer. And most questions are decided
-before the end: what is still uncounted has at most as many tokens as UTF-8 bytes, and at least as many as words.
+bytes only within each pre-token, so a text has as many tokens as its pre-tokens together. Traces repeat a small
+vocabulary, so looking up pre-tokens in a dictionary is several times faster than the tokenizer. Moreover, most
+comparisons with a limit are decided before the end of the text: what is not yet counted has at most as many tokens as
+UTF-8 bytes, and at least as many as words.
 """
 
 import json
@@ -26,10 +27,13 @@ class TokenCounter:
     """Counts tokens as `len(tokenizer(text, add_special_tokens=False)["input_ids"])` does."""
 
     def __init__(self, tokenizer_json: str) -> None:
-        """Take the text of a `tokenizer.json`, which can be sent to any process.
+        """Load a tokenizer and choose how to count.
 
-        A tokenizer that is no byte-level BPE behind one regular expression counts by tokenizing; so does one whose
-        counts differ on a probe of difficult text.
+        Texts are tokenized in full if the tokenizer is not a byte-level BPE with exactly one regular expression, or if
+        the count by pre-tokens differs from its own on a probe of difficult text.
+
+        Args:
+            tokenizer_json: content of a `tokenizer.json`, which can be sent to any process.
         """
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokens_of = _Memory(self._tokenizer)
@@ -43,7 +47,7 @@ class TokenCounter:
 
     @property
     def is_fast(self) -> bool:
-        """Whether texts are counted by their pre-tokens."""
+        """Whether texts are counted by their pre-tokens rather than tokenized in full."""
         return self._pattern is not None
 
     def count(self, text: str) -> int:
@@ -55,8 +59,8 @@ class TokenCounter:
     def exceeds(self, text: str, limit: int) -> bool:
         """Whether a text has more than `limit` tokens.
 
-        Example: of a text of 16,000 bytes and one token in three bytes, 4,800 bytes are counted to learn that it has
-        not more than 12,800 tokens: 1,600 + 11,200.
+        Example: a text of 16,000 bytes with one token per three bytes is known to have at most 12,800 tokens once 4,800
+        bytes are counted: 1,600 tokens counted + 11,200 bytes left = 12,800.
         """
         size = len(text.encode())
         if size <= limit:
@@ -73,9 +77,10 @@ class TokenCounter:
         return counted > limit
 
     def shortest(self, texts: Sequence[str]) -> tuple[int, int]:
-        """Index and length in tokens of the text of fewest tokens, the first of equals.
+        """Index and token count of the text with the fewest tokens; the first of several such texts.
 
-        Texts are looked at from the one of fewest characters on; a longer one only until it has lost.
+        Texts are counted from the one with the fewest characters on, each only until it exceeds the fewest tokens so
+        far.
 
         Raises:
             ValueError: there are no texts.
@@ -85,7 +90,7 @@ class TokenCounter:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         best, fewest = order[0], self.count(texts[order[0]])
         for index in order[1:]:
-            # A word is a pre-token at least, and counting words is fast.
+            # Every word has at least one token, and counting words is fast.
             if len(texts[index].split()) > fewest or self.exceeds(texts[index], fewest):
                 continue
             best, fewest = min((best, fewest), (index, self.count(texts[index])), key=lambda item: (item[1], item[0]))
@@ -98,10 +103,10 @@ class TokenCounter:
         return unicodedata.normalize("NFC", text) if self._normalizes and not text.isascii() else text
 
     def _count_chunks(self, text: str) -> Iterator[tuple[int, str]]:
-        """(tokens, text) of successive pieces that make up the whole."""
+        """Yield (tokens, text) of successive pieces that together make up the text."""
         pieces = (text,) if self._added is None else self._added.split(text)
         for index, piece in enumerate(pieces):
-            if index % 2:  # `split` returns what its group matched, an added token, between the other pieces
+            if index % 2:  # `split` puts each match of its group, an added token, between two other pieces
                 yield 1, piece
             else:
                 yield from self._count_pretokens(piece)
@@ -111,7 +116,7 @@ class TokenCounter:
         while position < len(text):
             end = position + CHUNK_CHARACTERS
             found = self._pattern.findall(text, position, end)
-            # Where a chunk ends within the text, its last pre-tokens could go on and are found again.
+            # A chunk that ends within the text may cut its last pre-tokens short, so they are left to the next chunk.
             if end < len(text) and len(found) > 2:
                 del found[-2:]
             elif end < len(text):
@@ -122,7 +127,7 @@ class TokenCounter:
 
 
 class _Memory(dict[str, int]):
-    """Pre-token → its tokens, tokenized when it is first met."""
+    """Number of tokens of each pre-token, computed when it is first looked up; at most `_MEMORY_ENTRIES` are kept."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__()
@@ -136,7 +141,7 @@ class _Memory(dict[str, int]):
 
 
 def _read_pattern(description: dict[str, Any]) -> str | None:
-    """The regular expression of a byte-level BPE tokenizer that cuts by exactly one; None for any other."""
+    """The regular expression of a byte-level BPE tokenizer that cuts by exactly one; None for any other tokenizer."""
     pre_tokenizer = description.get("pre_tokenizer") or {}
     normalizer = description.get("normalizer") or {"type": "NFC"}
     steps = pre_tokenizer.get("pretokenizers", [])
@@ -149,6 +154,6 @@ def _read_pattern(description: dict[str, Any]) -> str | None:
 
 
 def _read_added_tokens(description: dict[str, Any]) -> regex.Pattern[str] | None:
-    """A pattern of the tokens that are cut out of a text before anything else, the longest first."""
+    """A pattern of the added tokens, which are cut out of a text before anything else, the longest first."""
     contents = sorted((token["content"] for token in description["added_tokens"]), key=len, reverse=True)
     return regex.compile("(" + "|".join(map(regex.escape, contents)) + ")") if contents else None

@@ -1,4 +1,4 @@
-"""Whether vLLM knows a recipe's engine arguments."""
+"""Check of a recipe's engine arguments against those that the installed vLLM accepts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,14 @@ from fastmath.recipe.foreign import find_fault
 
 
 def check_engine_arguments(section: str, arguments: Mapping[str, Any]) -> None:
-    """Hold `SECTION.engine.arguments` against vLLM's own `EngineArgs`, before anything is loaded.
+    """Check a recipe's engine arguments against vLLM's own `EngineArgs`, before any model is loaded.
+
+    Args:
+        section: recipe section that the arguments belong to, such as `evaluate`; named in error messages.
+        arguments: `engine.arguments` of that section, by vLLM's own names.
 
     Raises:
-        SettingsError: vLLM knows no such argument, or takes no such value; the message names the nearest valid one.
+        SettingsError: vLLM has no such argument or does not accept its value; the message names the nearest valid one.
     """
     from vllm.engine.arg_utils import EngineArgs  # its import takes seconds
 

@@ -1,4 +1,4 @@
-"""vLLM's offline engine: many samples of many prompts at once, in the process that asks for them."""
+"""vLLM's offline engine: many samples of many prompts at once, generated in the calling process."""
 
 import contextlib
 import json
@@ -13,16 +13,16 @@ from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.distributed import cleanup_dist_env_and_memory
 
 from fastmath.engine.expand import find_runnable_checkpoint
-from fastmath.recipe.sections import EngineSettings
+from fastmath.recipe.inference import EngineSettings
 
 
 class TokenizerMismatchError(RuntimeError):
-    """vLLM turns text into other token ids than the tokenizer that the model was trained with."""
+    """vLLM's tokenizer gives other token ids or texts than the tokenizer that the model was trained with."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample: the token ids of its prompt, and the seed of its random numbers."""
+    """One sample to draw: the token ids of its prompt, and the seed of its random numbers."""
 
     prompt: Sequence[int]
     seed: int
@@ -30,7 +30,13 @@ class Draw:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What came of a `Draw`: text with its end token, generated tokens, and `stop` or `length` for why it ended."""
+    """The sample that a `Draw` asked for.
+
+    Attributes:
+        text: generated text, its stop token and other special tokens included.
+        tokens: number of generated tokens.
+        finish_reason: `stop` if the sample ended by itself, `length` if it reached its token budget.
+    """
 
     text: str
     tokens: int
@@ -41,16 +47,19 @@ class Drawn:
 def open_batch_engine(
     model_folder: Path, settings: EngineSettings, seed: int, probes: Sequence[str] = ()
 ) -> Iterator[tuple[LLM, PreTrainedTokenizerBase]]:
-    """Load a checkpoint into vLLM, and free its memory at the end.
+    """Load a checkpoint into vLLM, and free its memory when the context ends.
 
     Args:
-        model_folder: checkpoint with its tokenizer; an AWQ one is expanded where there are no kernels for it.
+        model_folder: checkpoint with its tokenizer; an AWQ one is expanded if this machine has no 4-bit kernels.
         settings: engine arguments by vLLM's own names.
-        seed: of the engine.
-        probes: texts on which vLLM's tokenizer and the checkpoint's have to agree.
+        seed: seed of the engine; every sample also has its own, see `Draw`.
+        probes: texts that vLLM's tokenizer and the checkpoint's must encode and decode alike; none by default.
+
+    Yields:
+        The engine, and the checkpoint's tokenizer.
 
     Raises:
-        TokenizerMismatchError: they do not.
+        TokenizerMismatchError: the two tokenizers differ on one of the probes.
     """
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
     llm = LLM(**batch_arguments(find_runnable_checkpoint(model_folder), settings, seed))
@@ -65,9 +74,9 @@ def open_batch_engine(
 def batch_arguments(model_folder: Path, settings: EngineSettings, seed: int) -> dict[str, Any]:
     """Arguments of `vllm.LLM` for one model.
 
-    A recipe's `dtype` is meant for ordinary weights; a quantised checkpoint keeps the one that it was written with,
-    which is what its kernels take. On a CPU prompts are not processed in chunks: after a chunk vLLM rewinds the random
-    generator of a seeded sample, which CPU generators cannot do.
+    A recipe's `dtype` applies to ordinary weights; a quantised checkpoint keeps the dtype that it was saved with, which
+    its kernels require. Chunked prefill is off on a CPU: after each chunk vLLM rewinds the random generator of a seeded
+    sample, and CPU generators do not support that.
     """
     arguments: dict[str, Any] = {"model": str(model_folder), "seed": seed}
     if not torch.cuda.is_available():
@@ -82,9 +91,15 @@ def batch_arguments(model_folder: Path, settings: EngineSettings, seed: int) -> 
 def draw_samples(
     llm: LLM, draws: Sequence[Draw], *, token_budget: int, temperature: float, top_p: float, progress: Any
 ) -> Iterator[Drawn]:
-    """Draw every sample, at most `token_budget` tokens each, and yield them in order.
+    """Draw all samples and yield them in the order of `draws`.
 
-    `progress` is a tqdm-like class that vLLM shows its progress in.
+    Args:
+        llm: the engine, from `open_batch_engine`.
+        draws: prompts and seeds, one of each per sample.
+        token_budget: largest number of tokens generated per sample, the stop token included.
+        temperature: sampling temperature.
+        top_p: probability mass of the most likely tokens that are sampled from (nucleus sampling).
+        progress: tqdm-like class with which vLLM shows its progress; False shows none.
     """
     parameters = [
         SamplingParams(
@@ -92,7 +107,7 @@ def draw_samples(
             temperature=temperature,
             top_p=top_p,
             max_tokens=token_budget,
-            # The end of the reasoning is a stop token; without these it would be missing from the text.
+            # The end of the reasoning is a stop token; without these two settings vLLM would leave it out of the text.
             include_stop_str_in_output=True,
             skip_special_tokens=False,
         )
@@ -105,10 +120,10 @@ def draw_samples(
 
 
 def require_same_ids(tokenizer: Any, engine_tokenizer: Any, texts: Sequence[str]) -> None:
-    """Refuse an engine whose tokenizer encodes or decodes any of `texts` differently.
+    """Refuse an engine whose tokenizer encodes or decodes any of `texts` differently from the checkpoint's.
 
     Raises:
-        TokenizerMismatchError: it does.
+        TokenizerMismatchError: one of the texts gives different token ids, or these decode differently.
     """
     for text in texts:
         wanted, found = tokenizer.encode(text), engine_tokenizer.encode(text)
@@ -120,10 +135,15 @@ def require_same_ids(tokenizer: Any, engine_tokenizer: Any, texts: Sequence[str]
 
 
 def require_room(prompts: Sequence[Sequence[int]], token_budget: int, context: int) -> None:
-    """Refuse prompts that leave less than the token budget of the model's context; all counts in tokens.
+    """Refuse prompts that leave no room for the token budget in the model's context.
+
+    Args:
+        prompts: token ids of each prompt.
+        token_budget: largest number of generated tokens per sample.
+        context: length of the model's context, in tokens.
 
     Raises:
-        ValueError: the longest prompt does.
+        ValueError: the longest prompt and the token budget together are longer than the context.
     """
     longest = max(len(prompt) for prompt in prompts)
     if longest + token_budget > context:

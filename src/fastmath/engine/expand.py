@@ -1,7 +1,7 @@
-"""Running an AWQ checkpoint where vLLM has no 4-bit kernels: on x86 processors without AVX-512.
+"""Expansion of AWQ checkpoints for machines where vLLM has no 4-bit kernels: x86 processors without AVX-512.
 
-There the 4-bit weights are expanded once into float32, value for value, and vLLM loads those. What is measured is then
-still the quantised model; only memory and speed are those of an ordinary one.
+The 4-bit weights are expanded once into float32, value for value, and vLLM loads the result. Accuracy is still that of
+the quantised model; memory and speed are those of an ordinary float32 one.
 """
 
 import json
@@ -19,21 +19,25 @@ logger = logging.getLogger(__name__)
 
 BITS = 4
 NIBBLE_OF_COLUMN = (0, 4, 1, 5, 2, 6, 3, 7)
-"""Which nibble of a packed int32 holds each of its eight columns (AutoAWQ, `awq/utils/packing_utils.py`)."""
+"""Nibble of a packed int32 that holds column 0, 1, ... 7 (AutoAWQ, `awq/utils/packing_utils.py`)."""
 
 
 def has_4bit_kernels() -> bool:
-    """Whether vLLM can multiply with 4-bit weights here; its CPU kernels for it need AVX-512 on x86."""
+    """Whether vLLM can multiply by 4-bit weights on this machine; its CPU kernels need AVX-512 on x86."""
     if torch.cuda.is_available() or platform.machine() != "x86_64":
         return True
     return "AVX512" in torch.backends.cpu.get_cpu_capability()
 
 
 def find_runnable_checkpoint(folder: Path) -> Path:
-    """The folder itself, or beside it `NAME-expanded`, made on first use, where its weights cannot be run as they are.
+    """The checkpoint that vLLM can load on this machine, expanded first if that is necessary.
 
     Args:
-        folder: a whole checkpoint, quantised or not.
+        folder: a complete checkpoint, quantised or not.
+
+    Returns:
+        `folder` itself; or, for an AWQ checkpoint on a machine without 4-bit kernels, the folder `NAME-expanded` beside
+        it, which is written on first use.
     """
     config = json.loads((folder / "config.json").read_text())
     if config.get("quantization_config", {}).get("quant_method") != "awq" or has_4bit_kernels():
@@ -46,7 +50,7 @@ def find_runnable_checkpoint(folder: Path) -> Path:
 
 
 def expand_checkpoint(folder: Path, destination: Path) -> None:
-    """Write the AWQ checkpoint in `folder` as an ordinary float32 one of the same values."""
+    """Write the AWQ checkpoint in `folder` to `destination` as a float32 checkpoint with the same values."""
     config = json.loads((folder / "config.json").read_text())
     group_size = config.pop("quantization_config")["group_size"]
     tensors: dict[str, torch.Tensor] = {}
@@ -70,16 +74,16 @@ def expand_checkpoint(folder: Path, destination: Path) -> None:
 
 
 def expand_weight(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Tensor, group_size: int) -> torch.Tensor:
-    """Weights from AWQ's packed form: `(q - zero) * scale`, zero and scale shared by `group_size` inputs.
+    """Unpack AWQ weights: `(q - zero) * scale`, where `group_size` inputs share one zero and one scale.
 
     Args:
-        qweight: (inputs, outputs / 8) int32, eight 4-bit columns in each.
-        qzeros: (inputs / group_size, outputs / 8) int32.
+        qweight: (inputs, outputs / 8) int32, eight 4-bit columns per element.
+        qzeros: (inputs / group_size, outputs / 8) int32, packed likewise.
         scales: (inputs / group_size, outputs) float16.
-        group_size: inputs that share a zero and a scale.
+        group_size: number of inputs that share a zero and a scale.
 
     Returns:
-        (outputs, inputs) float32, contiguous, as a linear layer has it.
+        (outputs, inputs) float32, contiguous, the layout of a linear layer's weight.
 
     Example: q = 9, zero = 8, scale = 0.5 give (9 - 8) * 0.5 = 0.5.
     """
@@ -89,7 +93,7 @@ def expand_weight(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Ten
 
 
 def _unpack(packed: torch.Tensor) -> torch.Tensor:
-    """(rows, columns / 8) int32 → (rows, columns) float32 of values 0-15."""
+    """(rows, columns / 8) int32 → (rows, columns) float32 with values from 0 to 15."""
     shifts = BITS * torch.tensor(NIBBLE_OF_COLUMN, dtype=torch.int32)
     values = (packed[:, :, None] >> shifts) & 0xF  # (rows, columns / 8, 8)
     return values.reshape(packed.shape[0], -1).float()

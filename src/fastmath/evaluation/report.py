@@ -1,6 +1,6 @@
 """`report.json`: the figures of a run that the README quotes, computed from the stored samples and the manifests.
 
-The markdown table of one run or of several (seeds) side by side:
+This command prints the markdown table of one run, or of several runs (such as seeds) side by side:
 
     python -m fastmath.evaluation.report runs/nano runs/nano-seed1 runs/nano-seed2
 """
@@ -31,16 +31,17 @@ from fastmath.runs.stage import STAGE_SECTIONS
 
 
 class ReportError(RuntimeError):
-    """A report cannot be made, because something that it is computed from is missing."""
+    """A report cannot be made, because some of its input is missing."""
 
 
 def build_report(run_dir: Path | str) -> dict[str, Any]:
     """Compute the report of a run, write it to `run_dir/report.json` and return it.
 
-    Called after the evaluation and again after the kernel, whose own report then goes in.
+    It is called after the evaluation, and again after the kernel to include the kernel's own report.
 
     Raises:
-        ReportError: the run has not been evaluated, or the SFT model, which sets the budgets, has no samples.
+        ReportError: the run has not been evaluated, or the SFT model, whose lengths set the token budgets, has no
+            samples.
     """
     run_dir = Path(run_dir)
     recipe = _read_recipe(run_dir)
@@ -67,10 +68,10 @@ def build_report(run_dir: Path | str) -> dict[str, Any]:
 
 
 def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:
-    """Samples of every model of a run by name, in the report's order.
+    """Name → samples of every model of a run that has been sampled, in the report's order.
 
     Raises:
-        ReportError: the SFT model has none.
+        ReportError: the SFT model has no samples.
     """
     paths = {name: samples_path(Path(run_dir), name) for name in MODELS}
     samples = {name: read_samples(path) for name, path in paths.items() if path.exists()}
@@ -80,10 +81,10 @@ def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:
 
 
 def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, Any]:
-    """One model under one budget; intervals are 95 % bootstrap intervals over problems.
+    """Metrics of one model under one token budget; intervals are 95 % bootstrap intervals over problems.
 
-    `answers_collected` counts samples with an answer, a mean over problems (of N); `mean_tokens` counts generated
-    tokens a sample, cut at the budget.
+    `answers_collected` is the mean number of samples with an answer per problem, out of N. `mean_tokens` is the mean
+    number of generated tokens per sample, cut at the budget.
     """
     cut, k = samples.cut(token_budget), samples.samples
     return {
@@ -97,12 +98,12 @@ def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, An
 
 
 def render_table(report: Mapping[str, Any]) -> str:
-    """The report as a markdown table, one row a model and budget, and a sentence on the kernel where it has run."""
+    """The report as a markdown table, one row per model and budget, and a sentence about the kernel if it has run."""
     return render_runs_table({"": report})
 
 
 def render_runs_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """Several reports in one markdown table, rows of the same model and budget together; the key names the run."""
+    """Several reports, by name of the run, in one markdown table; rows of the same model and budget stand together."""
     named = any(reports)
     first = next(iter(reports.values()))
     k = samples_of(first)
@@ -122,7 +123,7 @@ def render_runs_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def samples_of(report: Mapping[str, Any]) -> int:
-    """N, the number of samples a problem, as the report's own keys name it."""
+    """N, the number of samples per problem, read from the report's key `majority@N`."""
     keys = report["models"][0]["budgets"][0]
     return next(int(key.removeprefix("majority@")) for key in keys if key.startswith("majority@"))
 
@@ -160,7 +161,7 @@ def _read_manifests(run_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def _name_commit(manifest: Mapping[str, Any]) -> str | None:
-    """The commit of the evaluation; `-dirty` marks uncommitted changes, as in `git describe --dirty`."""
+    """The git commit of the evaluation; the suffix `-dirty` marks uncommitted changes, as in `git describe --dirty`."""
     commit = manifest["git"]["commit"]
     return f"{commit}-dirty" if commit and manifest["git"]["dirty"] else commit
 

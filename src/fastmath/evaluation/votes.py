@@ -1,4 +1,4 @@
-"""The samples of a run as recorded votes, so that `fastmath replay` can choose rules for one's own model."""
+"""Export of a run's samples as recorded votes, so that `fastmath replay` can compare policies on one's own model."""
 
 import json
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ import polars as pl
 
 
 def write_votes(samples: Mapping[str, Path], problems: Path, destination: Path) -> None:
-    """Write JSONL of `id, gold, model, answers[], tokens[]`, one line a model and problem.
+    """Write JSONL of `id, gold, model, answers[], tokens[]`, one line per model and problem.
 
     Args:
-        samples: model name → parquet of its samples, of `fastmath.sampling.samples.SAMPLE_SCHEMA`.
-        problems: parquet of `id, problem, answer`.
-        destination: the file; its answers are texts as extracted, empty for none.
+        samples: model name → parquet file of its samples, of `fastmath.sampling.samples.SAMPLE_SCHEMA`.
+        problems: parquet file of `id, problem, answer`, whose answers become `gold`.
+        destination: JSONL file to write; its answers are texts, and a sample without an answer has an empty one.
     """
     golds = dict(pl.read_parquet(problems).select(pl.col("id", "answer").cast(pl.String)).iter_rows())
     with destination.open("w") as file:

@@ -1,7 +1,7 @@
-"""What Kaggle's client wants of the four metadata files, checked before a push; found by reading kaggle 2.2.5.
+"""Checks of the four metadata files before a push; the rules were found by reading Kaggle's client, kaggle 2.2.5.
 
-The client refuses some mistakes, passes others on in silence (a title that is not the slug, a boolean left out) and
-reports a source that does not exist only after the push. Here every one of them is a sentence.
+The client refuses some mistakes, ignores others silently (a title that does not match the slug, a missing boolean) and
+reports a source that does not exist only after the push. Here every mistake is reported as one sentence.
 """
 
 import json
@@ -19,14 +19,15 @@ PLACES = {
     MODEL: f"{MODEL_FOLDER}/{MODEL}",
     INSTANCE: f"{WEIGHTS_FOLDER}/{INSTANCE}",
 }
-"""Where each file lies in a built package."""
+"""Metadata file → its path in a built package."""
 
 PLACEHOLDER = "INSERT_OWNER"
+"""Owner in the templates, which every package must replace."""
 
 _OWNER = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _RETIRED_SHAPES = ("NvidiaTeslaP100", "TpuV38", "Tpu1VmV38")
-_NEEDED: Mapping[str, Mapping[str, type]] = {
+_REQUIRED_TYPES: Mapping[str, Mapping[str, type]] = {
     KERNEL: {
         "id": str,
         "title": str,
@@ -57,16 +58,16 @@ _NEEDED: Mapping[str, Mapping[str, type]] = {
 
 
 class PackageError(RuntimeError):
-    """A package for Kaggle could not be built, or is not what Kaggle wants."""
+    """A package for Kaggle could not be built, or lacks something that Kaggle requires."""
 
 
 def slugify(title: str) -> str:
-    """The slug that Kaggle makes of a title."""
+    """The slug that Kaggle derives from a title."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def check_metadata(folder: Path) -> list[str]:
-    """What is wrong with the metadata of a built package; empty where nothing is."""
+    """Check the metadata of a built package; returns one sentence per mistake, none where all is well."""
     problems: list[str] = []
     files: dict[str, dict[str, Any]] = {}
     for name, place in PLACES.items():
@@ -79,7 +80,7 @@ def check_metadata(folder: Path) -> list[str]:
     if problems:
         return problems
     for name, content in files.items():
-        problems += [f"{PLACES[name]}: {problem}" for problem in _check_types(content, _NEEDED[name])]
+        problems += [f"{PLACES[name]}: {problem}" for problem in _check_types(content, _REQUIRED_TYPES[name])]
     unowned = [PLACES[name] for name, content in files.items() if PLACEHOLDER in json.dumps(content)]
     if unowned:
         problems.append(

@@ -1,8 +1,8 @@
-"""Whether a built package would run on Kaggle: its metadata, and its notebook in a place like Kaggle's.
+"""A check that a built package would run on Kaggle: of its metadata, and of its notebook in an imitation of Kaggle.
 
-The place is a fresh virtual environment without an index and without a network, beside a folder laid out as
-`/kaggle/input` is: the dataset with the wheels, one model, the competition's `test.csv`. There Jupyter is installed
-from the wheels, as Kaggle has it installed, and the built notebook is run, which installs the rest itself.
+The imitation is a fresh virtual environment without a package index and without a network, beside a folder with the
+layout of `/kaggle/input`: the dataset with the wheels, one model, the competition's `test.csv`. Jupyter, which Kaggle
+has installed, is installed from the wheels. Then the built notebook is run, which installs the rest itself.
 """
 
 import os
@@ -28,14 +28,22 @@ from fastmath.runs.stage import MissingStageError
 
 EXECUTED = "checked.ipynb"
 BANNED = ("trl", "deepspeed")
+"""Packages that the notebook must not import: only training needs them, and Kaggle lacks them."""
 NOTEBOOK_SECONDS = 3600
+"""Longest time for the installation of Jupyter and for the notebook each, in seconds."""
 _OFFLINE = Path(__file__).parent / "offline"
-_NOT_PASSED_ON = ("PIP_", "PYTHON", "VIRTUAL_ENV", "JUPYTER", "KAGGLE_", "HF_")
+_DROPPED_PREFIXES = ("PIP_", "PYTHON", "VIRTUAL_ENV", "JUPYTER", "KAGGLE_", "HF_")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked: its name, whether it holds, and what was seen."""
+    """The result of one check.
+
+    Attributes:
+        name: what was checked.
+        holds: whether the check passed.
+        detail: what was found, or why the check failed.
+    """
 
     name: str
     holds: bool
@@ -43,18 +51,18 @@ class Finding:
 
 
 def check_package(folder: Path, wheels: Path, model: Path, recipe: Recipe, questions: Path) -> Iterator[Finding]:
-    """Check a built package step by step; the first step that fails is the last, but for the metadata.
+    """Check a built package step by step; a failed step ends the check, except for mistakes in the metadata.
 
     Args:
-        folder: `dist/kernel`, built for this machine's kind.
+        folder: folder of the package, `dist/kernel` by convention, built with the wheel lists for this machine.
         wheels: folder with the downloaded wheels.
-        model: a quantised checkpoint that this machine can run.
-        recipe: that the notebook plays with it.
-        questions: CSV that stands for the competition's `test.csv`.
+        model: folder of a quantised checkpoint that this machine can run.
+        recipe: recipe that the notebook is run with.
+        questions: CSV that takes the place of the competition's `test.csv`.
 
     Raises:
         PackageError: a wheel is missing.
-        fastmath.contest.gateway.GatewayError: the questions are no questions.
+        fastmath.contest.gateway.GatewayError: the CSV holds no questions.
     """
     problems = check_metadata(folder)
     yield Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")
@@ -64,7 +72,7 @@ def check_package(folder: Path, wheels: Path, model: Path, recipe: Recipe, quest
     isolation, how = _find_isolation()
     yield Finding("network", True, how)
     with tempfile.TemporaryDirectory(prefix="fastmath-check-") as temporary:
-        place = _Place(Path(temporary), isolation)
+        place = _KaggleImitation(Path(temporary), isolation)
         began = time.monotonic()
         place.mount(dataset, wheels, model, asked)
         finished = place.install(NOTEBOOK)
@@ -81,10 +89,10 @@ def check_package(folder: Path, wheels: Path, model: Path, recipe: Recipe, quest
 
 
 def write_held_out(run_dir: Path, path: Path, count: int = 3) -> Path:
-    """Write the first held-out problems of a run as a CSV that stands for a competition's `test.csv`.
+    """Write the first `count` held-out problems of a run as a CSV in place of a competition's `test.csv`.
 
     Raises:
-        fastmath.runs.stage.MissingStageError: the run has none.
+        fastmath.runs.stage.MissingStageError: the run has no held-out problems.
     """
     held_out = run_dir / "build_data" / "test.parquet"
     if not held_out.is_file():
@@ -92,8 +100,11 @@ def write_held_out(run_dir: Path, path: Path, count: int = 3) -> Path:
     return write_questions(held_out, path, count, answers=False)
 
 
-class _Place:
-    """A folder that stands for Kaggle's machine: `input`, `working`, an environment, a home."""
+class _KaggleImitation:
+    """A folder that imitates Kaggle's machine: `input`, `working`, a virtual environment, a home folder.
+
+    `isolation` is put before every command, so that it has no network.
+    """
 
     def __init__(self, root: Path, isolation: list[str]) -> None:
         self.root, self.isolation = root, isolation
@@ -138,7 +149,7 @@ class _Place:
         )
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED_PREFIXES)}
         environment |= {
             "PATH": f"{self.python.parent}:{os.environ['PATH']}",
             "HOME": str(self.root / "home"),
@@ -171,10 +182,10 @@ def _judge(name: str, finished: subprocess.CompletedProcess[str], detail: str) -
 
 
 def _require_wheels(dataset: Path, wheels: Path) -> int:
-    """The number of wheels listed, all of which are there.
+    """The number of listed wheels, once it is sure that every one of them is in one of the two folders.
 
     Raises:
-        PackageError: one is not.
+        PackageError: a wheel is missing.
     """
     listed = read_wheel_list(dataset / WHEELS) | read_wheel_list(dataset / NOTEBOOK)
     there = {tuple(path.name.split("-")[:2]) for folder in (dataset, wheels) for path in folder.glob("*.whl")}
@@ -192,7 +203,10 @@ def _require_wheels(dataset: Path, wheels: Path) -> int:
 
 
 def _find_isolation() -> tuple[list[str], str]:
-    """What to put before a command so that it has no network, and that in words."""
+    """What to put before a command so that it has no network, and a description of the isolation.
+
+    The prefix is empty where the machine does not allow `unshare --net`.
+    """
     prelude = [sys.executable, str(_OFFLINE / "loopback.py")]
     for options in (["--net"], ["--user", "--map-root-user", "--net"]):
         command = ["unshare", *options, *prelude]

@@ -1,7 +1,7 @@
-"""Building what Kaggle wants: the notebook, its wheels as a dataset, the quantised model, and their metadata.
+"""Building a package for Kaggle: the notebook, its wheels as a dataset, the quantised model, and their metadata.
 
-`kaggle kernels push` uploads one file, so everything else that the notebook needs travels as a dataset and as a model.
-The metadata are filled from the templates in `inference_kernel/`.
+`kaggle kernels push` uploads a single file, so everything else that the notebook needs is uploaded as a dataset and as
+a model. The metadata are filled in from the templates in `inference_kernel/`.
 """
 
 import json
@@ -30,7 +30,7 @@ from fastmath.recipe.load import load_recipe
 from fastmath.runs.provenance import describe_commit
 
 TEMPLATES = "inference_kernel"
-"""Folder of the notebook and of the metadata's templates in the checkout."""
+"""Folder of the checkout that holds the notebook and the templates of the metadata."""
 NOTEBOOK_FILE = "kernel.ipynb"
 CONTEST_SOURCES = {
     "aimo2": {
@@ -44,20 +44,25 @@ CONTEST_SOURCES = {
         "overrides": {"kernel.profile": "aimo3", "kernel.engine.arguments.tensor_parallel_size": 1},
     },
 }
-"""A contest's slug on Kaggle, its machine (four L4, or one H100), and what the notebook changes in its recipe."""
+"""Contest → its slug on Kaggle, its machine (four L4, or one H100), and the notebook's overrides of the recipe."""
 
 
 @dataclass(frozen=True)
 class PackageOptions:
-    """What a build changes in the templates; None leaves what stands there.
+    """What a build changes in the notebook and in the templates; None keeps the value there.
 
     Attributes:
-        machine: whose wheels are listed, `gpu` or `cpu`.
-        recipe, contest: what the notebook plays; a contest also sets the competition and the machine's shape.
-        owner: Kaggle user that owns kernel, dataset and model.
-        kernel_title, dataset_title, model_title: slugs follow from titles.
-        variation, model_version: of the model that the kernel mounts.
-        competition, machine_shape: over those of the contest.
+        machine: machine whose list of wheels goes into the dataset, `gpu` or `cpu`.
+        recipe: recipe that the notebook is run with, a name in `configs` or a path.
+        contest: contest that the notebook plays, `aimo2` or `aimo3`; it also sets the competition and the machine.
+        owner: Kaggle user who owns kernel, dataset and model.
+        kernel_title: title of the kernel; its slug is derived from it.
+        dataset_title: title of the dataset; its slug is derived from it.
+        model_title: title of the model; its slug is derived from it.
+        variation: slug of the model's variation that the kernel mounts.
+        model_version: version of this variation that the kernel mounts.
+        competition: slug of the competition, in place of the contest's.
+        machine_shape: Kaggle's name of the machine, in place of the contest's.
     """
 
     machine: str = "gpu"
@@ -74,17 +79,18 @@ class PackageOptions:
 
 
 def build_package(folder: Path, options: PackageOptions, repository: Path, model: Path | None = None) -> None:
-    """Write the notebook, the dataset and the metadata; wheels that lie in the dataset folder stay there.
+    """Write the notebook, the dataset and the metadata; wheels already downloaded to the dataset folder stay there.
 
     Args:
-        folder: `dist/kernel` as a rule.
+        folder: folder of the package, `dist/kernel` by convention; it is created if needed.
         options: what differs from the templates.
-        repository: the checkout, which has the notebook, the templates and the lists of wheels.
-        model: a quantised checkpoint, linked into the folder that is uploaded as the model.
+        repository: the checkout, which holds the notebook, the templates and the lists of wheels.
+        model: folder of a quantised checkpoint; its files are linked into the folder that is uploaded as the model.
+            None leaves that folder without weights.
 
     Raises:
-        PackageError: this is no checkout of the project, or its wheel could not be built.
-        fastmath.recipe.load.SettingsError: the notebook's settings cannot work.
+        PackageError: `repository` is not a checkout of the project, or the project's wheel could not be built.
+        fastmath.recipe.errors.SettingsError: the recipe and overrides of the notebook are not valid.
     """
     source = repository / TEMPLATES
     if not (source / KERNEL).is_file():
@@ -109,7 +115,12 @@ def build_package(folder: Path, options: PackageOptions, repository: Path, model
 
 
 def fill_metadata(templates: Mapping[str, Any], options: PackageOptions) -> dict[str, dict[str, Any]]:
-    """The four metadata files of a package from the templates, consistent with each other."""
+    """Fill in the templates of the four metadata files, so that owners, slugs and sources agree among them.
+
+    Args:
+        templates: content of each template, by file name.
+        options: what differs from the templates.
+    """
     kernel, dataset, model, instance = (dict(templates[name]) for name in (KERNEL, DATASET, MODEL, INSTANCE))
     contest = CONTEST_SOURCES.get(options.contest or "", {})
     owner = options.owner or model["ownerSlug"]
@@ -135,7 +146,7 @@ def parameters_cell(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """The cell of a notebook that is tagged `parameters`.
 
     Raises:
-        PackageError: there is none.
+        PackageError: there is no such cell.
     """
     for cell in notebook["cells"]:
         if "parameters" in cell["metadata"].get("tags", ()):
@@ -144,7 +155,11 @@ def parameters_cell(notebook: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_parameters(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Replace the values of some parameters in a notebook's `parameters` cell.
+    """Replace values in a notebook's `parameters` cell; types and comments of the lines stay.
+
+    Args:
+        notebook: content of the notebook's file; its cell is changed in place.
+        values: parameter → new value, which must be one that JSON and Python write alike.
 
     Raises:
         PackageError: the cell has no such parameter.
@@ -164,7 +179,7 @@ def set_parameters(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> No
 
 
 def link_files(source: Path, destination: Path) -> None:
-    """Make links to the files of a folder in another one, in place of links of the same names."""
+    """Link the files of one folder into another; links of the same names are replaced, real files are kept."""
     destination.mkdir(parents=True, exist_ok=True)
     for path in source.iterdir():
         link = destination / path.name
@@ -186,7 +201,7 @@ def _notebook_parameters(notebook: Mapping[str, Any], options: PackageOptions) -
 
 
 def _build_wheel(repository: Path, folder: Path) -> None:
-    """Build the project's own wheel into a folder, in place of an earlier one."""
+    """Build the project's own wheel into a folder; an earlier wheel of it is removed."""
     for earlier in folder.glob("fastmath-*.whl"):
         earlier.unlink()
     finished = subprocess.run(

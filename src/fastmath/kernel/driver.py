@@ -1,4 +1,4 @@
-"""Between the solver and the engine: asyncio tasks that draw samples and turn what happens to them into events."""
+"""The link between solver and engine: asyncio tasks that draw samples and report their progress as events."""
 
 import asyncio
 import contextlib
@@ -34,29 +34,31 @@ from fastmath.prompts import THINK_END
 logger = logging.getLogger(__name__)
 
 ABORT_SECONDS = 0.25
-"""Longest wait for an abort, and then for the aborted samples to say how many tokens they had."""
+"""Longest wait for the engine to confirm an abort, and again for the last tokens of the aborted samples."""
 GROWTH_SECONDS = 1.0
-"""How often the solver hears of growing samples while nothing else happens: a token is no event worth waking for."""
+"""Interval at which token counts of running samples are reported to the solver; a report per token would cost time."""
 JUMP_SECONDS = 1.0
-"""By so much more than asked for may a wait take before the clock counts as having jumped."""
+"""How much longer than requested a wait may take; time beyond that counts as a jump of the clock, not as a hang."""
 HARVEST_TEXT = f"\n{THINK_END}\n\n\\boxed{{"
-"""Put in the mouth of a sample that is out of time; a few tokens more are its answer."""
+"""Appended to a sample that is out of time: it ends the reasoning and opens a box, so that the answer comes next."""
 HARVEST_TOKENS = 12
+"""Largest number of tokens generated after `HARVEST_TEXT`."""
 
 
 @dataclass
 class Driver:
-    """Drives one solver on the engine's event loop.
+    """Runs one solver on the engine's event loop, until the question is answered.
 
     Attributes:
-        engine: draws the samples.
-        solver: decides.
-        prompt: token ids of the question.
-        sampling: how samples are drawn.
-        profile: the contest; a sample votes for what `contest_answer` reads from it.
-        name: of the question, unique within the engine's life; requests are named after it.
-        elapsed: seconds since the contest began.
-        hang_seconds: without a token from any live sample for so long the engine counts as lost.
+        engine: engine that draws the samples.
+        solver: state of the question; it decides what to do.
+        prompt: token ids of the question's prompt.
+        sampling: sampling parameters.
+        profile: the contest, which decides which integer a sample votes for (`contest_answer`).
+        name: name of the question, from which request ids are made; must be unique within the engine's life.
+        elapsed: function that returns the seconds since the contest began.
+        hang_seconds: how long the engine may generate no token for any live sample before it counts as lost, in
+            seconds.
     """
 
     engine: Engine
@@ -67,26 +69,26 @@ class Driver:
     name: str
     elapsed: Callable[[], float]
     hang_seconds: float = 60.0
-    _progress: float = field(default=0.0, init=False)
-    _told: float = field(default=0.0, init=False)
+    _progress_at: float = field(default=0.0, init=False)
+    _growth_reported_at: float = field(default=0.0, init=False)
     _asleep_until: float = field(default=0.0, init=False)
     _events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
     _samples: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _requests: dict[int, str] = field(default_factory=dict)
     _tokens: dict[int, list[int]] = field(default_factory=dict)
-    _braces: frozenset[int] = field(init=False)
+    _brace_tokens: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._braces = tokens_with_brace(self.engine.tokenizer) if self.sampling.stop == "box" else frozenset()
+        self._brace_tokens = tokens_with_brace(self.engine.tokenizer) if self.sampling.stop == "box" else frozenset()
 
     async def run(self) -> None:
         """Pass events to the solver and carry out its actions until it has answered.
 
         Raises:
-            EngineLostError: the engine has died, or gives no token.
+            EngineLostError: the engine has died, or has generated no token for `hang_seconds`.
         """
         try:
-            self._progress = self._told = self.elapsed()
+            self._progress_at = self._growth_reported_at = self.elapsed()
             await self._carry_out(self.solver.begin(self.elapsed()))
             while self.solver.answer is None:
                 event = await self._next_event()
@@ -99,18 +101,18 @@ class Driver:
             tasks, self._samples = self._samples, {}
             for task in tasks.values():
                 task.cancel()
-            # What samples still had to say counts for the tokens alone.
+            # Late events of samples no longer vote; only their tokens are counted.
             for item in (*self._growth(), *self._drain()):
                 self.solver.handle(item, self.elapsed())
 
     def _due_growth(self, event: Event) -> list[Event]:
-        if not isinstance(event, TimePassed) and self.elapsed() < self._told + GROWTH_SECONDS:
+        if not isinstance(event, TimePassed) and self.elapsed() < self._growth_reported_at + GROWTH_SECONDS:
             return []
-        self._told = self.elapsed()
+        self._growth_reported_at = self.elapsed()
         return self._growth()
 
     def _growth(self) -> list[Event]:
-        """How far samples have got since the solver last heard of them."""
+        """An event for each sample that has more tokens than the solver knows of."""
         return [
             Grew(sample, len(tokens))
             for sample, tokens in self._tokens.items()
@@ -123,16 +125,17 @@ class Driver:
     def _require_engine(self, event: Event) -> None:
         if isinstance(event, Failed) and not self.engine.is_alive:
             raise EngineLostError(event.error)
-        self._progress += max(self.elapsed() - self._asleep_until - JUMP_SECONDS, 0.0)  # a jump is no silence
-        if isinstance(event, TimePassed) and self.elapsed() >= self._progress + self.hang_seconds:
+        # A jump of the clock does not count as silence of the engine.
+        self._progress_at += max(self.elapsed() - self._asleep_until - JUMP_SECONDS, 0.0)
+        if isinstance(event, TimePassed) and self.elapsed() >= self._progress_at + self.hang_seconds:
             raise EngineLostError(f"no live sample has got a token for {self.hang_seconds:.0f} s")
 
     async def _next_event(self) -> Event:
-        """The next end of a sample, or the passing of time where something is due before it."""
+        """The next end of a sample, or `TimePassed` if something is due before one ends."""
         now = self._asleep_until = self.elapsed()
-        if not self._events.empty():  # no timer for what is there
+        if not self._events.empty():  # an event that is already there needs no timer
             return self._events.get_nowait()
-        due = min(self.solver.next_wakeup, self._progress + self.hang_seconds)
+        due = min(self.solver.next_wakeup, self._progress_at + self.hang_seconds)
         patience = min(max(due - now, 0.0), GROWTH_SECONDS)
         self._asleep_until += patience
         try:
@@ -148,7 +151,7 @@ class Driver:
                         self._start(sample, f"{self.name}-{sample}", self._draw)
                 case Harvest(samples):
                     for sample in samples:
-                        self._samples[sample].cancel()  # its stream is closed, and with it the request
+                        self._samples[sample].cancel()  # closes its stream, which ends the request
                         self._start(sample, f"{self.name}-harvest-{sample}", self._harvest)
                 case Abort(samples):
                     await self._abort(samples)
@@ -157,7 +160,7 @@ class Driver:
 
     async def _abort(self, samples: Sequence[int]) -> None:
         for sample in samples:
-            if not self._tokens[sample]:  # the engine may not know it yet, and would not hear of its end
+            if not self._tokens[sample]:  # the engine may not know it yet, and would then report no end
                 self._samples.pop(sample).cancel()
         work = self.engine.abort([self._requests[sample] for sample in samples])
         try:
@@ -167,13 +170,13 @@ class Driver:
 
     def _start(self, sample: int, request: str, work: Callable[[int, str], Coroutine[Any, Any, None]]) -> None:
         def report_failure(task: asyncio.Task[None]) -> None:
-            # A cancellation that nobody here has asked for is a failure like any other.
+            # A cancellation that the driver did not ask for is a failure like any other.
             error = asyncio.CancelledError("cancelled") if task.cancelled() else task.exception()
-            if error is not None and self._samples.get(sample) is task:  # else it was cut off, to be harvested
+            if error is not None and self._samples.get(sample) is task:  # otherwise it was cut off, to be harvested
                 logger.error("sample %s failed: %s", request, describe_error(error))
                 self._events.put_nowait(Failed(sample, name_error(error)))
 
-        self._progress = self.elapsed()
+        self._progress_at = self.elapsed()
         self._requests[sample] = request
         self._tokens.setdefault(sample, [])
         task = asyncio.create_task(work(sample, request))
@@ -185,9 +188,9 @@ class Driver:
         async with contextlib.aclosing(self.engine.stream(request, self.prompt, self.sampling)) as stream:
             async for chunk in stream:
                 tokens += chunk.token_ids
-                self._progress = self.elapsed()
-                # Decoding a whole trace at every token would take quadratic time: only a brace can complete a box.
-                answer = None if self._braces.isdisjoint(chunk.token_ids) else self._read_open_box(tokens)
+                self._progress_at = self.elapsed()
+                # Only a closing brace can complete a box; decoding the whole trace at each token takes quadratic time.
+                answer = None if self._brace_tokens.isdisjoint(chunk.token_ids) else self._read_open_box(tokens)
                 if answer is not None:
                     self._finish(sample, answer, "ended")
                     return
@@ -195,7 +198,7 @@ class Driver:
         self._finish(sample, contest_answer(text, self.profile), "ended")
 
     async def _harvest(self, sample: int, request: str) -> None:
-        """Let a sample that is out of time say its answer; what it has said so far is in the engine's prefix cache."""
+        """Continue a sample that is out of time with its answer; its tokens so far are in the engine's prefix cache."""
         closing = self.engine.tokenizer(HARVEST_TEXT, add_special_tokens=False)["input_ids"]
         prompt = [*self.prompt, *self._tokens[sample], *closing]
         sampling = Sampling(HARVEST_TOKENS, temperature=0.0, top_p=1.0)
@@ -204,7 +207,7 @@ class Driver:
         async with contextlib.aclosing(self.engine.stream(request, prompt, sampling)) as stream:
             async for chunk in stream:
                 said += chunk.token_ids
-                self._progress = self.elapsed()
+                self._progress_at = self.elapsed()
                 box = extract_boxed(r"\boxed{" + self.engine.tokenizer.decode(said))
                 if box is not None:
                     break
@@ -215,14 +218,14 @@ class Driver:
         self._events.put_nowait(Finished(sample, len(self._tokens[sample]), answer, end))
 
     def _read_open_box(self, tokens: Sequence[int]) -> int | None:
-        """The answer of reasoning that goes on behind its first complete box, None where the end is waited for."""
+        """The answer in the first complete box of a sample that is still reasoning; None = no valid answer yet."""
         text = self.engine.tokenizer.decode(tokens)
         return contest_answer(extract_answer(text, require_finished=False), self.profile)
 
 
 @lru_cache(maxsize=2)
 def tokens_with_brace(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """The tokens whose text closes a brace, found once for a tokenizer."""
+    """Ids of the tokens whose text contains a closing brace, found once per tokenizer."""
     texts = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     return frozenset(identifier for identifier, text in enumerate(texts) if _closes(text))
 

@@ -1,4 +1,4 @@
-"""The full vote, which every rule is measured against: all samples of a question run to their ends and vote."""
+"""The full vote, the reference for every stop rule: all samples of a question run to their ends and vote."""
 
 import time
 from collections.abc import Sequence
@@ -14,12 +14,17 @@ from fastmath.policies.public import PublicPolicy
 from fastmath.policies.voting import leading_answer
 
 AMPLE_SECONDS = 1e6
-"""Longer than any question takes."""
+"""Default time limit of a full vote; longer than any question takes."""
 
 
 @dataclass(frozen=True)
 class FullVote:
-    """What a full vote gave: its answer, None where no sample had one, and the tokens of all samples."""
+    """Result of a full vote.
+
+    Attributes:
+        answer: answer with the most votes; None = no sample had one.
+        tokens: number of tokens that all samples generated.
+    """
 
     answer: int | None
     tokens: int
@@ -34,19 +39,19 @@ async def vote_in_full(
     name: str,
     seconds: float = AMPLE_SECONDS,
 ) -> FullVote:
-    """Let all samples of a question vote; only on the engine's own event loop.
+    """Let all samples of a question vote; must run on the engine's event loop.
 
     Args:
-        engine: draws the samples, through the kernel's own driver.
-        prompt: token ids of the question.
-        sampling: how samples are drawn.
-        profile: the contest, which says what counts as an answer.
+        engine: engine that draws the samples, through the kernel's own driver.
+        prompt: token ids of the question's prompt.
+        sampling: sampling parameters.
+        profile: the contest, which decides what counts as an answer.
         samples: number of samples, all started at once.
-        name: of the question, unique within the engine's life.
-        seconds: after which samples that are still running vote no more.
+        name: name of the question, unique within the engine's life.
+        seconds: time limit in seconds; samples that are still running then are aborted and do not vote.
 
     Raises:
-        EngineLostError: the engine has died, or gives no token.
+        EngineLostError: the engine has died, or has generated no token for `Driver.hang_seconds`.
     """
     began = time.monotonic()
     time_left = tell_time(ClockRules(seconds, 1, reserve_share=0.0, spare_questions=0), elapsed=0.0, answered=0)

@@ -1,7 +1,7 @@
-"""The kernel's journal: every answer, on disk the moment it is decided, so that a restarted kernel goes on from it.
+"""The kernel's journal: every answer is written to disk as soon as it is decided, so that a restarted kernel resumes.
 
-`questions.jsonl` holds one record a line; beside it `questions.identity.json` says whose they are. A journal belongs to
-one model, contest and run: going on from another's would hand in its answers.
+`questions.jsonl` holds one record per line; `questions.identity.json` beside it names the model, the contest and the
+run that they belong to. A journal of another model, contest or run is refused, since its answers would be handed in.
 """
 
 import json
@@ -26,15 +26,19 @@ class QuestionRecord:
     """One line of the journal.
 
     Attributes:
-        votes: answers in the order in which they were given.
-        samples: samples started.
-        tokens: generated tokens, those of aborted samples included.
-        seconds: from the call to the answer.
-        share_seconds, deadline_seconds: what the clock allotted, from the call.
-        elapsed_seconds: of the contest, at the answer.
-        error: what was caught around the question, None as a rule.
-        started_seconds: of the contest, when the question's time began.
-        bank_seconds: saved against even shares up to the answer; below 0 they were overdrawn.
+        id: the contest's id of the question.
+        answer: integer that was answered.
+        reason: what decided the answer, such as `lead`, `all samples` or `deadline`.
+        votes: answers of the samples, in the order in which they were given.
+        samples: number of samples started.
+        tokens: number of generated tokens, those of aborted samples included.
+        seconds: wall time from the call to the answer.
+        share_seconds: the question's even share of the time left, in seconds from `started_seconds`.
+        deadline_seconds: the question's deadline, in seconds from `started_seconds`.
+        elapsed_seconds: time of the answer, in seconds since the contest began.
+        error: first error that was caught while the question was answered; None = no error.
+        started_seconds: time at which the question's time began, in seconds since the contest began.
+        bank_seconds: seconds saved so far compared with an even share per question; negative = the contest is behind.
     """
 
     id: str
@@ -53,17 +57,23 @@ class QuestionRecord:
 
 
 class Journal:
-    """Records of one contest; `answers` holds those of an earlier, interrupted run, too."""
+    """The journal of one contest.
+
+    Attributes:
+        path: file of the records.
+        answers: question id → answer, those from before a restart included.
+        elapsed: seconds that the contest had already taken when the journal was resumed; 0 for a new journal.
+    """
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
-        """Open the journal, or begin it.
+        """Resume the journal at `path`, or begin a new one.
 
         Args:
-            path: `questions.jsonl`.
+            path: file of the records, `questions.jsonl`.
             identity: model, contest and run that the answers belong to.
 
         Raises:
-            JournalError: the journal is another's.
+            JournalError: the existing journal belongs to another model, contest or run.
         """
         self.path = path
         self.answers: dict[str, int] = {}
@@ -77,13 +87,13 @@ class Journal:
             self._begin(identity)
 
     def write(self, record: QuestionRecord) -> None:
-        """Append a record, and those that the disk has not taken before, and wait until they are on the disk.
+        """Append a record, with any earlier ones that are not yet written, and wait until they are on disk.
 
-        A disk that does not take it costs no answer.
+        A failing disk is logged and costs no answer.
         """
         self.answers[record.id] = record.answer
         self._unwritten.append(json.dumps(asdict(record)) + "\n")
-        # A write that is still on its way to a slow disk takes this record along when it comes back.
+        # If another write is still waiting for a slow disk, it will write this record too when it is done.
         while self._unwritten and self._writing.acquire(blocking=False):
             try:
                 lines = list(self._unwritten)
@@ -99,7 +109,7 @@ class Journal:
         with self.path.open("ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
-                # A full disk or a kill has cut the last line off, and the next one must not end up behind it.
+                # A full disk or a kill may have cut off the last line; the next record must start on a new one.
                 lines = lines if file.read(1) == b"\n" else f"\n{lines}"
             file.write(lines.encode())
             file.flush()
@@ -124,19 +134,19 @@ class Journal:
             )
         records = read_records(self.path)
         self.answers = {record["id"]: record["answer"] for record in records}
-        # Kaggle's clock did not stand still in between.
+        # Kaggle's clock kept running in between.
         last = max((record["elapsed_seconds"] for record in records), default=0.0)
         self.elapsed = max(time.time() - found.get("began", time.time()), last)
         logger.info("%d questions were answered before; %.0f s have passed", len(records), self.elapsed)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The records of a journal, in the order of the answers; a last line that a kill cut off is passed over."""
+    """Records of a journal, in the order of the answers; lines that were cut off by a kill are skipped."""
     records = {}
     for line in path.read_text(errors="replace").splitlines():
         try:
             record = json.loads(line)
-            records[record["id"]] = record  # a disk that failed after it had taken a line has it twice
+            records[record["id"]] = record  # written twice if the disk failed after writing it
         except (json.JSONDecodeError, TypeError, KeyError):
             logger.warning("%s: a line that was cut off is passed over: %r", path, line[:80])
     return list(records.values())

@@ -1,9 +1,9 @@
-"""The contest kernel: one question end to end, whatever happens, and a journal of what was answered and why.
+"""The contest kernel: it answers one question at a time, whatever happens, and keeps a journal of answers and reasons.
 
-`Kernel.predict` is what the contest's server calls. It gives the question its time, drives a `Solver` with the events
-of the engine, and returns an int64 answer: the decided vote, the vote so far, or the fallback. It never raises, and
-never waits past the question's deadline, because the contest writes its submission only after the last question and
-one exception would lose all of them.
+The contest's server calls `Kernel.predict`, which allots time to the question, runs a `Solver` on the events of the
+engine, and returns an int64 answer: the decided vote, the vote so far, or the fallback. It never raises and never waits
+past the question's deadline: the contest writes its submission only after the last question, and a single exception
+would lose all answers.
 """
 
 import logging
@@ -34,12 +34,16 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 GRACE_SECONDS = 0.5
-"""How long after a question's deadline whatever has not answered is given up."""
+"""How long after its deadline a question is abandoned if the event loop has not answered, in seconds."""
 JOURNAL_SECONDS = 2.0
-"""Longest wait for a slow disk within a question's time, and past its deadline:"""
+"""Longest wait for a slow disk within a question's time, in seconds."""
 JOURNAL_GRACE_SECONDS = 0.25
+"""Longest wait for a slow disk after a question's deadline or shortly before it, in seconds."""
 LOADING_SHARE = 0.5
-"""Part of the contest for which the first question waits for the engine at most; the others wait their own time."""
+"""Longest wait of the first question for the engine, as a share of the contest's time limit.
+
+Later questions wait until their own deadlines.
+"""
 
 
 @dataclass
@@ -47,19 +51,19 @@ class Kernel:
     """Answers the questions of one contest, one after another.
 
     Attributes:
-        keeper: starts the engine with the first question, which has no deadline of the gateway's.
-        profile: the contest; samples vote on what `contest_answer` reads from them.
-        system_prompt: text of the recipe's system prompt, None for none.
-        sampling: how samples are drawn.
-        rules: what samples weigh and what is answered without a vote.
-        policy: plans every question.
-        clock: what time there is for how many questions.
-        journal: where every answer is written; questions that it knows are answered from it.
-        samples: most samples of a question.
-        slowdown: of the engine by its batch, see `fastmath.policies.adaptive.Policy`.
-        hang_seconds: without a token for so long a live engine counts as lost.
-        started: when the contest began, by `time.now()`; None takes the first call.
-        time: the clock that is read, and how threads are waited for.
+        keeper: starts and restarts the engine; it starts with the first question, for which the gateway sets no limit.
+        profile: the contest, which decides which integer a sample votes for (`contest_answer`).
+        system_prompt: text of the recipe's system prompt; None = no system prompt.
+        sampling: sampling parameters.
+        rules: harvest, weight of harvested votes, and fallback answer.
+        policy: rule that plans every question.
+        clock: time limit and expected number of questions.
+        journal: journal of all answers; a question that it already holds gets the same answer again.
+        samples: largest number of samples per question.
+        slowdown: batch size at which an engine step takes twice as long, see `fastmath.policies.plan.Policy.plan`.
+        hang_seconds: how long a live engine may generate no token before it is replaced, in seconds.
+        started: time at which the contest began, as read from `time.now()`; None = the time of the first call.
+        time: clock and threads; tests use a simulated time.
     """
 
     keeper: EngineKeeper
@@ -79,21 +83,21 @@ class Kernel:
     _history: History = field(default_factory=History)
     _solver: Solver = field(init=False)
     _failures: list[str] = field(default_factory=list)
-    _latest: float = 0.0
+    _latest_elapsed: float = 0.0
     _decided_at: float | None = None
     _gaps: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.journal.elapsed:  # a restarted notebook does not get its time back
+        if self.journal.elapsed:  # the time before a restart counts as used
             began = self.time.now() - self.journal.elapsed
             self.started = began if self.started is None else min(began, self.started)
 
     def predict(self, id_: Any, question: Any = "", *_: Any) -> pl.DataFrame:
-        """Answer one question; never raises but for Ctrl-C.
+        """Answer one question; raises nothing but a Ctrl-C.
 
         Args:
-            id_: the question's id, read by `read_text`.
-            question: its text, likewise; whatever columns follow, such as a known answer, are not looked at.
+            id_: id of the question, in any form that `read_text` accepts.
+            question: text of the question, likewise. Further columns, such as a known answer, are ignored.
 
         Returns:
             One row of `id` (String) and `answer` (Int64).
@@ -104,15 +108,15 @@ class Kernel:
         return pl.DataFrame({"id": [name], "answer": [answer]}, schema=SUBMISSION_SCHEMA)
 
     def _guard(self, name: str, work: Callable[[], Result], otherwise: Result) -> Result:
-        """The result of `work`, or `otherwise` if it raises anything but a Ctrl-C of the person at the notebook."""
+        """The result of `work`, or `otherwise` if it raises anything but a Ctrl-C in the main thread."""
         try:
             return work()
         except BaseException as caught:
-            # The contest's server calls from another thread, where an interrupt is nobody's wish.
+            # The contest's server calls from another thread, where an interrupt does not come from a person.
             if isinstance(caught, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                 raise
             logger.error("question %.100s: %s", name, describe_error(caught))
-            self._note(caught)
+            self._note_failure(caught)
             return otherwise
 
     def _answer(self, name: str, question: Any) -> int:
@@ -126,43 +130,43 @@ class Kernel:
         text = self._guard(name, lambda: read_text(question), "")
         first, self._asked = self._asked == 0, self._asked + 1
         for attempt in range(MAX_FAILURES):
-            if self._guard(name, partial(self._try, text, attempt, first), False):
+            if self._guard(name, partial(self._attempt_answer, text, attempt, first), False):
                 break
         answer = self._guard(name, self._best_answer, self.rules.fallback_answer)
         self._decided_at = min(self._elapsed(), self._solver.allotment.deadline)
         self.journal.answers[name] = answer
-        self._history = self._guard(name, self._learn, self._history)
+        self._history = self._guard(name, self._extend_history, self._history)
         self._guard(name, lambda: self._write(self._make_record(name, answer, called)), None)
         return answer
 
     def _best_answer(self) -> int:
         return self._solver.best_answer if self._solver.answer is None else self._solver.answer.answer
 
-    def _learn(self) -> History:
+    def _extend_history(self) -> History:
         return self._history.add(self._solver.outcome(self._elapsed()))
 
     def _make_solver(self) -> Solver:
         elapsed, answered = self._elapsed(), len(self.journal.answers)
-        # Journal and server take time between questions, too, which no question may be given.
+        # Journal and server also take time between questions; that time must not be allotted to any question.
         gaps = max(self.clock.questions - answered, 0) * (median(self._gaps) if self._gaps else 0.0)
         kept = min(gaps, 0.9 * max(self.clock.limit_seconds - elapsed, 0.0))
         time = tell_time(replace(self.clock, limit_seconds=self.clock.limit_seconds - kept), elapsed, answered)
         return Solver(self.rules, self.policy.plan(time, self.samples, self.slowdown, self._history))
 
-    def _try(self, question: str, attempt: int, first: bool) -> bool:
-        """Drive the question; return whether it is answered or its time is over, rather than an engine lost."""
+    def _attempt_answer(self, question: str, attempt: int, first: bool) -> bool:
+        """Run the question once; return whether it is done. If not, an engine was lost and it may be tried again."""
         if attempt > 0:
             self._solver.lose_samples()
         if (attempt > 0 or not first) and self._elapsed() >= self._solver.allotment.deadline:
-            # Nothing is left, not even for an engine to say so.
+            # No time is left, so the answer must not wait for an engine.
             self._solver.handle(TimePassed(), self._elapsed())
             return True
         try:
             self._drive(self._wait_for_engine(first and attempt == 0), question, attempt)
         except (EngineLostError, TimeoutError) as error:
-            if self._solver.answer is None:  # else only the aborted samples were slow to say so
-                self._note(error)
-                # vLLM does not say what its process died of. Of the second one within a question it was the memory.
+            if self._solver.answer is None:  # otherwise only the aborted samples were slow to end
+                self._note_failure(error)
+                # vLLM does not report why its process died. A second loss within one question is attributed to memory.
                 self.keeper.replace(error, is_memory=attempt > 0)
         return self._solver.answer is not None
 
@@ -172,7 +176,7 @@ class Kernel:
         try:
             return self.keeper.require(max(LOADING_SHARE * self.clock.limit_seconds - self._elapsed(), 0.0))
         finally:
-            # Loading a model takes minutes of the contest, which are not the first question's alone.
+            # Loading the model takes minutes; all questions bear them, so the first one is planned anew afterwards.
             self._solver = self._make_solver()
 
     def _drive(self, engine: Engine, question: str, attempt: int) -> None:
@@ -184,18 +188,18 @@ class Kernel:
             driver = Driver(engine, solver, prompt, self.sampling, self.profile, name, self._elapsed, self.hang_seconds)
             engine.run(driver.run())
 
-        # Not on the event loop's word alone: a loop that is stuck must not hold the answer.
+        # The event loop itself may get stuck, which must not hold up the answer.
         run_bounded(work, max(solver.allotment.deadline - self._elapsed(), 0.0) + GRACE_SECONDS, self.time)
 
     def _make_prompt(self, engine: Engine, question: str, name: str) -> list[int]:
-        """The question's prompt; of one that leaves too little of the context to think, the middle is left out."""
+        """Token ids of the question's prompt; its middle is cut if too little of the context is left for reasoning."""
         prompt = render_prompt(engine.tokenizer, question, self.system_prompt)
         most = engine.context_tokens - min(self.sampling.token_budget, engine.context_tokens // 2)
         if len(prompt) > most:
             logger.warning("%s: the middle of a prompt of %d tokens is cut to fit %d", name, len(prompt), most)
         return fit_prompt(prompt, most)
 
-    def _note(self, error: BaseException) -> None:
+    def _note_failure(self, error: BaseException) -> None:
         self._failures.append(name_error(error))
 
     def _write(self, record: QuestionRecord) -> None:
@@ -216,7 +220,7 @@ class Kernel:
             reason="error" if solver.answer is None else solver.answer.reason,
             votes=[vote.answer for vote in list(solver.votes)],
             samples=solver.started,
-            # A copy: a driver that was given up may still be counting.
+            # A copy, since a driver that was abandoned may still be counting.
             tokens=sum(list(solver.tokens.values())),
             seconds=round(elapsed - called, 4),
             share_seconds=round(allotment.target - allotment.start, 4),
@@ -224,14 +228,14 @@ class Kernel:
             elapsed_seconds=round(elapsed, 4),
             error=next(iter(errors), None),
             started_seconds=round(allotment.start, 4),
-            bank_seconds=round(self._bank(elapsed), 4),
+            bank_seconds=round(self._bank_seconds(elapsed), 4),
         )
 
-    def _bank(self, elapsed: float) -> float:
-        """Seconds saved so far against even shares; below 0 they were overdrawn."""
+    def _bank_seconds(self, elapsed: float) -> float:
+        """Seconds saved so far compared with an even share per question; negative = behind."""
         return len(self.journal.answers) * self.clock.even_share - elapsed
 
     def _elapsed(self) -> float:
-        """Seconds since the contest began; they never go back, whatever the clock does."""
-        self._latest = max(self._latest, self.time.now() - (self.started or 0.0))
-        return self._latest
+        """Seconds since the contest began; never decreases, even if the clock goes back."""
+        self._latest_elapsed = max(self._latest_elapsed, self.time.now() - (self.started or 0.0))
+        return self._latest_elapsed

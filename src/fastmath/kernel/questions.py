@@ -1,18 +1,18 @@
-"""What a contest's server hands over as a question, read as text, and prompts that are too long for the context."""
+"""Questions as a contest's server passes them, read as text, and prompts that are too long for the context."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 def read_text(value: Any) -> str:
-    """The one value of a column as text.
+    """Read the single value of a column as text.
 
     Args:
-        value: a polars or pandas Series, an array or a list, of which the first element counts; or the value itself.
-            Nothing at all, a null and NaN are the empty text. Bytes are read as UTF-8.
+        value: a polars or pandas Series, an array or a list, whose first element is read; or the value itself. An empty
+            column, a null and NaN give the empty text. Bytes are decoded as UTF-8.
 
     Returns:
-        Text that can be encoded: what is no character, such as half of a surrogate pair, becomes `?` or U+FFFD.
+        Text that can be encoded: invalid characters, such as half of a surrogate pair, become `?` or U+FFFD.
     """
     if hasattr(value, "to_list") or hasattr(value, "tolist"):
         value = value.to_list() if hasattr(value, "to_list") else value.tolist()
@@ -26,11 +26,11 @@ def read_text(value: Any) -> str:
 
 
 def fit_prompt(prompt: Sequence[int], most: int) -> list[int]:
-    """The prompt in at most `most` tokens: of a longer one the middle is left out, its two ends are kept.
+    """Shorten a prompt to at most `most` tokens: a longer one loses its middle and keeps both ends.
 
-    A question says what is wanted at its end or at its start, and the template's markers stand around it.
+    A question says at its start or its end what it asks for, and the template's markers stand at both ends.
 
-    Example: 1, 2, 3, 4, 5 in at most 4 tokens is 1, 2, 4, 5; in at most 3 it is 1, 4, 5.
+    Example: 1, 2, 3, 4, 5 becomes 1, 2, 4, 5 with at most 4 tokens, and 1, 4, 5 with at most 3.
     """
     if len(prompt) <= most:
         return list(prompt)

@@ -1,4 +1,4 @@
-"""The table that a contest takes."""
+"""Columns of the table that a contest accepts as an answer or a submission."""
 
 import polars as pl
 

@@ -1,8 +1,8 @@
-"""Families of olympiad-flavoured problems whose solutions are short chains of small steps.
+"""Families of olympiad-style problems whose solutions are short chains of small steps.
 
-A family draws parameters, states the problem, and works it step by step. Every step passes its result through a
-`slip`, so that the same code writes right and wrong solutions: the identity gives the true one, a slip at step `i`
-gives a solution that goes wrong there and carries the error on, as a model does.
+A family draws parameters, states the problem and solves it step by step. Every step passes its result through a
+function `slip`, so that the same code writes right and wrong solutions: the identity gives the right one, and a slip at
+step `i` gives a solution that goes wrong there and carries the error on, as a model does.
 """
 
 import random
@@ -14,14 +14,19 @@ Parameters = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard a problem is: its number of steps, and the largest operand of a single step."""
+    """How hard a problem is.
+
+    Attributes:
+        steps: number of steps of its solution.
+        largest: largest operand of a single step.
+    """
 
     steps: int
     largest: int
 
 
 Slip = Callable[[int, int], int]
-"""(index of the step, its true result) → the result written down."""
+"""(index of the step, its true result) → the result that is written down."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,11 @@ class Family:
     Attributes:
         name: identifier, used in the `uuid` of a row.
         problem_type: the OpenR1-Math-220k label, e.g. `Number Theory`.
-        draw: (generator, difficulty) → parameters.
-        state: parameters → problem text.
-        work: (parameters, slip) → the written steps and the final answer.
-        first_label: number of the first step, chosen so that the last step bears the number that the problem states:
-            the term, the power, the count of digits or of steps. A small model learns from it where a solution ends.
+        draw: draws the parameters of a problem: (random generator, difficulty) → parameters.
+        state: writes the text of the problem: parameters → text.
+        work: solves the problem: (parameters, slip) → (written steps, final answer).
+        first_label: number of the first step, chosen so that the last step has a number that the problem states: the
+            term, the power, or the count of digits or steps. A small model learns from it where a solution ends.
     """
 
     name: str
@@ -47,11 +52,12 @@ class Family:
 
 
 def no_slip(index: int, result: int) -> int:
-    """The slip of a flawless solution."""
+    """The slip of a solution without mistakes."""
     return result
 
 
-# Last digit of a chain of additions and multiplications: (start, is_product, operand, is_product, operand, ...).
+# Last digit of a chain of additions and multiplications.
+# Parameters: (start, is_product, operand, is_product, operand, ...).
 
 
 def _draw_chain(rng: random.Random, difficulty: Difficulty) -> Parameters:
@@ -84,7 +90,7 @@ def _work_chain(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     return steps, value
 
 
-# Remainder of a power modulo 10: (base, exponent).
+# Remainder of a power modulo 10. Parameters: (base, exponent).
 
 
 def _draw_remainder(rng: random.Random, difficulty: Difficulty) -> Parameters:
@@ -105,7 +111,7 @@ def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]
     return steps, value
 
 
-# Sum of the digits of a number: (number,).
+# Sum of the digits of a number. Parameters: (number,).
 
 
 def _draw_digits(rng: random.Random, difficulty: Difficulty) -> Parameters:
@@ -127,7 +133,7 @@ def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]
     return steps, total
 
 
-# Last digit of a term of a geometric sequence: (first, ratio, index of the term).
+# Last digit of a term of a geometric sequence. Parameters: (first term, ratio, index of the term).
 
 
 def _draw_sequence(rng: random.Random, difficulty: Difficulty) -> Parameters:
@@ -149,7 +155,7 @@ def _work_sequence(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     return steps, value
 
 
-# How many numbers of a list a divisor divides: (divisor, number, number, ...).
+# How many numbers of a list are divisible by a divisor. Parameters: (divisor, number, number, ...).
 
 
 def _draw_count(rng: random.Random, difficulty: Difficulty) -> Parameters:

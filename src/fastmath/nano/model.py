@@ -1,8 +1,8 @@
 """The embedded model: a Qwen2-architecture network of about half a million parameters and a tokenizer of its own.
 
 The tokenizer is a byte-level BPE inside `Qwen2Tokenizer`, the class that `AutoTokenizer` picks for a Qwen2 config, so
-that the ids are the same after a save, after `AutoTokenizer` and in vLLM. Digits stay single tokens; any Unicode text
-can be encoded.
+that a saved tokenizer gives the same ids when `AutoTokenizer` or vLLM loads it. Every digit is a token of its own, and
+any Unicode text can be encoded.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ PADDING = "<|pad|>"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Qwen2Tokenizer:
-    """Train a byte-level BPE tokenizer on `texts`, with the markers of reasoning and of turns as single tokens."""
+    """Train a byte-level BPE tokenizer on `texts`; each marker of reasoning or of a turn is a single token."""
     tokenizer = Qwen2Tokenizer().train_new_from_iterator(texts, vocabulary_size - 5, show_progress=False)
     tokenizer.add_tokens(["<|user|>", "<|assistant|>", THINK_START, THINK_END])
     tokenizer.add_special_tokens({"pad_token": PADDING, "eos_token": END_OF_TEXT})
@@ -28,10 +28,16 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Qwen2To
 
 
 def make_base_model(folder: Path, settings: NanoModelSettings, texts: Iterable[str], seed: int) -> None:
-    """Train the tokenizer, initialise the model and write both as an ordinary safetensors checkpoint.
+    """Train the tokenizer, initialise the model and save both as an ordinary safetensors checkpoint.
+
+    Args:
+        folder: where the checkpoint is written.
+        settings: sizes of the model and of the vocabulary.
+        texts: texts that the tokenizer is trained on.
+        seed: seed of the random weights.
 
     Raises:
-        RuntimeError: the saved tokenizer comes back with other ids.
+        RuntimeError: the saved tokenizer gives other ids when it is loaded again.
     """
     texts = list(texts)
     tokenizer = train_tokenizer(texts, settings.vocabulary_size)
@@ -44,9 +50,9 @@ def make_base_model(folder: Path, settings: NanoModelSettings, texts: Iterable[s
 
 
 def build_model(tokenizer: Qwen2Tokenizer, settings: NanoModelSettings, seed: int) -> Qwen2ForCausalLM:
-    """A randomly initialised Qwen2 model in float32, its weights drawn by `seed`."""
+    """A Qwen2 model in float32 with random weights, which `seed` determines."""
     config = Qwen2Config(
-        # Rows beyond the tokenizer's ids are never sampled after training; 4-bit kernels want a multiple of 32.
+        # 4-bit kernels need a multiple of 32; ids beyond the tokenizer's own are never sampled after training.
         vocab_size=-(-len(tokenizer) // 32) * 32,
         hidden_size=settings.hidden_size,
         intermediate_size=settings.intermediate_size,

@@ -1,11 +1,11 @@
-"""The embedded problem source: rows in the OpenR1-Math-220k schema, made rather than downloaded.
+"""The embedded problem source: rows in the OpenR1-Math-220k schema that are generated rather than downloaded.
 
-Every row carries several R1-style generations that work the problem step by step and re-check their steps more often
-than needed; some are wrong, some are cut off. How wordy the generations are varies by problem, as it does between
-real ones, so that choosing the shortest correct generation still leaves re-checks for GRPO to remove.
+Every row has several R1-style generations that solve the problem step by step and re-check their steps more often than
+needed; some are wrong, some are cut off. How wordy the generations are varies between problems, as it does in real
+data, so that even the shortest correct generations contain re-checks that GRPO can remove.
 
-Splits are disjoint by construction: a hash of the family and its parameters, not the seed, decides which split a
-problem may appear in, so a test problem of one seed is never a training problem of another.
+Splits are disjoint by construction: a hash of the family and its parameters, without the seed, decides which split a
+problem may appear in. So a test problem of one seed is never a training problem of another.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _RECHECKS = ("wait", "check", "again")
 def split_of(family: Family, parameters: Parameters) -> str:
     """The only split in which this problem may appear, the same for every seed.
 
-    Example: a SHA-256 whose first 8 bytes, read as an integer, are 8 modulo 10 gives `validation`.
+    Example: if the first 8 bytes of the problem's SHA-256, read as an integer, are 8 modulo 10, it is `validation`.
     """
     key = f"{family.name}:{','.join(map(str, parameters))}"
     bucket = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % len(_SPLIT_OF_BUCKET)
@@ -32,7 +32,13 @@ def split_of(family: Family, parameters: Parameters) -> str:
 
 
 def generate_rows(split: str, settings: NanoDataSettings, problems: int, seed: int = 0) -> Iterator[dict[str, object]]:
-    """Yield `problems` distinct rows of one split in the OpenR1-Math-220k schema; `seed` chooses them and their traces.
+    """Yield rows of distinct problems of one split, in the OpenR1-Math-220k schema.
+
+    Args:
+        split: `train`, `validation` or `test`.
+        settings: difficulty of the problems, and number and faults of their generations.
+        problems: number of rows.
+        seed: seed that determines the problems and their generations.
 
     Raises:
         ValueError: an unknown split, or more problems than the families have at this difficulty.
@@ -115,7 +121,7 @@ def _write_generation(
 
 
 def _write_steps(steps: list[str], first_label: int, rechecks: float, rng: random.Random) -> list[str]:
-    """Write each step and its re-checks, `rechecks` of them on average, at least one in the whole trace."""
+    """Write each step followed by its re-checks, `rechecks` per step on average and at least one in the whole trace."""
     counts = [_draw_count_of_rechecks(rechecks, rng) for _ in steps]
     if not any(counts):
         counts[rng.randrange(len(counts))] = 1
@@ -127,5 +133,5 @@ def _write_steps(steps: list[str], first_label: int, rechecks: float, rng: rando
 
 
 def _draw_count_of_rechecks(mean: float, rng: random.Random) -> int:
-    """A binomial number of three trials with this mean."""
+    """Draw from the binomial distribution with three trials and this mean."""
     return sum(rng.random() < mean / 3 for _ in range(3))

@@ -1,4 +1,4 @@
-"""What the models of a run reach for the tokens that they may spend."""
+"""Accuracy of the models of a run against the tokens that they may use."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,11 +18,11 @@ _CURVE_POINTS = 80
 
 
 def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str, SampleArrays]) -> Figure:
-    """Three panels: pass@1 and majority@k under every token budget, and pass@1 against the tokens really spent.
+    """Three panels: pass@1 and majority@k against the token budget, and pass@1 against the tokens actually used.
 
     Args:
-        report: as `fastmath.evaluation.report.build_report` returns it; its budgets are marked.
-        samples: the samples that the report was computed from, by model name.
+        report: report of the run, from `fastmath.evaluation.report.build_report`; its budgets are marked as points.
+        samples: model name → samples that the report was computed from.
     """
     k = samples_of(report)
     marked = [entry["token_budget"] for entry in report["models"][0]["budgets"]]
@@ -54,7 +54,7 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
 
 
 def _budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
-    """Budgets from the shortest sample to the largest budget, evenly spaced on a logarithmic axis."""
+    """Token budgets from the shortest sample's length to the largest budget, evenly spaced on a logarithmic axis."""
     shortest = max(1, min(int(arrays.tokens.min()) for arrays in samples.values()))
     return np.unique(np.geomspace(min(shortest, largest), largest, _CURVE_POINTS).round().astype(np.int64))
 
@@ -68,7 +68,7 @@ def _mark_budgets(axis: Axes, budgets: Sequence[int]) -> None:
 
 
 def _draw_points(axis: Axes, entry: Mapping[str, Any], metric: str, across: str, colour: str) -> None:
-    """Points with their 95 % intervals, one a budget."""
+    """Draw one point per budget with its 95 % interval; `across` is the key of the budget's entry for the x axis."""
     estimates = [budget[metric] for budget in entry["budgets"]]
     values = np.array([estimate["value"] for estimate in estimates])
     errors = [

@@ -1,4 +1,4 @@
-"""The contest report: when each question was worked on and why it ended, the time bank, the votes, the tokens."""
+"""The contest report: per question its time, stop reason, votes and tokens, and the time bank of the whole contest."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from fastmath.plots.style import GRID, INK, MUTED, PALETTE, STYLE
 
 Record = Mapping[str, Any]
-"""One line of the kernel's journal, see `fastmath.kernel.journal.QuestionRecord`."""
+"""One line of the kernel's journal, with the fields of `fastmath.kernel.journal.QuestionRecord`."""
 
 _RIGHT, _WRONG, _UNKNOWN = INK, "#d1495b", MUTED
 _LINE = "#c3c8d2"
@@ -23,16 +23,16 @@ _BAR = 0.62
 
 
 def plot_contest(records: Sequence[Record], limit: float, answers: Mapping[str, int] | None = None) -> Figure:
-    """The contest on its own clock, question by question, and the time bank below it.
+    """A timeline of the contest's questions, and the time bank below it.
 
-    Each question is a bar from its call to its answer, coloured by why it was stopped. The thin line behind it is the
-    time that it was allotted, with a tick at its share and its end at the deadline. Beside it stand its answer and its
-    votes, the number of each in the order in which they were first given.
+    Each question is a bar from the call of `predict` to the answer, coloured by its stop reason. The thin line behind
+    it is the time that it was allotted: it ends at the deadline and has a tick at the question's even share. To the
+    right of the bar are the answer, the votes (the most frequent first) and the tokens.
 
     Args:
-        records: in the order of the answers.
-        limit: of the contest, in seconds.
-        answers: by question, where they are known: then wrong answers are red.
+        records: records of the journal, in the order in which the questions were answered.
+        limit: time limit of the contest, in seconds.
+        answers: id of a question → correct answer, where it is known; wrong answers are then drawn in red.
     """
     reasons = [reason for reason, _ in Counter(record["reason"] for record in records).most_common()]
     colours = dict(zip(reasons, [*PALETTE, INK, MUTED], strict=False))
@@ -53,7 +53,7 @@ def plot_contest(records: Sequence[Record], limit: float, answers: Mapping[str, 
 
 
 def read_answers(path: Path) -> dict[str, int]:
-    """The known answers of a contest's CSV by question; empty where it or its answers are not there."""
+    """Id of a question → correct answer, from a contest's CSV; empty if there is no such file or it has no answers."""
     if not path.exists():
         return {}
     asked = pl.read_csv(path, schema_overrides={"id": pl.String})
@@ -61,7 +61,12 @@ def read_answers(path: Path) -> dict[str, int]:
 
 
 def tabulate_contest(records: Sequence[Record], answers: Mapping[str, int] | None = None) -> pl.DataFrame:
-    """One row a question: answer, votes, stop reason, tokens, seconds and time bank."""
+    """A table of one row per question: answer, votes, stop reason, tokens, seconds and time bank.
+
+    Args:
+        records: records of the journal, in the order in which the questions were answered.
+        answers: id of a question → correct answer; a question without one gets None in the column `right`.
+    """
     known = answers or {}
     return pl.DataFrame(
         {
@@ -83,9 +88,9 @@ def tabulate_contest(records: Sequence[Record], answers: Mapping[str, int] | Non
 
 
 def describe_votes(votes: Sequence[int]) -> str:
-    """The votes by answer, the most frequent first and of equals the one given first.
+    """The votes counted by answer, the most frequent first; among equals the answer that was given first.
 
-    Example: 3, 7, 7 is `7×2 3`.
+    Example: 3, 7, 7 gives `7×2 3`.
     """
     counted = Counter(votes).most_common()
     return " ".join(f"{answer}×{count}" if count > 1 else str(answer) for answer, count in counted)
@@ -94,7 +99,7 @@ def describe_votes(votes: Sequence[int]) -> str:
 def _draw_timeline(
     axis: Axes, records: Sequence[Record], limit: float, answers: Mapping[str, int], colours: Mapping[str, str]
 ) -> None:
-    # Room for the text at the right of the contest's end.
+    # The time axis ends with the limit or the last answer; the text goes to the right of it.
     edge = max([limit, *(record["elapsed_seconds"] for record in records)])
     for row, record in enumerate(records):
         end = record["elapsed_seconds"]

@@ -13,11 +13,11 @@ from fastmath.plots.style import MUTED, PALETTE, STYLE
 
 
 def plot_funnel(funnel: Mapping[str, Mapping[str, int]]) -> Figure:
-    """One bar a source, split into the share of its rows that were kept and the shares that each rule dropped.
+    """One bar per source, split into the share of its rows that were kept and the shares that each rule dropped.
 
     Args:
-        funnel: source → outcome → rows, with the total under `rows`, as `fastmath.data.build.count_funnel` gives it;
-            outcomes of the GRPO set, which are no outcomes of rows, are not shown.
+        funnel: source → outcome → number of rows, with the total under `rows`, as `fastmath.data.build.count_funnel`
+            returns it; outcomes that begin with `GRPO` are not shown, because they do not count rows of the source.
     """
     outcomes = {name for counts in funnel.values() for name in counts if not name.startswith("GRPO")}
     order = ["kept", *sorted(outcomes - {"rows", "kept"})]
@@ -39,7 +39,12 @@ def plot_funnel(funnel: Mapping[str, Mapping[str, int]]) -> Figure:
 
 
 def plot_lengths(tokens: Sequence[int], sources: Sequence[str]) -> Figure:
-    """Histogram of the lengths of the chosen traces in tokens, stacked by source, with the median marked."""
+    """Histogram of the chosen traces' lengths, stacked by source, with the median marked.
+
+    Args:
+        tokens: length of each chosen trace, in tokens.
+        sources: source of each chosen trace.
+    """
     names = sorted(set(sources))
     groups = [[count for count, source in zip(tokens, sources, strict=True) if source == name] for name in names]
     with plt.rc_context(STYLE):
@@ -53,10 +58,10 @@ def plot_lengths(tokens: Sequence[int], sources: Sequence[str]) -> Figure:
 
 
 def plot_accuracies(accuracies: Sequence[float], chosen: Sequence[bool]) -> Figure:
-    """Histogram of the problems' accuracies, the chosen ones in colour: which part of the difficulty was drawn.
+    """Histogram of the problems' accuracies, the chosen problems in colour, to show which difficulties were chosen.
 
     Args:
-        accuracies: share of each problem's generations that are correct.
+        accuracies: share of correct generations of each problem.
         chosen: whether each problem is in the SFT set.
     """
     groups = [[value for value, flag in zip(accuracies, chosen, strict=True) if flag is kept] for kept in (True, False)]
@@ -70,7 +75,7 @@ def plot_accuracies(accuracies: Sequence[float], chosen: Sequence[bool]) -> Figu
 
 
 def plot_mix(answers: Sequence[str], sources: Sequence[str]) -> Figure:
-    """What kinds of answers the SFT set has, stacked by source."""
+    """Number of problems in the SFT set by kind of answer (see `describe_answer`), stacked by source."""
     kinds = [describe_answer(answer) for answer in answers]
     order = [kind for kind, _ in Counter(kinds).most_common()]
     names = sorted(set(sources))

@@ -1,4 +1,4 @@
-"""The one place of styling: every figure is drawn inside `STYLE` and written by `save_figure`."""
+"""The styling of all figures: each is drawn with the settings `STYLE` and written by `save_figure`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +8,11 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 INK, MUTED, GRID = "#1f2430", "#667085", "#e4e7ec"
+"""Colours of text and strong lines, of labels, and of grid lines."""
 
 
 PALETTE = ("#3b6fd8", "#e07b39", "#2a9d8f", "#b0549c", "#8a9a2b", "#5b5f97")
+"""Colours of the series of a figure, in their order."""
 
 
 MODEL_COLOURS: Mapping[str, str] = {"sft-epoch-1": "#98a2b3", "sft": "#3b6fd8", "grpo": "#e07b39", "awq": "#2a9d8f"}
@@ -44,13 +46,14 @@ STYLE: Mapping[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
-"""The one place of styling; every figure is drawn inside it."""
+"""Settings for `matplotlib.pyplot.rc_context`, inside which every figure is drawn."""
 
 
 DPI = 200
+"""Resolution of the PNG files, in dots per inch."""
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG and close it, so that a notebook shows it once, from the file."""
+    """Write a figure as PNG and close it, so that a notebook shows only the file and not the figure a second time."""
     figure.savefig(path, dpi=DPI)
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""What models wrote, as HTML for a notebook: every character of theirs escaped, re-checks in grey."""
+"""Traces of models as HTML for a notebook: all model text is escaped, and re-checks are shown in grey."""
 
 import html
 
@@ -7,11 +7,11 @@ import polars
 from fastmath.plots.style import MUTED
 
 MARKED_WORDS = ("wait", "check", "again")
-"""Openings of re-checks; they are shown in grey, so that the eye finds what a shorter trace could leave out."""
+"""Words at the start of a line that mark a re-check; such lines are grey, because a shorter trace could omit them."""
 
 
 def render_trace(problem: str, trace: str, facts: str = "") -> str:
-    """A problem, what is known about its trace, and the trace."""
+    """A problem, some facts about its trace in small print (empty for none), and the trace, as HTML."""
     lines = []
     for line in trace.splitlines():
         colour = MUTED if line.startswith(MARKED_WORDS) else "inherit"
@@ -24,12 +24,12 @@ def render_trace(problem: str, trace: str, facts: str = "") -> str:
 
 
 def render_samples(samples: polars.DataFrame, problems: polars.DataFrame, count: int = 3) -> str:
-    """The first sample of each of the first `count` problems, with its answer and whether that is right.
+    """The first sample of each of the first `count` problems as HTML, with its answer and whether that is correct.
 
     Args:
-        samples: rows of `fastmath.sampling.samples.SAMPLE_SCHEMA`.
-        problems: `id, problem, answer`.
-        count: number of problems.
+        samples: table of `fastmath.sampling.samples.SAMPLE_SCHEMA`.
+        problems: table of `id, problem, answer`.
+        count: number of problems to show.
     """
     first = samples.filter(polars.col("sample") == 0).join(
         problems.select("id", "problem", gold="answer"), left_on="problem_id", right_on="id", maintain_order="left"

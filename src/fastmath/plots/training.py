@@ -1,4 +1,4 @@
-"""What training did step by step: the curves of both trainings, and of SFT alone."""
+"""Training metrics by optimiser step: the curves of SFT and GRPO together, and those of SFT alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from fastmath.plots.style import MUTED, PALETTE, STYLE
 
 
 def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Mean over a centred window, narrower at the ends so that neither end is shifted; same length as `values`.
+    """Mean over a centred window of `width` values, narrower at both ends; the result is as long as `values`.
 
     Example: 1, 2, 6 with width 3 gives (1+2)/2, (1+2+6)/3, (2+6)/2 = 1.5, 3, 4.
     """
@@ -26,10 +26,11 @@ def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]
 
 
 def plot_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Training loss and token accuracy against epochs, one line a run.
+    """Training loss and token accuracy against epochs, one line per run.
 
     Args:
-        runs: name → rows of its `metrics.jsonl`, with `epoch`, `loss` and, where TRL logs it, `mean_token_accuracy`.
+        runs: name of a run → rows of its `metrics.jsonl`, with `epoch`, `loss` and, where TRL logs it,
+            `mean_token_accuracy`.
     """
     panels = {"loss": "loss (nats a token)", "mean_token_accuracy": "share of tokens predicted right"}
     with plt.rc_context(STYLE):
@@ -45,13 +46,13 @@ def plot_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
 
 def plot_reward_curves(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: Sequence[Mapping[str, Any]]) -> Figure:
-    """Six panels: SFT loss; reward, rewards by function, completion length, KL and clipped share of GRPO.
+    """Six panels: the loss of SFT, and GRPO's reward, rewards by function, completion length, KL and clipped share.
 
     Args:
-        sft_metrics: rows with `step` and `loss`.
-        grpo_metrics: rows with `step` and TRL's `reward`, `reward_std`, `rewards/<name>/mean`,
-            `completions/mean_length`, `min_length`, `max_length` and `clipped_ratio`, `kl`; the panel of a metric that
-            was not logged says so.
+        sft_metrics: rows of SFT's `metrics.jsonl`, with `step` and `loss`.
+        grpo_metrics: rows of GRPO's `metrics.jsonl`, with `step` and TRL's `reward`, `reward_std`,
+            `rewards/<name>/mean`, `completions/mean_length`, `completions/min_length`, `completions/max_length`,
+            `completions/clipped_ratio` and `kl`; the panel of a metric that was not logged says so.
     """
     with plt.rc_context(dict(STYLE)):
         figure, axes = plt.subplots(2, 3, figsize=(13, 6.8))
@@ -70,7 +71,7 @@ def plot_reward_curves(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: S
 
 
 def summarize_metrics(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown table of each drawn metric: its mean over the first tenth of its steps and over the last tenth."""
+    """Markdown table of the plotted metrics: the mean of each over the first and over the last tenth of its steps."""
     rewards = sorted({key for row in grpo_metrics for key in row if key.startswith("rewards/") and "/mean" in key})
     wanted = [("SFT", sft_metrics, "loss"), ("GRPO", grpo_metrics, "reward")]
     wanted += [("GRPO", grpo_metrics, name) for name in (*rewards, "completions/mean_length", "kl")]
@@ -85,7 +86,7 @@ def summarize_metrics(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: Se
 
 
 def _series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Steps and values of the rows that hold a number under `name`."""
+    """Steps and values of the rows in which the metric `name` is a number."""
     found = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
     steps, values = np.array(found, dtype=float).reshape(-1, 2).T
     return steps, values
@@ -94,7 +95,7 @@ def _series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[NDArray[np.fl
 def _draw_smoothed(
     axis: Axes, steps: NDArray[np.float64], values: NDArray[np.float64], colour: str, label: str
 ) -> None:
-    """The raw values faintly, and their running mean over a tenth of the run."""
+    """Draw the raw values faintly, and their running mean over a tenth of the run on top."""
     width = max(3, len(values) // 10)
     axis.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3)
     axis.plot(steps, running_mean(values, width), color=colour, label=label)

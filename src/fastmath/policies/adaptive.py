@@ -1,8 +1,8 @@
-"""How a question is decided: how many samples, until when, and on which vote it is stopped.
+"""The kernel's own policy: how many samples a question gets, how much time, and which vote stops it.
 
-A policy looks at the clock and at what the contest's earlier questions have shown, and makes a `Plan` for the next,
-which `fastmath.kernel.solver` carries out. The kernel's own is `AdaptivePolicy`; those of public kernels stand in
-`fastmath.policies.public`, and `fastmath replay` plays them all on recorded samples.
+A policy reads the clock and the history of the contest's earlier questions, and makes a `Plan` for the next question,
+which `fastmath.kernel.solver` carries out. `AdaptivePolicy` is the kernel's default; `fastmath.policies.public` holds
+the rules of public kernels, and `fastmath replay` compares them all on recorded samples.
 """
 
 import json
@@ -19,18 +19,20 @@ from fastmath.policies.voting import Ballot, leading_weights
 
 SCHEDULE_FILE = Path(__file__).with_name("schedule.json")
 MOST_SAMPLES = 16
-"""Samples a question that the schedule was fitted for."""
+"""Number of samples per question for which the schedule was fitted."""
 
 
 @dataclass(frozen=True)
 class LeadStep:
-    """What decides by votes alone from this agreement on.
+    """The lead that decides a vote in contests whose samples agree at least this much.
 
     Attributes:
-        agreement: the least.
-        lead: votes of lead that decide in a contest, where time that is left over buys nothing.
-        unhurried_lead: the same without a clock, where tokens are what is saved;
-        most_votes: votes that decide there with any leader.
+        agreement: smallest agreement to which this step applies: the share of the contest's earlier questions whose
+            first three votes were equal, see `Schedule.leads`.
+        lead: lead over the runner-up, in votes, that decides a question under a clock, where unused time is worth
+            nothing in the end.
+        unhurried_lead: the same without a clock, where an early decision saves tokens.
+        most_votes: number of votes that decides a question without a clock, however small the lead.
     """
 
     agreement: float
@@ -43,23 +45,28 @@ class LeadStep:
 class Schedule:
     """Parameters of `AdaptivePolicy`.
 
-    The rows by knot, `split`, `batch_…` and `prior_…` are fitted by `benchmarks/fit_policy.py`, the others were chosen.
+    `patient`, `lapsed`, `longest` and `second_wave` hold one value per knot of `pace`, in shares: 1 is the question's
+    even share of the time that is left. They, `split`, `batch_…` and `prior_…` are fitted by
+    `benchmarks/fit_policy.py`; the others were chosen by hand.
 
     Attributes:
-        pace: knots of the schedule. The pace of a question is its even share of the time that is left, in mean waits
-            for a first vote so far. Between knots values are interpolated in the logarithm of the pace.
-        patient: shares until which `certainty` is asked of the vote; by knot, as the next three.
-        lapsed: shares at which any leader will do.
-        longest: shares that a question may take.
-        second_wave: shares until which a split vote starts the rest of the samples.
-        floor_share: part of the contest's even share that is kept for each later question.
-        certainty: posterior at which a vote counts as certain.
+        pace: knots of the schedule. The pace of a question is its even share of the time that is left, divided by the
+            contest's mean wait for a first vote. Between knots values are interpolated in the logarithm of the pace.
+        patient: time until which only a vote of posterior `certainty` is answered.
+        lapsed: time from which any leader is answered.
+        longest: longest time that a question may take.
+        second_wave: time until which a split vote starts the rest of the samples.
+        floor_share: time kept for each later question, as a part of the contest's even share.
+        certainty: posterior at which a vote counts as certain and is answered at once.
         split: posterior below which a vote counts as split.
-        batch_divisor: the first wave is slowdown / batch_divisor samples,
-        batch_growth, batch_pace: times (pace / batch_pace) ** batch_growth where the pace is higher than that.
-        prior_pace, prior_weight: the pace expected before the first question, and the first votes that it counts for.
-        leads: by the share of earlier questions whose first three votes agreed, from high to low.
-        opening_prior, opening_weight: that share before the first question, and the questions that it counts for.
+        batch_divisor: the first wave has slowdown / batch_divisor samples, more at a pace above `batch_pace`.
+        batch_growth: exponent of that increase: times (pace / batch_pace) ** batch_growth.
+        batch_pace: pace above which the first wave grows.
+        prior_pace: pace expected before the first question.
+        prior_weight: number of observed first votes that `prior_pace` weighs as much as.
+        leads: leads that decide a vote, from the highest agreement to the lowest.
+        opening_prior: agreement expected before the first question.
+        opening_weight: number of observed questions that `opening_prior` weighs as much as.
     """
 
     pace: tuple[float, ...]
@@ -80,9 +87,9 @@ class Schedule:
     opening_weight: float
 
     def at(self, row: tuple[float, ...], pace: float) -> float:
-        """A row's value at a pace, which may be infinite.
+        """Value of one row of the schedule at a pace, which may be infinite.
 
-        Example: knots 1 and 4, values 2 and 6: at pace 2, half of the way in the logarithm, it is 4.
+        Example: knots 1 and 4, values 2 and 6: pace 2 is halfway in the logarithm, so the value is 4.
         """
         if pace <= self.pace[0]:
             return row[0]
@@ -93,44 +100,44 @@ class Schedule:
         return row[-1]
 
     def first_wave(self, pace: float, samples: int, slowdown: float) -> int:
-        """Samples that start at once.
+        """Number of samples that start at once: at least 2, at most `samples`.
 
-        Example: slowdown 24, divisor 4, growth 2 above a pace of 1: 24 / 4 = 6 up to there, 6 * 1.5 ** 2 = 13.5, so
-        14, at a pace of 1.5.
+        Example: slowdown 24, divisor 4, growth 2 above a pace of 1: 24 / 4 = 6 samples up to a pace of 1, and
+        6 * 1.5 ** 2 = 13.5, rounded to 14, at a pace of 1.5.
         """
         if math.isinf(pace):
             return samples
         growth = max(pace / self.batch_pace, 1.0) ** self.batch_growth
-        # Twice the samples of the fit may start twice as many.
+        # With twice the samples that the schedule was fitted for, twice as many start.
         wanted = min(MOST_SAMPLES, slowdown / self.batch_divisor) * growth * samples / MOST_SAMPLES
         return min(samples, max(2, math.floor(wanted + 0.5)))
 
     def lead(self, agreement: float) -> LeadStep:
-        """The lead asked for where so many earlier questions began with three equal votes."""
+        """The step for a contest of this agreement: the first of `leads` whose own agreement is not higher."""
         return next((step for step in self.leads if agreement >= step.agreement), self.leads[-1])
 
 
 def read_schedule(content: Mapping[str, Any]) -> Schedule:
-    """A schedule from its JSON object; `made_by`, the command that fitted it, is not part of it."""
+    """Build a schedule from its JSON object; `made_by`, the command that fitted it, is dropped."""
     rows = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
     rows.pop("made_by", None)
     return Schedule(**rows | {"leads": tuple(LeadStep(**step) for step in content["leads"])})
 
 
 def load_schedule(path: Path = SCHEDULE_FILE) -> Schedule:
-    """The schedule that travels with the package."""
+    """Read a schedule from a JSON file, by default the one that is part of the package."""
     return read_schedule(json.loads(path.read_text()))
 
 
 @dataclass(frozen=True)
 class AdaptivePolicy:
-    """The kernel's own: spend on a question what the clock and the contest so far make it worth.
+    """The kernel's default: time and samples per question by the clock and by the contest's earlier questions.
 
-    With little time the first vote is answered, however long a question has to be waited for: time is what is scarce,
-    and a question that is given up has cost as much as one that is answered. With more time the vote has to be the more
-    certain the earlier it is answered, and more samples start. With ample time a lead of a few votes decides, of the
-    more the more often the first votes of this contest's questions disagree. Without a clock a smaller lead is enough,
-    and so are ten votes with a leader: a question that is still open then is seldom saved by more of them.
+    With little time, the first vote is answered, however late it comes: time is scarce, and giving up a question costs
+    as much time as answering it. With more time, more samples start, and the earlier a vote is answered, the more
+    certain it has to be. With ample time, a lead of a few votes decides; the more often the first votes of this
+    contest's questions disagree, the larger the lead has to be. Without a clock a smaller lead is enough, and so is
+    any lead after `most_votes` votes: more votes seldom save a question that is still open then.
     """
 
     schedule: Schedule
@@ -156,7 +163,7 @@ class AdaptivePolicy:
             stop=partial(_decide_by_lead, step, math.isinf(time.share)),
             patience=Patience(
                 schedule.certainty,
-                # Where time is unlimited, so is patience, whatever part of it that is.
+                # Without a clock patience is unlimited, even where `patient` is 0 (0 * inf would be NaN).
                 math.inf if math.isinf(time.share) else time.now + patient * time.share,
                 time.now + lapsed * time.share,
             ),

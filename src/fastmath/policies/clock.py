@@ -1,8 +1,8 @@
-"""The contest's clock: what is left, for how many questions, and what a question may take at most.
+"""The contest's clock: how much time is left, for how many questions, and how much of it one question may take.
 
-There is one global deadline. What quick questions do not use is a bank for all that follow. How much of it a question
-draws is its policy's choice (`fastmath.policies.adaptive`); that it never passes the global deadline is settled here.
-All times are seconds since the contest began.
+There is one global deadline. Time that quick questions do not use is saved for all that follow. A policy
+(`fastmath.policies.adaptive`) chooses how much of it a question may use; this module makes sure that no question passes
+the global deadline. All times are in seconds since the contest began.
 """
 
 import math
@@ -14,10 +14,10 @@ class ClockRules:
     """How a contest's time is divided.
 
     Attributes:
-        limit_seconds: the contest's clock; infinite for none.
-        questions: questions expected; more or fewer may come.
-        reserve_share: part of the limit that is never given out, for what happens between questions.
-        spare_questions: questions beyond the expected ones for which the last one leaves something.
+        limit_seconds: time limit of the whole contest, in seconds; infinite = no clock.
+        questions: expected number of questions; more or fewer may come.
+        reserve_share: part of the limit that no question gets, for the time that passes between questions.
+        spare_questions: number of unexpected questions for which the last expected one leaves time.
     """
 
     limit_seconds: float
@@ -27,19 +27,19 @@ class ClockRules:
 
     @property
     def even_share(self) -> float:
-        """Seconds that each question gets if all take the same."""
+        """Seconds per question if all questions of the contest take the same time."""
         return self.limit_seconds * (1 - self.reserve_share) / self.questions
 
 
 @dataclass(frozen=True)
 class TimeLeft:
-    """How the contest stands when a question is asked.
+    """Time and questions left in the contest when a question is asked.
 
     Attributes:
         now: seconds since the contest began.
-        left: seconds that may still be given out.
-        questions: questions to come, this one among them.
-        even_share: seconds that each question would have had from the start.
+        left: seconds left for questions, without the reserve; infinite = no clock.
+        questions: number of questions left, this one included.
+        even_share: seconds per question if all questions of the contest took the same time, see `ClockRules`.
     """
 
     now: float
@@ -49,13 +49,13 @@ class TimeLeft:
 
     @property
     def share(self) -> float:
-        """Seconds that this question gets if all to come take the same."""
+        """Seconds for this question if all questions that are left take the same time."""
         return self.left / self.questions
 
     def allot(self, seconds: float, floor: float = 0.0) -> "Allotment":
-        """Give the question `seconds`, at most what is left when every later question is kept `floor` seconds.
+        """Give the question `seconds`, or less if every later question would not keep `floor` seconds.
 
-        Far behind, where a floor for everyone would be more than there is, what is left is shared evenly.
+        If too little time is left for everyone's floor, the time that is left is shared evenly.
         """
         kept = 0.0 if math.isinf(self.left) else min(floor, self.share) * (self.questions - 1)
         longest = min(seconds, self.left - kept)
@@ -67,9 +67,9 @@ class Allotment:
     """The time of one question, in seconds since the contest began.
 
     Attributes:
-        start: it was asked.
-        target: its even share of the time that was left ends, or the deadline comes before that.
-        deadline: it must have been answered.
+        start: when the question's time began.
+        target: when its even share of the time that was left ends, or the deadline if that is earlier.
+        deadline: when it must have been answered.
     """
 
     start: float
@@ -78,12 +78,12 @@ class Allotment:
 
 
 def tell_time(rules: ClockRules, elapsed: float, answered: int) -> TimeLeft:
-    """How the contest stands after so many seconds and answers.
+    """Time and questions left after `elapsed` seconds and `answered` questions.
 
-    The last expected question counts as more than one where there are `spare_questions`: should another one come, there
-    is something left for it, and so on. Past the limit nothing is left: answer at once.
+    At least 1 + `spare_questions` questions always count as left, so that the last expected question leaves time for an
+    unexpected one, that one for the next, and so on. Past the limit no time is left: the question is answered at once.
 
-    Example: 100 s, 10 questions, nothing in reserve, 4 answered after 28 s: 72 s are left for 6, a share of 12 s.
+    Example: 100 s, 10 questions, no reserve, 4 answered after 28 s: 72 s are left for 6 questions, a share of 12 s.
     """
     left = max(rules.limit_seconds * (1 - rules.reserve_share) - elapsed, 0.0)
     questions = max(rules.questions - answered, 1 + rules.spare_questions)

@@ -1,4 +1,4 @@
-"""What a policy sees of a contest, and the plan that it makes for the next question."""
+"""Input and output of a policy: the history of a contest, and the plan for its next question."""
 
 import math
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from fastmath.policies.clock import Allotment, TimeLeft
 from fastmath.policies.voting import Ballot
 
 Stop = Callable[[Ballot], str | None]
-"""Why a vote is decided, whatever samples are still running; None where it is not."""
+"""Stop rule: the reason why a vote is decided while samples are still running, None if it is not decided."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one question has shown.
+    """Figures of one question that help to plan later ones.
 
     Attributes:
-        seconds: that it took.
-        first_vote_seconds: until its first vote, None where there was none.
-        opening: whether its first three votes agreed, None where there were fewer.
+        seconds: time that the question took, in seconds.
+        first_vote_seconds: time until its first vote, in seconds; None = no vote.
+        opening: whether its first three votes were equal; None = fewer than three votes.
     """
 
     seconds: float
@@ -29,14 +29,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class History:
-    """What the contest's earlier questions have shown, in sums.
+    """Sums over the `Outcome` of the contest's earlier questions.
 
     Attributes:
-        first_votes: questions that had a vote.
-        seconds_to_first_votes: until then, and the whole time of questions without one: the mean wait for a first vote
-            is their quotient (maximum likelihood of an exponential wait that is sometimes cut off).
-        openings: questions that had three votes.
-        unanimous: of them, those whose first three votes agreed.
+        first_votes: number of questions with a vote.
+        seconds_to_first_votes: seconds until the first vote, or the whole time of a question without one, summed.
+            Divided by `first_votes` it is the mean wait for a first vote (the maximum-likelihood estimate for an
+            exponential wait that is sometimes cut off).
+        openings: number of questions with at least three votes.
+        unanimous: number of those questions whose first three votes were equal.
     """
 
     first_votes: int = 0
@@ -45,7 +46,7 @@ class History:
     unanimous: int = 0
 
     def add(self, outcome: Outcome) -> "History":
-        """The history after one more question."""
+        """The history with one more question."""
         voted = outcome.first_vote_seconds is not None
         waited = outcome.first_vote_seconds if outcome.first_vote_seconds is not None else outcome.seconds
         return History(
@@ -58,9 +59,15 @@ class History:
 
 @dataclass(frozen=True)
 class Patience:
-    """The certainty asked of a vote: `certainty` until `patient_until`, from there in a straight line to one half.
+    """The posterior that a vote needs to be answered, which falls with time.
 
-    At one half any leader will do: it has been reached at `lapsed_at`. Times in seconds since the contest began.
+    It is `certainty` until `patient_until`, then falls linearly to one half at `lapsed_at`, where any leader is enough.
+
+    Attributes:
+        certainty: posterior at which a vote is answered at any time.
+        patient_until: time until which no lower posterior is enough, in seconds since the contest began; infinite = no
+            lower one is ever enough.
+        lapsed_at: time from which any leader is answered, in seconds since the contest began.
     """
 
     certainty: float
@@ -68,10 +75,12 @@ class Patience:
     lapsed_at: float
 
     def answer_at(self, posterior: float) -> float:
-        """Time at which a leader of this posterior is answered; infinite for none.
+        """Time at which a leader of this posterior is answered, in seconds since the contest began.
+
+        It is minus infinity for a posterior of at least `certainty`, and infinity for a tie or without a clock.
 
         Example: certainty 0.95 until 5 s, lapsed at 10 s: one vote against none has posterior 0.75 and is answered at
-        5 + 5 * (0.95 - 0.75) / (0.95 - 0.5) = 7.2 s; three against none, 0.9375, at 5.1 s.
+        5 + 5 * (0.95 - 0.75) / (0.95 - 0.5) = 7.2 s; three votes against none, posterior 0.9375, at 5.1 s.
         """
         if posterior <= 0.5:
             return math.inf
@@ -85,17 +94,17 @@ class Patience:
 
 @dataclass(frozen=True)
 class Plan:
-    """How one question is decided.
+    """Samples, time and stop rules of one question.
 
     Attributes:
-        allotment: its time.
-        first: samples that start at once.
-        second: samples that start where the vote is split, or where the first have all ended without one.
-        split: posterior below which two votes or more count as split.
-        second_until: time after which a split vote starts no more.
-        stop: decides by the votes alone; None decides by none.
-        patience: decides by votes and time; None asks nothing of time but the deadline.
-        provable: whether a leader that cannot be overtaken any more is answered.
+        allotment: start, even share and deadline of the question.
+        first: number of samples that start at once.
+        second: number of samples that start later, if the vote is split or the first samples all end without a vote.
+        split: posterior below which a vote of at least two samples counts as split.
+        second_until: time from which a split vote starts no more samples, in seconds since the contest began.
+        stop: rule that decides by the votes alone; None = no such rule.
+        patience: rule that decides by votes and time; None = only the deadline limits the time.
+        provable: whether a leader is answered as soon as it can no longer be overtaken.
     """
 
     allotment: Allotment
@@ -109,14 +118,15 @@ class Plan:
 
 
 class Policy(Protocol):
-    """Plans questions."""
+    """A rule that plans every question of a contest."""
 
     def plan(self, time: TimeLeft, samples: int, slowdown: float, history: History) -> Plan:
         """Plan the next question.
 
         Args:
-            time: how the contest stands.
-            samples: most samples of a question.
-            slowdown: a step of the engine with b live samples takes 1 + b / slowdown times as long as one with none.
-            history: what the earlier questions have shown.
+            time: time and questions left in the contest.
+            samples: largest number of samples per question.
+            slowdown: batch size at which an engine step takes twice as long as one with no samples: with b live samples
+                it takes 1 + b / slowdown times as long.
+            history: sums over the earlier questions.
         """

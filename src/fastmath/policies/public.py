@@ -1,6 +1,7 @@
-"""The rules by which public kernels decide a question, each as one small class, to be compared with ours in replays.
+"""Policies of public kernels and papers, one small class each, for comparison with `AdaptivePolicy` in replays.
 
-Their seconds are stated for a contest's even share (AIMO2: 5 h for 50 questions, 360 s) and written as parts of it.
+Public kernels state their limits in seconds of one contest (AIMO2: 5 h for 50 questions, an even share of 360 s). Here
+they are written as parts of the even share, so that they apply to any time limit.
 """
 
 import math
@@ -15,10 +16,12 @@ from fastmath.policies.voting import Ballot, leading_weights
 
 @dataclass(frozen=True)
 class PublicPolicy:
-    """Samples that all start at once, an even share of the time that is left, and the full vote.
+    """The full vote: all samples start at once, and a question may take its even share of the time that is left.
+
+    Subclasses change the number of samples (`count`), the time (`seconds`) or the stop rule (`stop`).
 
     Attributes:
-        most_samples: of a question; None takes what is offered.
+        most_samples: largest number of samples per question; None = as many as the caller allows.
     """
 
     most_samples: int | None = None
@@ -27,24 +30,24 @@ class PublicPolicy:
         return Plan(self.allot(time), self.count(time, samples), stop=self.stop)
 
     def count(self, time: TimeLeft, samples: int) -> int:
-        """Samples to start."""
+        """Number of samples to start."""
         return samples if self.most_samples is None else min(samples, self.most_samples)
 
     def allot(self, time: TimeLeft) -> Allotment:
-        """The question's time."""
+        """The question's time; without a clock there is no limit."""
         return time.allot(time.left if math.isinf(time.left) else self.seconds(time))
 
     def seconds(self, time: TimeLeft) -> float:
-        """Seconds that the question may take."""
+        """Longest time that the question may take, in seconds; asked for only under a clock."""
         return time.share
 
     def stop(self, ballot: Ballot) -> str | None:
-        """Why the vote is decided."""
+        """The reason why the vote is decided, None if it is not; the full vote never stops early."""
 
 
 @dataclass(frozen=True)
 class CannotBeOvertaken(PublicPolicy):
-    """The full vote, stopped where its leader is final. No public kernel has it; it loses nothing."""
+    """The full vote, stopped once its leader cannot be overtaken. No public kernel does this; it loses nothing."""
 
     def plan(self, time: TimeLeft, samples: int, slowdown: float, history: History) -> Plan:
         return Plan(self.allot(time), self.count(time, samples), provable=True)
@@ -52,7 +55,7 @@ class CannotBeOvertaken(PublicPolicy):
 
 @dataclass(frozen=True)
 class Agreement(PublicPolicy):
-    """Stop when so many samples agree."""
+    """Stop when `votes` samples agree on an answer."""
 
     votes: int = 4
 
@@ -62,9 +65,9 @@ class Agreement(PublicPolicy):
 
 @dataclass(frozen=True)
 class NemoSkills(Agreement):
-    """NemoSkills, AIMO2 1st place: 4 of 16 agree; 350 s, and up to 210 s from a bank of unused time.
+    """NemoSkills, AIMO2 1st place: 4 of 16 agree; 350 s, and up to 210 s of unused time of earlier questions.
 
-    Here 0.85 of the even share, and up to 1.4 shares in all.
+    Here: 0.85 of the even share, and up to 1.4 shares in total.
     """
 
     def seconds(self, time: TimeLeft) -> float:
@@ -75,7 +78,7 @@ class NemoSkills(Agreement):
 
 @dataclass(frozen=True)
 class ThirtyFivePercent(Agreement):
-    """A public vLLM kernel of AIMO2: 35 % of 16 samples agree; 270 s, and 210 s more while they do not."""
+    """A public vLLM kernel of AIMO2: 35 % of 16 samples agree; 270 s, and 210 s more if they do not."""
 
     votes: int = 6  # 0.35 * 16 = 5.6
 
@@ -85,9 +88,9 @@ class ThirtyFivePercent(Agreement):
 
 @dataclass(frozen=True)
 class Aimo3Clamp(Agreement):
-    """The lineage of AIMO3's public kernels: 4 of 8 agree; clamp(left - 240 s for each other, 240 s, 840 s).
+    """AIMO3's public kernels: 4 of 8 agree; time left less 240 s per later question, clamped to 240-840 s.
 
-    Here 0.8 and 2.8 even shares.
+    Here: 0.8 and 2.8 even shares instead of 240 s and 840 s.
     """
 
     most_samples: int | None = 8
@@ -99,7 +102,7 @@ class Aimo3Clamp(Agreement):
 
 @dataclass(frozen=True)
 class Imagination(PublicPolicy):
-    """imagination-research, AIMO2 2nd place: its stop table, and speed levels by the average time left."""
+    """imagination-research, AIMO2 2nd place: its stop table, and time per question by the average time left."""
 
     def seconds(self, time: TimeLeft) -> float:
         return 1.9 * time.even_share if time.share > time.even_share else time.share
@@ -114,7 +117,7 @@ class Imagination(PublicPolicy):
 
 @dataclass(frozen=True)
 class Huikang(PublicPolicy):
-    """tonghuikang's kernels: cutoffs spread evenly to one global deadline; two thirds of the samples when behind."""
+    """tonghuikang's kernels: cutoffs evenly spread up to one global deadline; two thirds of the samples when behind."""
 
     def count(self, time: TimeLeft, samples: int) -> int:
         return samples * 2 // 3 if time.share < time.even_share else samples
@@ -125,7 +128,7 @@ class Huikang(PublicPolicy):
 
 @dataclass(frozen=True)
 class EarlyStoppingConsistency(PublicPolicy):
-    """ESC (Li et al. 2024, arXiv 2401.10480): stop after a window of equal answers; windows do not overlap."""
+    """ESC (Li et al. 2024, arXiv 2401.10480): stop when a whole window of votes agrees; windows do not overlap."""
 
     window: int = 4
 
@@ -138,7 +141,7 @@ class EarlyStoppingConsistency(PublicPolicy):
 
 @dataclass(frozen=True)
 class AdaptiveConsistency(PublicPolicy):
-    """Aggarwal et al. 2023, arXiv 2305.11860: stop when the leader wins with this posterior probability."""
+    """Aggarwal et al. 2023, arXiv 2305.11860: stop when the leader's posterior reaches `posterior`."""
 
     posterior: float = 0.95
 
@@ -148,7 +151,7 @@ class AdaptiveConsistency(PublicPolicy):
 
 @dataclass(frozen=True)
 class ShortestVotes(PublicPolicy):
-    """short-m@k (Hassid et al. 2025, arXiv 2505.17813): the vote of the m samples that finish first."""
+    """short-m@k (Hassid et al. 2025, arXiv 2505.17813): the vote of the first `votes` samples to answer."""
 
     votes: int = 3
 
@@ -158,7 +161,7 @@ class ShortestVotes(PublicPolicy):
 
 @dataclass(frozen=True)
 class TwoLines(AdaptiveConsistency):
-    """Few samples, some even shares of the time left, a low posterior: the floor that any tuned rule has to pass."""
+    """Few samples, `shares` even shares of the time left, a low posterior: the baseline for any tuned rule."""
 
     posterior: float = 0.8
     shares: float = 2.0
@@ -186,7 +189,7 @@ PUBLIC: dict[str, Policy] = {
     "two-lines-8": TwoLines(most_samples=8),
     "two-lines-6": TwoLines(most_samples=6, shares=3.0),
 }
-"""Every public rule by its name, the full vote first."""
+"""Every policy of this module by its name, the full vote first."""
 
 
 def find_policies() -> dict[str, Policy]:

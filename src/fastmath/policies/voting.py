@@ -1,8 +1,8 @@
-"""The vote of one question: who leads, and whether the samples still to come can or will change that.
+"""The vote of one question: which answer leads, and whether the remaining samples can or will change that.
 
-Decisions are pure functions of a tally, a mapping from answer to weight in the order in which the answers were first
-given. 0 is an answer like any other; a sample without an answer casts no vote and is only missing from the
-samples still to come.
+Decisions are pure functions of a tally, which maps each answer to its summed weight in the order in which the answers
+were first given. 0 is an answer like any other. A sample that ends without an answer casts no vote; it only leaves
+fewer votes to come.
 """
 
 import math
@@ -14,12 +14,12 @@ Tally = Mapping[int, float]
 """Answer → summed weight, in the order in which the answers were first given."""
 
 MAX_WEIGHT = 1.0
-"""Weight of a sample that ended its reasoning by itself; no vote weighs more."""
+"""Weight of the vote of a sample that ended by itself, and the largest weight of any vote."""
 
 
 @dataclass(frozen=True)
 class Vote:
-    """One sample's answer and what it weighs."""
+    """One sample's answer and the weight of its vote, above 0 and at most `MAX_WEIGHT`."""
 
     answer: int
     weight: float = MAX_WEIGHT
@@ -27,12 +27,12 @@ class Vote:
 
 @dataclass
 class Ballot:
-    """The vote of one question as it stands.
+    """The votes of one question so far.
 
     Attributes:
-        votes: in the order in which they were given.
-        tally: their sums by answer.
-        finished: samples that have ended, those without an answer among them.
+        votes: votes in the order in which they were given.
+        tally: summed weight of each answer.
+        finished: number of samples that have ended, including those without an answer.
     """
 
     votes: list[Vote] = field(default_factory=list)
@@ -40,10 +40,13 @@ class Ballot:
     finished: int = 0
 
     def add(self, vote: Vote | None) -> None:
-        """Count a sample that has ended; None gave no answer.
+        """Count a sample that has ended.
+
+        Args:
+            vote: the sample's vote; None = it gave no answer.
 
         Raises:
-            ValueError: its weight is not above 0 and at most `MAX_WEIGHT`.
+            ValueError: the weight is not above 0, or is above `MAX_WEIGHT`.
         """
         self.finished += 1
         if vote is not None:
@@ -52,7 +55,7 @@ class Ballot:
 
     @property
     def posterior(self) -> float:
-        """See `posterior_of_lead`; one half without votes."""
+        """Probability that the leader stays ahead, see `posterior_of_lead`; one half without votes."""
         return posterior_of_lead(*leading_weights(self.tally))
 
 
@@ -60,7 +63,7 @@ def count_votes(votes: Iterable[Vote]) -> dict[int, float]:
     """Sum the weights by answer, keeping the order in which the answers were first given.
 
     Raises:
-        ValueError: a weight that is not above 0 and at most `MAX_WEIGHT`.
+        ValueError: a weight is not above 0, or is above `MAX_WEIGHT`.
 
     Example: votes for 0, 7, 0 give `{0: 2.0, 7: 1.0}`.
     """
@@ -77,12 +80,12 @@ def _count(tally: dict[int, float], vote: Vote) -> None:
 
 
 def leading_answer(tally: Tally) -> int | None:
-    """The answer of most weight; of equals the one given first; None without votes."""
+    """The answer with the most weight, in a tie the one that was given first; None without votes."""
     return max(tally, key=tally.__getitem__, default=None)
 
 
 def leading_weights(tally: Tally) -> tuple[float, float]:
-    """Weights of the leader and of the runner-up; 0 where there is none."""
+    """Weights of the leader and of the runner-up, 0 for one that does not exist."""
     first = second = 0.0
     for weight in tally.values():
         if weight > first:
@@ -102,13 +105,13 @@ def posterior_of_lead(leader: float, runner_up: float) -> float:
 
     Example: 2 against 0: (C(3,0) + C(3,1) + C(3,2)) / 2^3 = 7/8 = 0.875; 0.5 against 0: 1 - (1/2)^1.5 = 0.646.
     """
-    # Exactly one half: a tie is no lead, not even by a rounding error.
+    # Exactly one half: rounding must not turn a tie into a lead.
     return 0.5 if leader == runner_up else _incomplete_beta_at_half(runner_up + 1.0, leader + 1.0)
 
 
 def _incomplete_beta_at_half(a: float, b: float) -> float:
-    """I(1/2; a, b) by its series in x^a (1-x)^b / (a B(a, b)); DLMF 8.17.8: all terms positive, ratio below 1/2."""
-    if a < b:  # the series converges faster where the mean lies above one half
+    """I(1/2; a, b) by DLMF 8.17.8: x^a (1-x)^b / (a B(a, b)) times a series of positive terms, ratio tending to 1/2."""
+    if a < b:  # the series converges faster if the mean, a / (a + b), is above one half
         return 1.0 - _incomplete_beta_at_half(b, a)
     logarithm = math.lgamma(a + b) - math.lgamma(a + 1.0) - math.lgamma(b) - (a + b) * math.log(2.0)
     term = total = 1.0
@@ -121,9 +124,13 @@ def _incomplete_beta_at_half(a: float, b: float) -> float:
 
 
 def cannot_be_overtaken(tally: Tally, pending: float) -> bool:
-    """Whether the leader wins however the weight that is still `pending` is given.
+    """Whether the leader wins whatever answers the pending votes give.
 
-    A rival given earlier than the leader wins a tie, one given later or not at all loses it.
+    In a tie the answer that was given first wins, so an earlier rival has to stay strictly behind.
+
+    Args:
+        tally: the vote so far.
+        pending: largest total weight of the votes still to come.
     """
     leader = leading_answer(tally)
     if leader is None:

@@ -1,4 +1,4 @@
-"""The section `data` of a recipe: sources, rules, and what must not be trained on."""
+"""The section `data` of a recipe: problem sources, selection rules, and problems to keep out of the training data."""
 
 from typing import Literal, Self
 
@@ -12,15 +12,17 @@ class NanoDataSettings(Section):
 
     Attributes:
         train_problems: number of distinct problems in the training split.
-        test_problems: number of held-out problems.
-        steps: smallest and largest number of steps of a problem; more steps are harder.
-        largest: largest operand of a single step.
-        generations: smallest and largest number of traces that a problem has.
-        wrong_share: probability that a trace makes a mistake at one step.
-        truncated_share: probability that a trace is cut off before its end.
-        unboxed_share: probability that the reasoning has no box, so that the answer stands only behind `</think>`.
-        rechecks: smallest and largest mean number of re-checks a step; every problem draws its own from this range, so
-            that some problems have wordier traces than others.
+        test_problems: number of distinct held-out problems. They are used only if `data.test_path` is None; then
+            `evaluate.problems` and `kernel.questions` may not be larger.
+        steps: smallest and largest number of calculation steps in a problem; problems with more steps are harder.
+        largest: largest operand of a single step, 2 to 9; larger operands are harder.
+        generations: smallest and largest number of traces per problem.
+        wrong_share: probability that a trace makes a mistake at one step and so ends with a wrong answer.
+        truncated_share: probability that a trace is cut off before its end; such a trace counts as incorrect.
+        unboxed_share: probability that the reasoning contains no box, so that the answer appears only after
+            `</think>`.
+        rechecks: smallest and largest mean number of re-checks per step. The mean of each problem is drawn from this
+            range, so some problems have wordier traces than others.
     """
 
     train_problems: int = Field(4000, ge=1)
@@ -35,13 +37,18 @@ class NanoDataSettings(Section):
 
 
 class RuleSettings(Section):
-    """One draw from a source: the problems whose accuracy and trace lengths lie within bounds.
+    """One draw from a source: bounds on accuracy and trace length, and how many of the passing problems to take.
+
+    The accuracy of a problem is the share of its generations that are correct; a problem must meet all bounds.
 
     Attributes:
-        accuracy_above: share of correct generations must be greater than this; none sets no lower bound.
-        accuracy_at_least, accuracy_at_most: inclusive bounds of the same share.
-        trace_tokens_above: at least one correct generation has more tokens than this.
-        draw: number of problems drawn at random from those that pass; none keeps all.
+        name: name of the rule, for the reader of the recipe.
+        accuracy_above: exclusive lower bound of the accuracy; None sets no such bound.
+        accuracy_at_least: inclusive lower bound of the accuracy.
+        accuracy_at_most: inclusive upper bound of the accuracy.
+        trace_tokens_above: length, in tokens, that at least one correct generation must exceed; None sets no bound.
+        draw: number of problems drawn at random from those that pass and that no earlier rule of the source has
+            drawn; None takes all of them.
     """
 
     name: str
@@ -53,18 +60,23 @@ class RuleSettings(Section):
 
 
 class SourceSettings(Section):
-    """Where rows come from.
+    """One source of problems and traces.
 
     Attributes:
-        kind: `nano` (made), `openr1` (OpenR1-Math-220k schema), `light_r1` (conversations; answers are extracted from
-            the traces), `published` (`problem, generation, answer` as they are) or `problems` (`problem, answer`, for
-            the GRPO set alone).
-        path: local JSON, JSONL or parquet file (also gzipped), a folder of them, or a Hub dataset; none for `nano`.
-        revision, file: commit of a Hub dataset, and its files by a pattern; of a local folder likewise.
-        licence: stated by the publisher, for the data card.
-        columns: our column name → theirs, where they differ.
-        rules: draws from this source, joined; none keeps every problem with a correct generation.
-        grpo: whether its problems also make the GRPO set.
+        name: name of the source in the rejects, in the data card and in error messages.
+        kind: schema of the rows. `nano`: generated, in the OpenR1 schema; `openr1`: as OpenR1-Math-220k; `light_r1`:
+            conversations, where the last box of a trace is taken as the answer; `published`: `problem, generation,
+            answer`, every generation taken as correct; `problems`: `problem, answer` without traces, which can go into
+            the GRPO set only.
+        path: local JSON or JSONL file (also gzipped) or parquet file, a folder of such files, or the name of a Hub
+            dataset; a relative path starts at the checkout's root. None for `nano`, required for every other kind.
+        revision: commit of the Hub dataset; required for one, unused for local files.
+        file: pattern (as in `fnmatch`) of the file names to read from a Hub dataset or a local folder, for example
+            `data/*.parquet`; None reads every file.
+        licence: licence that the publisher states; it is copied into the data card.
+        columns: column names where they differ from the schema, as `ours: theirs`, for example `{problem: question}`.
+        rules: draws from this source, whose problems are joined; empty keeps every problem with a correct generation.
+        grpo: whether the chosen problems of this source also go into the GRPO set.
     """
 
     name: str
@@ -85,12 +97,14 @@ class SourceSettings(Section):
 
 
 class DecontaminationSettings(Section):
-    """What must not be trained on, besides the held-out problems.
+    """Removal of training problems that repeat a held-out problem or a problem of another evaluation set.
 
     Attributes:
-        files: JSONL or CSV files of evaluation problems, with a column `problem`; named in the rejects by file.
-        ngram: words in one n-gram.
-        share: part of an evaluation problem's n-grams from which on a training problem repeats it.
+        files: further evaluation sets, JSONL or CSV files with a column `problem`; relative paths start at the
+            checkout's root. The rejects name the set by its file name.
+        ngram: length of the compared n-grams, in words; a shorter evaluation problem is matched by its whole text only.
+        share: share of an evaluation problem's n-grams at which a training problem that contains them is removed;
+            1.0 requires all of them.
     """
 
     files: tuple[str, ...] = ()
@@ -99,18 +113,24 @@ class DecontaminationSettings(Section):
 
 
 class DataSettings(Section):
-    """What the SFT set, the GRPO set and the held-out problems are made of.
+    """How the SFT set, the GRPO set and the held-out problems are made.
 
     Attributes:
-        sources: read in this order; a problem that stands in two is kept from the first.
-        test_path: held-out problems, JSONL of `problem, answer` or a CSV; none takes the nano test split.
-        decontaminate: further problems that are removed from training.
-        near_duplicates: similarity from which on a reworded problem is removed; none removes exact repetitions alone.
-        sft_problems, grpo_problems: upper limits, drawn at random; none keeps all.
-        calibration_rows: training texts set apart for AWQ.
-        answer_range: smallest and largest integer answer of a GRPO problem, others are left out of the GRPO set; none
-            keeps every answer.
-        workers: processes that read and judge; none takes one a core.
+        sources: sources of training problems, in order; a problem that occurs in two of them is kept from the first.
+        nano: size and difficulty of the embedded source, for sources of kind `nano` and for the nano test split.
+        test_path: JSON, JSONL or CSV file of held-out problems with columns `problem` and `answer`; a relative path
+            starts at the checkout's root. None uses the nano test split.
+        decontaminate: how training problems that repeat a held-out problem are recognised, and further evaluation sets
+            to compare with.
+        near_duplicates: Jaccard similarity of two problems' sets of three-word shingles at which the later problem is
+            removed, if its numbers are also the same; None removes only exact repetitions.
+        sft_problems: most problems in the SFT set, drawn at random; None keeps all.
+        grpo_problems: most problems in the GRPO set, drawn at random before `answer_range` is applied; None keeps all.
+        calibration_rows: number of training texts, drawn at random, that calibrate the AWQ quantisation; they stay in
+            the SFT set.
+        answer_range: smallest and largest integer answer of a GRPO problem; problems with other answers are left out of
+            the GRPO set. None keeps every answer.
+        workers: number of processes that read and judge the sources; None uses one process per core.
     """
 
     sources: tuple[SourceSettings, ...] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""Settings that belong to another library, by its own names: held against the annotations of its dataclasses."""
+"""Checks of settings that are passed on to another library, against the type annotations of its dataclasses."""
 
 import dataclasses
 import enum
@@ -14,12 +14,15 @@ from fastmath.recipe.errors import suggest
 
 
 def find_fault(kind: type, name: str, value: Any) -> str | None:
-    """What is wrong with one setting of a dataclass, as the end of a sentence about it; None where nothing is.
+    """Check the name and the value of one setting of a library.
 
     Args:
-        kind: the library's dataclass.
-        name: one of its fields.
-        value: what the recipe sets.
+        kind: dataclass of the library that takes the setting.
+        name: name of the setting, which should be a field of the dataclass.
+        value: value in the recipe.
+
+    Returns:
+        The fault, worded to follow the name of the setting in a sentence; None if there is no fault.
 
     Example: `find_fault(SFTConfig, "max_step", 5)` is "is no setting of SFTConfig; did you mean 'max_steps'?".
     """
@@ -39,9 +42,9 @@ def find_fault(kind: type, name: str, value: Any) -> str | None:
 
 
 def _read_annotation(kind: type, name: str) -> Any:
-    """The type of a field; Any where its text names something that its module imports for type checkers alone."""
+    """The type of a field; Any if its annotation names something that the module imports only for type checkers."""
     owner = next(each for each in kind.__mro__ if name in vars(each).get("__annotations__", {}))
-    # One by one: a single name that is not there would cost the types of all the others.
+    # Each field is resolved on its own: for the whole class, one name that cannot be resolved would fail all fields.
     field = types.SimpleNamespace(__annotations__={name: vars(owner)["__annotations__"][name]})
     try:
         return typing.get_type_hints(field, vars(sys.modules[owner.__module__]))[name]
@@ -50,7 +53,7 @@ def _read_annotation(kind: type, name: str) -> Any:
 
 
 def _enum_values(annotation: Any) -> list[str]:
-    """Values of a setting whose annotation is an enum, or an enum and the text for it."""
+    """Valid values of a setting that is annotated as an enum, or as a union of an enum and `str`; otherwise empty."""
     parts = typing.get_args(annotation) or (annotation,)
     return [
         str(member.value) for part in parts if isinstance(part, type) and issubclass(part, enum.Enum) for member in part
@@ -59,9 +62,10 @@ def _enum_values(annotation: Any) -> list[str]:
 
 @functools.cache
 def _type_adapter(kind: type, name: str) -> TypeAdapter[Any] | None:
-    """What validates a setting by its annotation; None where pydantic knows no such type."""
+    """A validator of one setting, made from its annotation; None if pydantic does not support the type."""
     annotation = _read_annotation(kind, name)
-    for config in (ConfigDict(arbitrary_types_allowed=True), None):  # a model's own configuration must not be replaced
+    # Second attempt without a configuration: pydantic refuses one for a model, which has its own.
+    for config in (ConfigDict(arbitrary_types_allowed=True), None):
         try:
             return TypeAdapter(annotation, config=config)
         except (PydanticSchemaGenerationError, PydanticUserError):

@@ -1,4 +1,4 @@
-"""Reading a recipe: the YAML file, dotted overrides, validation, and errors that name the nearest valid key."""
+"""Reads a recipe: loads the YAML file, applies dotted overrides, validates, and suggests keys for unknown ones."""
 
 import re
 import types
@@ -15,20 +15,20 @@ from fastmath.recipe.sections import Recipe
 
 PACKAGE_FOLDER = Path(__file__).parents[1]
 REPOSITORY_FOLDER = PACKAGE_FOLDER.parents[1]
-"""The checkout that holds `configs`, `notebooks` and `inference_kernel`; meaningless in an installed wheel."""
+"""The checkout with `configs`, `notebooks` and `inference_kernel`; not meaningful in an installed wheel."""
 
 _EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)[eE][-+]?[0-9]+$")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1, but `1e-5` is the number that YAML 1.2 and everybody else read in it."""
+    """PyYAML's safe loader (YAML 1.1), except that `1e-5` is a number, as in YAML 1.2, and not text."""
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
 
 
 def configs_folder() -> Path:
-    """The folder of the shipped recipes: the checkout's `configs`, else the copy inside an installed wheel."""
+    """The folder of the shipped recipes: `configs` in the checkout, or its copy inside an installed wheel."""
     checkout = REPOSITORY_FOLDER / "configs"
     return checkout if checkout.is_dir() else PACKAGE_FOLDER / "configs"
 
@@ -63,15 +63,16 @@ def _find_file(kind: str, name: str, folder: Path) -> Path:
 def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read, override and validate a recipe.
 
-    What the trainers and vLLM think of their own settings is asked by those who import them
-    (`fastmath.training.trainers`, `fastmath.engine.arguments`).
+    The settings of TRL and vLLM are not checked here, because that needs these libraries; see
+    `fastmath.training.trainers` and `fastmath.engine.arguments`.
 
     Args:
         recipe: a name in `configs` or a path to a YAML file.
-        overrides: dotted keys into the recipe, e.g. `{"sft.trainer.max_steps": 10}`; a list's items by their index.
+        overrides: values by dotted key, e.g. `{"sft.trainer.max_steps": 10}`; an item of a list is named by its index,
+            e.g. `grpo.rewards.0.weight`.
 
     Raises:
-        SettingsError: unknown keys, wrong types, contradictions, or overrides that are no mapping.
+        SettingsError: the recipe has unknown keys, wrong types or contradictions, or `overrides` is not a mapping.
     """
     if overrides is not None and not isinstance(overrides, Mapping):
         raise SettingsError(
@@ -91,7 +92,11 @@ def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Reci
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """Read `KEY=VALUE` pairs; a value is YAML, so `20` is a number and `[1, 2]` a list."""
+    """Turn `KEY=VALUE` texts into overrides; a value is read as YAML, so `20` is a number and `[1, 2]` a list.
+
+    Raises:
+        SettingsError: a text has no `=` or no key.
+    """
     overrides = {}
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
@@ -102,7 +107,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def _read_exponents(value: Any) -> Any:
-    """Turn text such as `1e-5`, which is how papermill's YAML 1.1 reads the number, into that number."""
+    """Turn text such as `1e-5` into a number, also in lists and mappings; papermill's YAML 1.1 leaves it as text."""
     if isinstance(value, str):
         return float(value) if _EXPONENT.fullmatch(value) else value
     if isinstance(value, list):

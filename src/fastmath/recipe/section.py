@@ -1,9 +1,9 @@
-"""The base of every section of a recipe."""
+"""The base class of the sections of a recipe."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """Base of every section: immutable, unknown keys refused."""
+    """Base class of every section: instances are immutable, and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

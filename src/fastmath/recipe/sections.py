@@ -1,26 +1,33 @@
-"""The sections of a recipe: immutable pydantic models that refuse unknown keys and settings that cannot work.
+"""The sections of a recipe, as immutable pydantic models that refuse unknown keys and settings that cannot work.
 
-`fastmath.recipe.load.load_recipe` reads a YAML file into a `Recipe`; nothing else builds one outside the tests.
+`fastmath.recipe.load.load_recipe` reads a YAML file into a `Recipe`; only tests build one in another way.
 """
 
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from fastmath.answers.contests import CONTESTS
 from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS
 from fastmath.recipe.data import DataSettings
 from fastmath.recipe.errors import SettingsError, require_known
+from fastmath.recipe.inference import EvaluateSettings, KernelSettings
 from fastmath.recipe.section import Section
 
-SampleStop = Literal["think_end", "box"]
-
 GROUP_SIZES = (32, 64, 128)
-"""Group sizes of 4-bit weights that vLLM has kernels for (its Marlin and CPU kernels)."""
+"""Group sizes of 4-bit weights for which vLLM has kernels (Marlin on GPUs, and its CPU kernels)."""
 
 
 class NanoModelSettings(Section):
-    """Shape of the embedded model; multiples of 32 because vLLM's 4-bit CPU kernels want them."""
+    """Shape of the embedded model, a Qwen2 network; widths are multiples of 32, as vLLM's 4-bit CPU kernels require.
+
+    Attributes:
+        hidden_size: width of the hidden states.
+        intermediate_size: width of the feed-forward layers.
+        layers: number of transformer layers.
+        heads: number of attention heads, all with keys and values of their own; it must divide `hidden_size`.
+        max_positions: longest sequence, prompt and completion together, in tokens.
+        vocabulary_size: largest size of the tokenizer that is trained for the model, in tokens.
+    """
 
     hidden_size: int = Field(128, multiple_of=32)
     intermediate_size: int = Field(384, multiple_of=32)
@@ -34,11 +41,12 @@ class ModelSettings(Section):
     """The base model.
 
     Attributes:
-        name: `nano` (made on the spot), a local folder, or a Hub name.
-        revision: commit of a Hub model; required for one, so that a run can be repeated.
-        system_prompt, chat_template: names from `fastmath.prompts`; data, training, evaluation and kernel of a
-            recipe all use these.
-        nano: shape of the embedded model; only with `name: nano`.
+        name: `nano` (the embedded model, created by the data stage), a local folder, or the name of a Hub model.
+        revision: commit of a Hub model; set it for every one, or the run cannot be repeated. None takes the newest.
+        system_prompt: key in `fastmath.prompts.SYSTEM_PROMPTS`, used in training, evaluation and kernel alike; `none`
+            sends no system turn.
+        chat_template: key in `fastmath.prompts.CHAT_TEMPLATES`; it replaces the template of the model's tokenizer.
+        nano: shape of the embedded model; required with `name: nano`, refused with any other.
     """
 
     name: str
@@ -67,12 +75,13 @@ class ModelSettings(Section):
 
 
 class TrainingSettings(Section):
-    """How a trainer is launched.
+    """Launch and settings of one training.
 
     Attributes:
-        accelerate: name of a file in `configs/accelerate`.
-        environment: variables of the training processes.
-        trainer: TRL's own settings by TRL's own names.
+        accelerate: name of a file in `configs/accelerate`, or a path to one, which says how many processes train.
+        environment: environment variables of the training processes, set over the inherited ones.
+        trainer: arguments of TRL's SFTConfig or GRPOConfig by TRL's names. `output_dir`, `seed`, `run_name` and
+            `reward_weights` are set by the run and refused here.
     """
 
     accelerate: str = "cpu"
@@ -81,13 +90,23 @@ class TrainingSettings(Section):
 
 
 class SftSettings(TrainingSettings):
-    """Stage 1. With `first_epoch_run`, a second run ends its whole schedule after one epoch, for comparison."""
+    """Stage 1, supervised fine-tuning.
+
+    Attributes:
+        first_epoch_run: whether to train a second model, for comparison, whose whole schedule ends after one epoch.
+    """
 
     first_epoch_run: bool = False
 
 
 class RewardSettings(Section):
-    """One reward function by its name in `fastmath.training.rewards`, its weight and its own parameters."""
+    """One reward function of GRPO.
+
+    Attributes:
+        name: key in `fastmath.training.rewards.REWARDS`, for example `cosine`.
+        weight: factor of this reward in the sum of all rewards.
+        parameters: arguments of the reward, for example `{max_length: 160}`; those without a default are required.
+    """
 
     name: str
     weight: float = 1.0
@@ -95,13 +114,16 @@ class RewardSettings(Section):
 
 
 class VerificationSettings(Section):
-    """Limits of the processes that verify completions.
+    """Limits of the worker processes that verify completions.
+
+    A completion that exceeds a limit is not judged: all its rewards are None, and its advantage is 0.
 
     Attributes:
-        workers: of each training process; None shares the cores of the machine between them.
-        cpu_seconds: of one check, in CPU seconds.
-        memory_gib: of one worker, beyond what it begins with.
-        deadline_seconds: wall time of one batch of completions.
+        workers: workers of each training process; None divides the machine's cores between these, at most 8 for each.
+        cpu_seconds: CPU time allowed for one check, in seconds.
+        memory_gib: memory that one worker may allocate on top of what it has after its imports, in GiB; a worker that
+            needs more is replaced.
+        deadline_seconds: wall time allowed for one batch, in seconds; completions not verified by then are not judged.
     """
 
     workers: int | None = Field(None, ge=1)
@@ -111,14 +133,27 @@ class VerificationSettings(Section):
 
 
 class GrpoSettings(TrainingSettings):
-    """Stage 2."""
+    """Stage 2, GRPO.
+
+    Attributes:
+        rewards: reward functions; their weighted sum is the reward of a completion. At least one.
+        verification: limits of the processes that compare the completions' answers with the reference answers.
+    """
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
     verification: VerificationSettings = VerificationSettings()
 
 
 class QuantizeSettings(Section):
-    """4-bit AWQ by AutoAWQ; `calibration_tokens` is the length of one calibration chunk in tokens."""
+    """Quantisation to 4-bit AWQ weights by AutoAWQ.
+
+    Attributes:
+        group_size: number of consecutive weights with a scale of their own, one of 32, 64 and 128; smaller groups are
+            more accurate and take more memory. It must divide the model's widths.
+        zero_point: whether each group also has a zero point (asymmetric quantisation).
+        calibration_chunks: most chunks of text that calibrate the scales; fewer if the texts do not suffice.
+        calibration_tokens: upper limit on the length of one chunk, in tokens.
+    """
 
     group_size: int = 128
     zero_point: bool = True
@@ -135,83 +170,13 @@ class QuantizeSettings(Section):
         return value
 
 
-class EngineSettings(Section):
-    """vLLM engine arguments by vLLM's own names, and the environment that has to stand before its import."""
-
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    environment: dict[str, str] = Field(default_factory=dict)
-
-
-class EvaluateSettings(Section):
-    """Sampling of the held-out problems.
-
-    Attributes:
-        problems: the first so many held-out problems.
-        samples: samples a problem.
-        token_budget: the largest budget in tokens; smaller ones are prefixes of the same samples.
-        budget_shares: the smaller budgets, as shares of the median length of the SFT model's samples.
-    """
-
-    problems: int = Field(200, ge=1)
-    samples: int = Field(16, ge=1)
-    temperature: float = Field(1.0, gt=0)
-    top_p: float = Field(1.0, gt=0, le=1)
-    token_budget: int = Field(256, ge=1)
-    budget_shares: tuple[float, ...] = (1.0, 0.7)
-    engine: EngineSettings = EngineSettings()
-
-
-class KernelSettings(Section):
-    """The contest: profile, policy, samples and clock.
-
-    Attributes:
-        profile: a contest of `fastmath.answers.contests` (`aimo1`, `aimo2`, `aimo3`).
-        questions: questions expected, and taken from the held-out problems; none takes the profile's number.
-        samples: most samples a question.
-        policy: by which a question is decided, a name that `fastmath replay --policy list` knows.
-        slowdown: an engine step with b live samples takes 1 + b / slowdown times as long as one with none; measured by
-            `benchmarks/sampling.py`.
-        token_budget: most tokens of a sample.
-        sample_stop: where a sample has said its answer: at the end of its reasoning, or at its first complete box.
-        limit_seconds: the contest's clock; none measures full votes first and takes `limit_share` of their time.
-        fallback_answer: answered when no sample voted.
-        hang_seconds: without a token from any live sample for so long the engine is replaced.
-        harvest_seconds: so long before a question's deadline every live sample is made to say its answer; 0 asks none.
-        harvest_weight: weight of such a vote; a sample that ended by itself weighs 1.
-    """
-
-    profile: str = "aimo2"
-    questions: int | None = Field(None, ge=1)
-    samples: int = Field(16, ge=1)
-    policy: str = "default"
-    slowdown: float = Field(24.0, gt=0)
-    token_budget: int = Field(256, ge=1)
-    temperature: float = Field(1.0, gt=0)
-    top_p: float = Field(1.0, gt=0, le=1)
-    sample_stop: SampleStop = "think_end"
-    limit_seconds: float | None = Field(None, gt=0)
-    limit_share: float = Field(1 / 3, gt=0)
-    fallback_answer: int = 0
-    hang_seconds: float = Field(60.0, gt=0)
-    harvest_seconds: float = Field(10.0, ge=0)
-    harvest_weight: float = Field(0.5, gt=0, le=1)
-    engine: EngineSettings = EngineSettings()
-
-    @model_validator(mode="after")
-    def _match_contest(self) -> Self:
-        if self.profile not in CONTESTS:
-            raise ValueError(f"`kernel.profile` is {self.profile!r}; want one of {', '.join(sorted(CONTESTS))}")
-        smallest, largest = CONTESTS[self.profile].answer_range
-        if not smallest <= self.fallback_answer <= largest:
-            raise ValueError(
-                f"`kernel.fallback_answer` is {self.fallback_answer}; want one of {self.profile}'s answers, {smallest} "
-                f"to {largest}"
-            )
-        return self
-
-
 class Recipe(Section):
-    """One experiment from data to kernel; `seed` seeds every stage."""
+    """One experiment, from the data to the kernel; the classes of the sections describe their settings.
+
+    Attributes:
+        name: name of the recipe in manifests and reports.
+        seed: random seed of every stage.
+    """
 
     name: str
     seed: int = 0
@@ -240,14 +205,14 @@ class Recipe(Section):
         return self
 
     def require_held_out(self, held_out: int, where: str) -> None:
-        """Check that there are as many held-out problems as the recipe wants.
+        """Check that there are enough held-out problems for the evaluation and for the contest.
 
         Args:
-            held_out: number of problems that there are.
-            where: what says so, the beginning of a sentence.
+            held_out: number of held-out problems.
+            where: source of that number in the error message, for example "`data.nano.test_problems` makes 250".
 
         Raises:
-            SettingsError: there are fewer.
+            SettingsError: there are fewer than `evaluate.problems` or `kernel.questions`.
         """
         for name, wanted in (
             ("evaluate.problems", self.evaluate.problems),

@@ -1,6 +1,6 @@
-"""Recorded samples: questions with the answer and the length of every sample that was drawn, and draws from them.
+"""Recorded samples: questions with the answer and the length of every sample, and random draws from them.
 
-The file is JSONL, one question of one model a line: `id, gold, model, answers[], tokens[]`.
+The file is JSONL; each line is one question as one model answered it: `id, gold, model, answers[], tokens[]`.
 """
 
 import json
@@ -13,17 +13,22 @@ from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
 from fastmath.recipe.errors import SettingsError
 
 QUESTIONS = 50
-"""Questions of a replayed contest."""
+"""Number of questions in a replayed contest."""
 _FIELDS = {"id": str, "gold": str, "model": str, "answers": list, "tokens": list}
 
 
 class VotesFileError(SettingsError):
-    """The file of recorded votes is malformed; the message names the line."""
+    """The file of recorded votes is not valid; the message names the line where there is one."""
 
 
 @dataclass(frozen=True)
 class RecordedSample:
-    """Generated tokens of a sample and the integer that it votes for, None for none."""
+    """One recorded sample.
+
+    Attributes:
+        tokens: number of tokens that it generated.
+        answer: integer that it votes for; None where it has no answer that the contest allows.
+    """
 
     tokens: int
     answer: int | None
@@ -31,7 +36,14 @@ class RecordedSample:
 
 @dataclass(frozen=True)
 class Recording:
-    """One question as one model answered it."""
+    """The samples of one model for one question.
+
+    Attributes:
+        id: id of the question.
+        model: name of the model.
+        gold: correct answer.
+        samples: the samples in their recorded or drawn order.
+    """
 
     id: str
     model: str
@@ -40,15 +52,15 @@ class Recording:
 
 
 def read_votes(path: Path, model: str | None = None, profile: ContestProfile = CONTESTS["aimo2"]) -> list[Recording]:
-    """The recordings of a file, or those of one model, in the file's order.
+    """Read the recordings of a file, in the file's order.
 
     Args:
         path: the JSONL file.
-        model: only this one's.
-        profile: the contest whose answers count as votes.
+        model: name of the model whose recordings are wanted; None reads those of all models.
+        profile: contest whose rules decide which answers count as votes.
 
     Raises:
-        VotesFileError: a line is malformed, or nothing is left.
+        VotesFileError: the file cannot be read, a line is not valid, or there is no recording of the model.
     """
     try:
         lines = path.read_text().splitlines()
@@ -98,10 +110,10 @@ def _read_answer(text: object, profile: ContestProfile) -> int | None:
 
 
 def draw_samples(recording: Recording, samples: int, rng: random.Random) -> Recording:
-    """The question with so many of its samples, drawn without replacement.
+    """The question with `samples` of its samples, drawn without replacement.
 
     Raises:
-        VotesFileError: it has fewer.
+        VotesFileError: the question has fewer samples.
     """
     if len(recording.samples) < samples:
         raise VotesFileError(
@@ -112,7 +124,7 @@ def draw_samples(recording: Recording, samples: int, rng: random.Random) -> Reco
 
 
 def draw_contest(recordings: Sequence[Recording], seed: int, samples: int = 16) -> list[Recording]:
-    """A contest of `QUESTIONS` questions, drawn with replacement, each with `samples` samples drawn without."""
+    """Draw a contest: `QUESTIONS` questions with replacement, and for each of them `samples` samples without."""
     rng = random.Random(seed)
     questions = [rng.choice(recordings) for _ in range(QUESTIONS)]
     return [draw_samples(question, samples, rng) for question in questions]

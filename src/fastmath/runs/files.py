@@ -1,4 +1,4 @@
-"""Writing files so that a kill or a full disk leaves the earlier one whole."""
+"""Writing files atomically: after a kill or on a full disk, the earlier file is still there and whole."""
 
 import contextlib
 import json
@@ -13,9 +13,9 @@ import polars
 
 @contextlib.contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write a file or a folder to; it takes the place of `path` when the block ends.
+    """Yield a temporary path beside `path` for a file or a folder, which replaces `path` when the block ends.
 
-    Where the block raises, `path` stays as it was and what was written is removed.
+    If the block raises, `path` stays as it was and the temporary file or folder is removed.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -34,12 +34,12 @@ def write_aside(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON, indented, that a reader never sees half of."""
+    """Write indented JSON atomically: a reader sees the earlier file or the new one, never a part of it."""
     with write_aside(path) as aside:
         aside.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def write_parquet(frame: polars.DataFrame, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a parquet file that a reader never sees half of; `metadata` are pairs of text that travel in it."""
+    """Write a parquet file atomically; `metadata` are pairs of text that are stored in it, None stores none."""
     with write_aside(path) as aside:
         frame.write_parquet(aside, metadata=None if metadata is None else dict(metadata))

@@ -1,4 +1,4 @@
-"""How much memory a process and its children take together."""
+"""Measuring the memory of a process together with its children."""
 
 import contextlib
 import threading
@@ -8,12 +8,16 @@ from typing import Self
 import psutil
 
 SAMPLE_SECONDS = 1.0
+"""Time between two measurements, in seconds."""
 
 
 class MemoryMonitor:
-    """Samples the resident memory of this process and all its children, in a thread, while it is entered.
+    """Context manager that measures the resident memory of this process and all its children, in a thread.
 
-    Pages shared between processes are counted in each of them, so the figure is an upper bound.
+    Pages that processes share are counted in each of them, so the sum is an upper bound.
+
+    Attributes:
+        peak_gib: largest sum measured so far, in GiB.
     """
 
     def __init__(self) -> None:
@@ -36,7 +40,7 @@ class MemoryMonitor:
         while True:
             resident = 0
             for process in (own, *own.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):  # it ended between the listing and the look
+                with contextlib.suppress(psutil.NoSuchProcess):  # it ended after the children were listed
                     resident += process.memory_info().rss
             self.peak_gib = max(self.peak_gib, resident / 2**30)
             if self._stop.wait(SAMPLE_SECONDS):

@@ -1,4 +1,4 @@
-"""Files of one JSON object a line that grow while they are read: `metrics.jsonl`, and the progress of sampling."""
+"""Reading JSON Lines files that are still being written: `metrics.jsonl`, and the progress of sampling."""
 
 import json
 from collections.abc import Iterator
@@ -7,28 +7,33 @@ from typing import Any
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Rows of a `metrics.jsonl`, one object a step, by TRL's own names; an unfinished last line is left out."""
+    """The rows of a `metrics.jsonl`, one per logged step, under TRL's names; an incomplete last line is skipped."""
     return list(MetricsTail(path).read_new())
 
 
 class MetricsTail:
-    """Reads what a growing file has gained since the last look."""
+    """Reads the lines that were appended to a file since the last call."""
 
     def __init__(self, path: Path, from_end: bool = False) -> None:
-        """Start at the beginning of the file, or with `from_end` behind what stands there now."""
+        """Remember where to start.
+
+        Args:
+            path: the JSON Lines file; it need not exist yet.
+            from_end: whether to skip the lines that the file has now.
+        """
         self.path = path
         self._offset = path.stat().st_size if from_end and path.exists() else 0
 
     def read_new(self) -> Iterator[dict[str, Any]]:
-        """Yield the objects of the lines that are new and whole."""
+        """Yield the object of each line that is new and complete; none while the file does not exist."""
         if not self.path.exists():
             return
-        if self.path.stat().st_size < self._offset:  # a resumed run has cut the steps that it repeats
+        if self.path.stat().st_size < self._offset:  # a resumed run has removed the steps that it repeats
             self._offset = 0
         with self.path.open("rb") as file:
             file.seek(self._offset)
             for line in file:
-                if not line.endswith(b"\n"):  # half a line: read it whole next time
+                if not line.endswith(b"\n"):  # incomplete: read by the next call
                     return
                 self._offset += len(line)
                 if line.strip():

@@ -1,20 +1,22 @@
-"""What a folder that holds a model has to hold."""
+"""Checking that a folder contains a complete model."""
 
 import json
 from pathlib import Path
 
 PARTS = {"configuration": "config.json", "weights": "*.safetensors", "tokenizer": "tokenizer*.json"}
+"""Parts of a model, each with the pattern of its files."""
 
 
 class ModelFolderError(FileNotFoundError):
-    """A folder that should hold a model lacks a part of it."""
+    """A model folder does not exist or lacks a part of the model."""
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a folder without a whole model before minutes are spent on loading it.
+    """Refuse a folder that lacks a part of the model, before minutes are spent on loading it.
 
     Raises:
-        ModelFolderError: a part is missing; the message names it, and what is there instead.
+        ModelFolderError: the folder or a part of the model is missing; the message lists the missing parts and what
+            the folder contains.
     """
     if not folder.is_dir():
         raise ModelFolderError(f"there is no model folder {folder}; the stage that makes it has to run first")

@@ -1,7 +1,7 @@
-"""The chain of notebooks, run by papermill one stage after the other.
+"""The pipeline: papermill runs the notebooks one stage after the other.
 
-A stage whose settings and inputs are unchanged is passed over; one that was killed goes on where it stopped. Each
-executed notebook lies in the run folder, the failed one too.
+A stage whose settings and inputs are unchanged is skipped; a stage that was killed resumes where it stopped. Every
+executed notebook is kept in the run folder, also one that failed.
 """
 
 import contextlib
@@ -26,17 +26,20 @@ NOTEBOOKS: Mapping[str, str] = {
     "evaluate": "notebooks/06_evaluate.ipynb",
     "kernel": "inference_kernel/kernel.ipynb",
 }
+"""Every stage in order, with the path of its notebook in the checkout."""
 KERNEL_NAME = "python3"
+"""Jupyter kernel that executes the notebooks."""
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage.
+    """Result of one stage.
 
     Attributes:
-        outcome: `done` or `unchanged`.
-        seconds: wall time of the whole notebook; of the stage's last work where it was unchanged.
-        peak_memory_gib: of the stage's process and its children together.
+        stage: name of the stage, a key of `NOTEBOOKS`.
+        outcome: `done`, or `unchanged` if the stage was skipped.
+        seconds: wall time of the whole notebook, in seconds; for a skipped stage, the time that its last run took.
+        peak_memory_gib: largest memory of the stage's process and its children together, in GiB.
     """
 
     stage: str
@@ -46,13 +49,13 @@ class StageResult:
 
 
 def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None) -> Stage:
-    """Resolve a stage from a notebook's parameters.
+    """Make the stage that a notebook's parameters describe, and check that its inputs are there.
 
     Args:
         name: a key of `NOTEBOOKS`.
         recipe: a name in `configs` or a path to a YAML file.
-        run_dir: the run folder; a relative one starts at the checkout's root, wherever the notebook is opened.
-        overrides: dotted keys into the recipe.
+        run_dir: the run folder; a relative path starts at the checkout's root, whatever folder the notebook runs in.
+        overrides: values by dotted key, as `load_recipe` takes them; None changes nothing.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the recipe or an override cannot work.
@@ -64,17 +67,21 @@ def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any
 
 
 def _make_stage(name: str, recipe: Recipe, run_dir: str | Path) -> Stage:
-    # Notebooks start in their own folder under JupyterLab, at the checkout's root under papermill. An installed wheel
-    # has no checkout: there both start where the person stands.
+    # A notebook's working directory is its own folder in JupyterLab and the checkout's root under papermill, so paths
+    # start at the root in both. An installed wheel has no checkout: there they start at the working directory.
     root = REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "notebooks").is_dir() else Path.cwd()
     return Stage(name, recipe, root / run_dir, root)
 
 
 def select_stages(first: str | None, last: str | None) -> list[str]:
-    """The stages from `first` to `last`, both included; None means from the start, or to the end.
+    """The stages to run, in order.
+
+    Args:
+        first: first stage; None starts with the first of all.
+        last: last stage, included; None ends with the last of all.
 
     Raises:
-        SettingsError: an unknown stage, or an end before the start.
+        SettingsError: a stage is unknown, or `last` comes before `first`.
     """
     names = list(NOTEBOOKS)
     for name in (first, last):
@@ -89,14 +96,14 @@ def select_stages(first: str | None, last: str | None) -> list[str]:
 def run_stage(
     name: str, recipe_name: str, run_dir: Path, overrides: Mapping[str, Any], force: bool = False
 ) -> StageResult:
-    """Run one stage's notebook, unless it has already run with these settings on these inputs.
+    """Run the notebook of one stage, unless the stage has already finished with the same settings and inputs.
 
     Args:
         name: a key of `NOTEBOOKS`.
-        recipe_name: as the notebook takes it.
-        run_dir: absolute path of the run folder; created.
-        overrides: dotted keys into the recipe.
-        force: run even where nothing has changed.
+        recipe_name: a name in `configs` or a path to a YAML file.
+        run_dir: absolute path of the run folder, which is created if it does not exist.
+        overrides: values by dotted key, as `load_recipe` takes them.
+        force: whether to run the stage even if nothing has changed.
 
     Raises:
         SettingsError: the recipe or an override cannot work.
@@ -110,14 +117,14 @@ def run_stage(
         return StageResult(name, "unchanged", manifest["seconds"], manifest["peak_memory_gib"])
     if force:
         stage.mark_stale()
-    import papermill  # half a second, which notebooks and `--help` do without
+    import papermill  # half a second to import, which notebooks and `--help` do not need
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
     started = time.monotonic()
     output = run_dir / Path(NOTEBOOKS[name]).name
     try:
-        with _stderr_to(run_dir / "notebooks.log"):
+        with _redirect_stderr(run_dir / "notebooks.log"):
             papermill.execute_notebook(
                 str(REPOSITORY_FOLDER / NOTEBOOKS[name]),
                 str(output),
@@ -125,7 +132,7 @@ def run_stage(
                 kernel_name=KERNEL_NAME,
                 cwd=str(REPOSITORY_FOLDER),
                 progress_bar=False,
-                # Unix sockets instead of TCP ports, which every user of the machine could connect to.
+                # Unix sockets, because every user of the machine could connect to TCP ports.
                 config=Config({"KernelManager": {"transport": "ipc"}}),
             )
     except PapermillExecutionError as error:
@@ -137,10 +144,10 @@ def run_stage(
 
 
 @contextlib.contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """Let this process and the kernels it starts write their standard error to a file.
+def _redirect_stderr(path: Path) -> Iterator[None]:
+    """Redirect the standard error of this process, and of the Jupyter kernels that it starts, to a file.
 
-    Libraries in a kernel write past Jupyter, straight to the file descriptor, and would break the progress lines.
+    Libraries in a kernel write to the file descriptor directly, past Jupyter, and would break the progress lines.
     """
     saved = os.dup(2)
     try:

@@ -1,4 +1,4 @@
-"""One way to run a child process: its output in a log, its progress watched, its end and its failure passed on."""
+"""Running a child process: its output goes to a log, its progress is watched, and its failure is raised here."""
 
 import contextlib
 import errno
@@ -13,15 +13,17 @@ from pathlib import Path
 import psutil
 
 POLL_SECONDS = 0.2
+"""Time between two looks at a running child, in seconds."""
 LOG_LINES_SHOWN = 25
+"""Number of lines at the end of a log that an error message quotes."""
 PARENT_VARIABLE = "FASTMATH_PARENT_PID"
-"""Tells a child the process that follows it, so that it can end when that one is gone."""
+"""Environment variable with the id of the process that started a child, so that the child can end when it is gone."""
 
 Process = subprocess.Popen[bytes]
 
 
 class ChildFailedError(RuntimeError):
-    """A child process ended with an error; the message carries the last lines of its log."""
+    """A child process ended with an error; the message contains the last lines of its log."""
 
 
 def run_child(
@@ -32,19 +34,19 @@ def run_child(
     watch: Callable[[], None],
     stop: Callable[[Process], None],
 ) -> None:
-    """Run a command to its end.
+    """Run a command and wait until it ends.
 
     Args:
         command: program and arguments.
-        log: file that takes its standard output and error.
-        environment: variables set over those of this process.
-        watch: called several times a second while it runs, and once more behind its end.
-        stop: called where this process is interrupted or `watch` raises; it has to end the child.
+        log: file for the command's standard output and standard error; an existing file is overwritten.
+        environment: environment variables that are set on top of those of this process.
+        watch: function that is called every `POLL_SECONDS` while the command runs, and once after it has ended.
+        stop: function that is called when this process is interrupted or `watch` raises; it must end the child.
 
     Raises:
-        ChildFailedError: the command ended with another exit code than 0.
-        OSError: it failed because the disk is full (`ENOSPC`).
-        KeyboardInterrupt: passed on once `stop` has returned.
+        ChildFailedError: the command ended with an exit code other than 0.
+        OSError: the command failed because the disk is full (`ENOSPC`).
+        KeyboardInterrupt: this process was interrupted; raised again after `stop` has returned.
     """
     process = start_child(command, log=log, environment=environment)
     try:
@@ -67,7 +69,14 @@ def run_child(
 def start_child(
     command: Sequence[str], *, log: Path, environment: Mapping[str, str], folder: Path | None = None
 ) -> Process:
-    """Start a command in a session of its own, without input, its output in `log`; `folder` is where it runs."""
+    """Start a command in a session of its own and without input.
+
+    Args:
+        command: program and arguments.
+        log: file for the command's standard output and standard error; an existing file is overwritten.
+        environment: environment variables that are set on top of those of this process.
+        folder: working directory of the command; None keeps that of this process.
+    """
     with log.open("w") as file:
         return subprocess.Popen(
             command,
@@ -76,24 +85,29 @@ def start_child(
             stdin=subprocess.DEVNULL,
             cwd=folder,
             env=os.environ | environment | {PARENT_VARIABLE: str(os.getpid())},
-            # An interrupt at the terminal is this process's to pass on.
+            # Ctrl-C at the terminal then reaches this process only, which decides how the child is stopped.
             start_new_session=True,
         )
 
 
 def name_command(command: Sequence[str]) -> str:
-    """What runs, for people: the module behind the last `-m`, else the program."""
+    """Short name of a command for messages: the module after the last `-m`, or else the file name of the program."""
     modules = [module for flag, module in itertools.pairwise(command) if flag == "-m"]
     return modules[-1] if modules else Path(command[0]).name
 
 
 def read_tail(log: Path) -> str:
-    """The last `LOG_LINES_SHOWN` lines of a log; what a progress bar has drawn over counts as lines of its own."""
+    """The last `LOG_LINES_SHOWN` lines of a log; each state of a progress bar counts as one line."""
     return "\n".join(log.read_text(errors="replace").replace("\r", "\n").splitlines()[-LOG_LINES_SHOWN:])
 
 
 def end_child(process: Process, grace_seconds: float = 10.0) -> None:
-    """Ask a child to end, give it `grace_seconds`, or until an interrupt, and kill what is left of its family."""
+    """Terminate a child, and kill it and all its descendants that are still running after a grace period.
+
+    Args:
+        process: the child.
+        grace_seconds: wall time that the child has to end by itself, in seconds; an interrupt ends this period.
+    """
     family = _list_family(process)
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
@@ -103,9 +117,9 @@ def end_child(process: Process, grace_seconds: float = 10.0) -> None:
 
 
 def kill_tree(process: Process) -> None:
-    """Kill a child and all its descendants, whatever sessions they have moved to, as torch elastic's ranks do."""
+    """Kill a child and all its descendants, also those in sessions of their own, such as the ranks of torch elastic."""
     _kill(_list_family(process))
-    # Of a child that has ended, what it started has another parent now but is still in its group.
+    # If the child has ended, its own children have another parent by now, but they are still in its process group.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

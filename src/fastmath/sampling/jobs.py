@@ -1,7 +1,7 @@
-"""What is to be sampled, and the process that does it.
+"""Sampling jobs, one per model, and the start of the process that runs them.
 
-vLLM runs in `fastmath.sampling.sampler`, one process for all models of a run: its memory goes back when the process
-ends, and its import is paid once.
+vLLM runs in `fastmath.sampling.sampler`, one process for all models of a run, so that its memory is free again when the
+process ends and it is imported only once.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from tqdm import tqdm
 
-from fastmath.recipe.sections import EvaluateSettings
+from fastmath.recipe.inference import EvaluateSettings
 from fastmath.runs.metrics import MetricsTail
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.process import end_child, run_child
@@ -23,17 +23,20 @@ PROGRESS = "sampling-progress.jsonl"
 
 
 class SamplingJob(BaseModel):
-    """What one model is asked, and where its samples go; travels to the sampling process as JSON.
+    """The model, problems and settings of one sampling, and the file for its samples.
+
+    Jobs are handed to the sampling process as JSON.
 
     Attributes:
-        model: name of the model, for people.
-        model_folder: checkpoint with weights and tokenizer.
-        problems: parquet of `id, problem, answer`; its first `settings.problems` rows are asked.
-        settings: how they are sampled.
-        system_prompt: text of the system turn, None for no such turn.
-        seed: from which the seed of every sample follows.
-        destination: parquet file of the samples.
-        fingerprint: SHA-256 of all that decides the samples; stands in the parquet's metadata.
+        model: name of the model, for logs and progress bars.
+        model_folder: checkpoint folder with weights and tokenizer.
+        problems: parquet file of `id, problem, answer`; the first `settings.problems` rows are sampled.
+        settings: number of problems and samples, sampling parameters and engine settings.
+        system_prompt: text of the system turn; None for no such turn.
+        seed: seed from which the seed of every sample is derived.
+        destination: parquet file for the samples.
+        fingerprint: SHA-256 of everything that the samples depend on; it is stored in the parquet file's metadata, and
+            samples with another fingerprint are drawn again.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -49,7 +52,7 @@ class SamplingJob(BaseModel):
 
     @property
     def is_done(self) -> bool:
-        """Whether samples of the same weights, problems and settings are there already."""
+        """Whether `destination` already holds samples of the same weights, problems and settings."""
         there = self.destination.exists()
         return there and pl.read_parquet_metadata(self.destination).get("fingerprint") == self.fingerprint
 
@@ -66,11 +69,11 @@ def make_job(
     seed: int,
     destination: Path,
 ) -> SamplingJob:
-    """A job with the fingerprint of its weights, problems and settings; arguments as in `SamplingJob`.
+    """A job with the fingerprint of its weights, problems and settings; the arguments are attributes of `SamplingJob`.
 
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder lacks its weights, configuration or tokenizer.
-        ValueError: there are no such problems.
+        ValueError: the problems' file lacks a column, repeats an id or has no rows.
     """
     check_model_folder(model_folder)
     deciding = {
@@ -96,7 +99,7 @@ def read_problems(path: Path, count: int) -> pl.DataFrame:
     """The first `count` held-out problems, `id: str, problem: str, answer: int64`.
 
     Raises:
-        ValueError: a column is missing, ids repeat, or there are no rows.
+        ValueError: a column is missing, an id is repeated, or there are no rows.
     """
     problems = pl.read_parquet(path)
     missing = {"id", "problem", "answer"} - set(problems.columns)
@@ -114,23 +117,27 @@ def read_problems(path: Path, count: int) -> pl.DataFrame:
 
 
 def sample_seed(seed: int, problem_id: str, sample: int) -> int:
-    """The seed of one sample, below 2**31: a hash, so that it depends neither on the order nor on other samples."""
+    """The seed of one sample, below 2**31; a hash, so that it does not depend on other samples or on their order."""
     digest = hashlib.sha256(f"{seed}/{problem_id}/{sample}".encode()).digest()
     return int.from_bytes(digest[:4]) >> 1
 
 
 def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
-    """Run the sampling process on `jobs`, with one progress bar a model; `folder` keeps its order and its log.
+    """Run the sampling process on `jobs`, with one progress bar per model.
+
+    Args:
+        jobs: the jobs, in the order in which they are run; the first one's settings give the process's environment.
+        folder: folder for the job file, the progress lines and the process's log.
 
     Raises:
         fastmath.runs.process.ChildFailedError: the process failed.
-        OSError: it failed because the disk is full (`ENOSPC`).
-        KeyboardInterrupt: passed on once the process has ended.
+        OSError: the process failed because the disk is full (`ENOSPC`).
+        KeyboardInterrupt: Ctrl-C was pressed; it is passed on after the process has ended.
     """
     job_file, progress = folder / "sampling.json", folder / PROGRESS
     job_file.write_bytes(JOBS.dump_json(list(jobs), indent=2))
     progress.unlink(missing_ok=True)
-    bars = _Bars(progress)
+    bars = _ProgressBars(progress)
     try:
         run_child(
             [sys.executable, "-m", "fastmath.sampling.sampler", str(job_file)],
@@ -144,13 +151,13 @@ def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
 
 
 def process_environment(settings: EvaluateSettings) -> dict[str, str]:
-    """Variables of the sampling process: a quiet in-process engine, and what the recipe sets over it."""
-    # With its engine in a process of its own vLLM would need seconds more to load each model.
+    """Environment variables of the sampling process: a quiet in-process engine, and those that the recipe sets."""
+    # With the engine in another process, vLLM would take some seconds longer to load each model.
     return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"} | settings.engine.environment
 
 
-class _Bars:
-    """One bar a model, from the lines `model, finished, total` that the sampling process writes."""
+class _ProgressBars:
+    """One progress bar per model, drawn from the lines `model, finished, total` that the sampling process writes."""
 
     def __init__(self, path: Path) -> None:
         self._tail = MetricsTail(path)

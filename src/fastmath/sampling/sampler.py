@@ -1,6 +1,6 @@
 """The sampling process: loads one model after the other into vLLM and writes a parquet file of samples for each.
 
-`fastmath.sampling.jobs` starts it; by hand it runs on the job file that stands in the stage's folder:
+`fastmath.sampling.jobs` starts it; to start it by hand, name the job file in the stage's folder:
 
     python -m fastmath.sampling.sampler runs/nano/evaluate/sampling.json
 """
@@ -27,14 +27,14 @@ _TOKENIZER_PROBES = 16
 
 
 def sample_model(job: SamplingJob, progress: Path) -> None:
-    """Sample one model with vLLM in this process and write its samples.
+    """Sample one model with vLLM in this process, judge the samples and write them.
 
     Args:
-        job: what is sampled.
-        progress: file that gains a line a second: `model`, `finished` and `total` samples.
+        job: the model, the problems and the settings.
+        progress: file to which at most one JSON line per second is added, with `model`, `finished` and `total` samples.
 
     Raises:
-        fastmath.runs.model_folder.ModelFolderError: the model folder is not whole.
+        fastmath.runs.model_folder.ModelFolderError: the model's folder lacks its weights, configuration or tokenizer.
         fastmath.engine.batch.TokenizerMismatchError: vLLM's token ids differ from those of `AutoTokenizer`.
         ValueError: the longest prompt and the token budget do not fit into the model's context.
     """
@@ -74,7 +74,7 @@ class _ProgressLines(tqdm):
         super().__init__(*arguments, **options | {"mininterval": 1.0, "leave": True})
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """Write how many samples are finished; rendering of the prompts, the other phase, is not shown."""
+        """Write how many samples are finished; the bar for the rendering of prompts is left out."""
         if self.desc.startswith("Processed"):
             with self.path.open("a") as file:
                 file.write(json.dumps({"model": self.model, "finished": self.n, "total": self.total}) + "\n")
@@ -83,7 +83,7 @@ class _ProgressLines(tqdm):
 
 
 def _end_with_parent() -> None:
-    """End where the notebook that started this process is gone: nobody would see its samples or stop it."""
+    """Exit if the notebook that started this process has ended: nobody would use the samples or stop the process."""
     parent = os.environ.get(PARENT_VARIABLE)
     if parent is not None and os.getppid() != int(parent):
         sys.exit("the process that asked for these samples is gone")

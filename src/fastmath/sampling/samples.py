@@ -1,4 +1,4 @@
-"""The table of samples: one row each, with its answer and whether that is right."""
+"""The table of samples: one row per sample, with its answer and whether that is correct."""
 
 import polars as pl
 
@@ -18,19 +18,19 @@ SAMPLE_SCHEMA = pl.Schema(
         "seed": pl.Int64,
     }
 )
-"""One row a sample; `tokens` counts generated tokens with the end token, `finish_reason` is `stop` or `length`."""
+"""Columns of the table; `tokens` counts generated tokens with the stop token, `finish_reason` is `stop` or `length`."""
 
 
 def judge_samples(samples: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
-    """Add `answer` and `correct` to raw samples.
+    """Add the columns `answer` and `correct` to raw samples.
 
     Args:
-        samples: `problem_id, sample, text, tokens, finish_reason, seed`.
-        problems: `id, problem, answer`.
+        samples: table of `problem_id, sample, text, tokens, finish_reason, seed`.
+        problems: table of `id, problem, answer`.
 
     Returns:
-        Rows of `SAMPLE_SCHEMA`. An answer that is an integer is written as one, so that `025` and `25` are the same
-        vote. A sample that was cut off, or has no box in its reasoning, has no answer and is wrong.
+        Table of `SAMPLE_SCHEMA`. Integer answers are written as plain integers, so that `025` and `25` are the same
+        vote. A sample that was cut off, or whose reasoning has no box, has no answer and counts as wrong.
     """
     gold = dict(zip(problems["id"], problems["answer"].cast(pl.String), strict=True))
     texts = [

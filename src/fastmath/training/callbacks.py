@@ -1,4 +1,4 @@
-"""What every trainer does beside training: write metrics, and stop cleanly when it is asked to."""
+"""Callbacks of every trainer: they write the metrics, and stop the training cleanly on request."""
 
 import json
 import os
@@ -11,14 +11,15 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from fastmath.runs.process import PARENT_VARIABLE
 
 STOP_FILE = "stop"
-"""A file of this name in the stage's folder asks the trainer to save a checkpoint and end."""
+"""A file of this name in the stage's folder asks the trainer to save a checkpoint and stop."""
 INTERRUPTED_EXIT_CODE = 130
+"""Exit code of a training process that stopped before the end because it was asked to."""
 
 
 class MetricsWriter(TrainerCallback):
-    """Append one JSON object a logged step to `metrics.jsonl`, under TRL's own metric names.
+    """Appends one JSON object per logged step to `metrics.jsonl`, under TRL's own metric names.
 
-    A resumed run first drops the lines after the step it resumes from, so that no step is listed twice.
+    A resumed run first removes the lines after the step from which it resumes, so that no step is listed twice.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +30,7 @@ class MetricsWriter(TrainerCallback):
             return
         kept = []
         if self.path.exists() and state.global_step > 0:
-            # A killed process can leave half a line, or a run of zeros, at the end.
+            # A killed process can leave an incomplete line, or a series of zero bytes, at the end.
             lines = [line for line in self.path.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
             kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
         self.path.write_text("".join(f"{line}\n" for line in kept))
@@ -51,10 +52,15 @@ class MetricsWriter(TrainerCallback):
 
 
 class StopGuard(TrainerCallback):
-    """Save and stop after the current step when the stop file appears or the launching process is gone.
+    """Saves a checkpoint and stops after the current step if the stop file exists or the launching process is gone.
 
-    A notebook kernel that is killed cannot pass its end on; without this its trainer would run on unseen. All ranks
-    follow the first one's view, so that none waits for another in a collective.
+    A notebook kernel that is killed cannot stop its trainer, which would otherwise run on unnoticed. Rank 0 decides for
+    all ranks, so that none of them waits for another in a collective operation.
+
+    Attributes:
+        stop_file: path of the stop file.
+        parent: id of the launching process, 0 if it is not known; then only the stop file is checked.
+        stopped: whether the training has been stopped in this way.
     """
 
     def __init__(self, folder: Path) -> None:

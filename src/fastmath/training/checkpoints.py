@@ -1,4 +1,4 @@
-"""Where training goes on after an interruption."""
+"""Resuming a training from its last checkpoint."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from fastmath.training.callbacks import StopGuard
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; one cut off by a kill is passed over.
+    """The newest complete checkpoint; one whose writing was cut off by a kill is skipped. None if there is none.
 
     The Trainer writes `trainer_state.json` last (transformers `Trainer._save_checkpoint`).
     """
@@ -18,7 +18,16 @@ def find_last_checkpoint(folder: Path) -> Path | None:
 
 
 def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path) -> bool:
-    """Train, going on from the folder's last checkpoint, and save `model/`; False when asked to stop before the end."""
+    """Train from the last checkpoint, or from the beginning if there is none, and save the result as `model/`.
+
+    Args:
+        trainer: the trainer, with `guard` among its callbacks.
+        guard: callback that stops the training on request.
+        folder: folder of the training, with the checkpoints in `checkpoints/`.
+
+    Returns:
+        False if `guard` stopped the training before the end; then no model is saved.
+    """
     checkpoint = find_last_checkpoint(folder / "checkpoints")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if guard.stopped:

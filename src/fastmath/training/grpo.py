@@ -1,8 +1,9 @@
-"""Stage 2, GRPO with the three rewards that keep the model right and make it brief, with TRL's GRPOTrainer.
+"""Stage 2: GRPO by TRL's GRPOTrainer, with rewards that keep the model's answers right and make them shorter.
 
 `run` is called from the notebook and launches this module under accelerate; `python -m fastmath.training.grpo FOLDER`
-is the training process itself. It departs from the published code in rewards counted in tokens and within a prompt's
-own group, in stopping rollouts at `</think>` as inference does, and in a schedule that ends where training ends.
+is the training process itself. Differences from the published code: the rewards count tokens and compare lengths
+within the completions of one prompt, rollouts stop at `</think>` as inference does, and the learning-rate schedule
+ends where the training ends.
 """
 
 import argparse
@@ -27,10 +28,10 @@ from fastmath.training.trainers import build_grpo_config, count_processes
 
 
 def run(stage: Stage) -> None:
-    """Train from the SFT model; products `model/` and `metrics.jsonl`.
+    """Train the SFT model further; the products are `model/` and `metrics.jsonl`.
 
     Raises:
-        fastmath.recipe.errors.SettingsError: the trainer's settings or the rewards cannot work.
+        fastmath.recipe.errors.SettingsError: the settings of the trainer or of the rewards cannot work.
         fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
     """
     build_grpo_config(stage.recipe, stage.folder, processes=count_processes(stage.recipe.grpo))
@@ -52,7 +53,15 @@ def read_prompts(path: Path, system_prompt: str | None) -> datasets.Dataset:
 
 
 def train(folder: Path, run_dir: Path) -> bool:
-    """Train in this process; False when it was asked to stop before the end."""
+    """Train in this process.
+
+    Args:
+        folder: folder of the stage, with the resolved recipe in `config.yaml`.
+        run_dir: the run folder, with the products of the earlier stages.
+
+    Returns:
+        False if the training was stopped on request before the end.
+    """
     recipe = load_recipe(str(folder / "config.yaml"))
     config = build_grpo_config(recipe, folder)
     model, tokenizer = load_model(str(run_dir / "sft" / "model"), config)
@@ -70,7 +79,7 @@ def train(folder: Path, run_dir: Path) -> bool:
 
 
 def main() -> None:
-    """The training process that `launch` starts."""
+    """Entry point of the training process that `launch` starts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--run-dir", type=Path, required=True)

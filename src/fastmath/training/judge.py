@@ -1,4 +1,4 @@
-"""One judgement a completion a step, for all the rewards that share it."""
+"""Judging the completions of a training step once, for all reward functions together."""
 
 import collections
 from collections.abc import Callable, Sequence
@@ -10,18 +10,21 @@ from fastmath.answers.verifier import Verifier
 from fastmath.recipe.sections import VerificationSettings
 
 LogMetric: TypeAlias = Callable[[str, float], None]
+"""TRL's function that logs a metric by its name."""
 LogExtra: TypeAlias = Callable[[str, list[Any]], None]
+"""TRL's function that adds a column, one value per completion, to the logged completions."""
 
 
 @dataclass
 class Judge:
-    """Judges each completion of a step once, for all the rewards that share it.
+    """Judges each completion of a step once, for all reward functions together.
 
-    TRL hands the same batch to one reward after the other; the judgements of the last batch are kept for that.
+    TRL calls the reward functions one after the other with the same batch, so the last batch's judgements are kept.
 
     Attributes:
-        verifier: its workers are this process's own, also after pickling.
-        deadline_seconds: wall time of one batch; a completion that is not verified by then is not judged.
+        verifier: compares answers in worker processes; a pickled copy starts its own.
+        deadline_seconds: wall time allowed for one batch, in seconds; completions that are not verified by then are
+            not judged.
     """
 
     verifier: Verifier = field(default_factory=Verifier)
@@ -36,7 +39,14 @@ class Judge:
         log_metric: LogMetric | None = None,
         log_extra: LogExtra | None = None,
     ) -> list[Judgement]:
-        """Judge a batch; a new one is logged, as the shares `judge/…` and the column `extracted_answer`."""
+        """Judge the completions of one batch, and log a batch that is new.
+
+        Args:
+            texts: B completions.
+            golds: B reference answers.
+            log_metric: logs the shares `judge/…`, for example `judge/correct`; None logs none.
+            log_extra: logs the column `extracted_answer`; None logs none.
+        """
         batch = tuple(texts), tuple(map(str, golds))
         if batch != self._batch:
             self._judgements = judge_completions(*batch, self.verifier, deadline_seconds=self.deadline_seconds)
@@ -46,7 +56,7 @@ class Judge:
 
 
 def make_judge(settings: VerificationSettings) -> Judge:
-    """The judge of a training process."""
+    """The judge of one training process, with the limits from the recipe."""
     verifier = Verifier(settings.workers, settings.cpu_seconds, settings.memory_gib)
     return Judge(verifier, settings.deadline_seconds)
 

@@ -1,7 +1,8 @@
-"""Starting a training process with `accelerate launch` and following it from a notebook.
+"""Launching a training with `accelerate launch`, and showing its progress in a notebook.
 
-One path for one CPU process, eight GPUs and several nodes: the file in `configs/accelerate` decides. The child writes
-`metrics.jsonl` and a log; the parent shows progress from the former and, on failure, the last lines of the latter.
+One CPU process, eight GPUs and several nodes are all launched in this way; the file in `configs/accelerate` decides.
+The child process writes `metrics.jsonl` and a log. The parent shows the progress from the metrics and, after a
+failure, the last lines of the log.
 """
 
 import logging
@@ -26,19 +27,25 @@ SHOWN_METRICS = {
     "completions/mean_length": "tokens",
     "kl": "KL",
 }
+"""Metrics that the progress bar shows, and their labels there."""
 
 
 def launch(module: str, folder: Path, settings: TrainingSettings, *arguments: str) -> None:
-    """Run `python -m module FOLDER arguments` under accelerate and wait for it, showing a progress bar.
+    """Run `python -m module FOLDER arguments` under accelerate, and show a progress bar until it ends.
 
-    The folder holds `train.log`, `metrics.jsonl` and the products afterwards. An interrupt asks the trainer to save a
-    checkpoint and stop; a second one kills it.
+    A first interrupt asks the trainer to save a checkpoint and stop; a second interrupt kills it.
+
+    Args:
+        module: name of the module to run.
+        folder: folder for `train.log`, `metrics.jsonl` and the products, which is created if it does not exist.
+        settings: gives the accelerate file and the environment variables of the training processes.
+        arguments: further arguments of the module.
 
     Raises:
-        SettingsError: no such file in `configs/accelerate`.
-        ChildFailedError: the process failed.
-        OSError: it failed because the disk is full (`ENOSPC`).
-        KeyboardInterrupt: passed on once the trainer has stopped.
+        SettingsError: there is no such accelerate file.
+        ChildFailedError: the training failed.
+        OSError: the training failed because the disk is full (`ENOSPC`).
+        KeyboardInterrupt: this process was interrupted; raised again after the trainer has stopped.
     """
     config = find_accelerate_file(settings.accelerate)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), "-m", module]
@@ -65,7 +72,7 @@ def _show_progress(metrics: MetricsTail, bar: "tqdm[Any]") -> None:
 
 
 def _stop(process: Process, folder: Path) -> None:
-    """Ask for a checkpoint and a clean end; kill the process with all its children on a second interrupt."""
+    """Ask the trainer to save a checkpoint and stop; on a second interrupt kill it and all its descendants."""
     logger.warning("interrupted: waiting for the trainer to save a checkpoint (interrupt again to kill it)")
     (folder / STOP_FILE).touch()
     try:

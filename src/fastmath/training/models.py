@@ -1,4 +1,4 @@
-"""Loading the model that is trained, and where its generation ends."""
+"""Loading the model to train, and setting its stop tokens."""
 
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, SFTConfig
@@ -9,13 +9,14 @@ from fastmath.prompts import find_end_ids
 def load_model(
     name: str, config: SFTConfig | GRPOConfig, revision: str | None = None, chat_template: str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load model and tokenizer, in float32 where `config.model_init_kwargs` names no other `dtype`.
+    """Load a model and its tokenizer, in float32 unless `config.model_init_kwargs` names another `dtype`.
 
     Args:
         name: a local folder or a Hub name.
-        config: whose `model_init_kwargs` are used, and cleared: TRL takes them only with a model's name.
-        revision: commit of a Hub model.
-        chat_template: replaces the tokenizer's own; None keeps it.
+        config: trainer settings; their `model_init_kwargs` are used here and then set to None, because TRL ignores
+            them, with a warning, for a model that is already loaded.
+        revision: commit of a Hub model; None takes the newest.
+        chat_template: chat template that replaces the tokenizer's own; None keeps the tokenizer's.
     """
     tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
     if chat_template is not None:
@@ -28,12 +29,12 @@ def load_model(
 
 
 def end_at_think_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Make `</think>` a stop token beside the model's own, in training, evaluation and kernel alike.
+    """Add `</think>` to the model's stop tokens, so that generation ends there in training, evaluation and kernel.
 
-    TRL's GRPOTrainer, transformers and vLLM all take the stop tokens from the saved generation config.
+    The stop tokens are kept in the model's generation config, where TRL's GRPOTrainer, transformers and vLLM read them.
 
     Raises:
-        ValueError: `</think>` is not one token of this tokenizer.
+        ValueError: the tokenizer does not encode `</think>` as one token.
     """
     model.generation_config = model.generation_config or GenerationConfig()
     known = model.generation_config.eos_token_id

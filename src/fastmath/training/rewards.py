@@ -1,15 +1,15 @@
-r"""The rewards of GRPO, as callables that TRL's GRPOTrainer takes.
+r"""Reward functions of GRPO, as callables for TRL's GRPOTrainer.
 
-The paper's three (format, cosine, length within the group), plain accuracy, and two that guard against what the recipe
-met, overlong and repetitive completions. They depart from the published code
-on purpose: the length is counted in tokens, the group of the length reward is the completions of one prompt, an
-unfinished trace has no answer, the reference is the first argument of the verification, and a reference that nothing
-can be judged by makes every reward of its completions None, which TRL turns into an advantage of 0.
+They are the paper's three (format, cosine, length within the group), plain accuracy, and two penalties for faults that
+the recipe met in training: overlong and repetitive completions. Intended differences from the published code: lengths
+are counted in tokens, the length reward compares the completions of one prompt, a trace that was cut off has no answer,
+and the reference answer is the first argument of the verification. If the reference answer cannot be used, all rewards
+of its completions are None, which TRL turns into an advantage of 0.
 
-TRL's own overlong and repetition rewards stand behind ours. Its cosine does not: it verifies each completion itself, in
-the training process, on whatever box the text holds.
+The overlong and the repetition penalty call TRL's own functions. The cosine reward does not: TRL's verifies each
+completion itself, in the training process, by any box in the text.
 
-A completion is the reasoning that follows the prompt's `<think>`, ending with `</think>` unless it was cut off.
+A completion is the reasoning that follows the prompt's `<think>`; it ends with `</think>` unless it was cut off.
 """
 
 import dataclasses
@@ -31,25 +31,35 @@ Completion: TypeAlias = str | Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Rollout:
-    """One completion as a reward sees it: its judgement, and its token ids with the end token."""
+    """One completion as a reward function sees it.
+
+    Attributes:
+        judgement: its extracted answer and the result of the verification.
+        token_ids: its tokens, with the stop token and without padding.
+    """
 
     judgement: Judgement
     token_ids: Sequence[int]
 
     @property
     def length(self) -> int:
-        """Number of tokens."""
+        """Number of tokens, the stop token included."""
         return len(self.token_ids)
 
     @property
     def correct(self) -> bool:
-        """Whether the answer is known to be right."""
+        """Whether the answer is known to be correct; False for one that cannot be judged."""
         return self.judgement.correct is True
 
 
 @dataclass
 class Reward(ABC):
-    """Base of the rewards; TRL calls it by keyword and logs it under `__name__`."""
+    """Base class of the reward functions; TRL calls them with keyword arguments and logs them under `__name__`.
+
+    Attributes:
+        judge: judges the completions; all rewards of a training share one.
+        num_generations: number of completions per prompt, which follow one another in a batch.
+    """
 
     judge: Judge
     num_generations: int
@@ -64,14 +74,14 @@ class Reward(ABC):
         log_extra: LogExtra | None = None,
         **_: object,
     ) -> list[float | None]:
-        """Reward of each completion of this process's batch; None where it cannot be judged.
+        """The reward of each completion in this process's batch; None for one that cannot be judged.
 
         Args:
             completions: B texts, or B conversations of one assistant turn.
-            completion_ids: B lists of token ids, the end token included, padding left out.
-            answer: the dataset's column of reference answers, one a completion.
-            log_metric: TRL's own, for the judge.
-            log_extra: TRL's own, for the judge.
+            completion_ids: B lists of token ids, with the stop token and without padding.
+            answer: B reference answers, the dataset's column `answer`.
+            log_metric: TRL's function that logs a metric, passed on to the judge.
+            log_extra: TRL's function that logs a column, passed on to the judge.
         """
         texts = [_text_of(completion) for completion in completions]
         judgements = self.judge.judge(texts, answer, log_metric, log_extra)
@@ -81,15 +91,15 @@ class Reward(ABC):
 
     @abstractmethod
     def score(self, rollouts: Sequence[Rollout]) -> list[float]:
-        """Rewards of B completions; what it says of one that cannot be judged is not used."""
+        """The rewards of B completions; the value for a completion that cannot be judged is ignored."""
 
 
 @dataclass
 class BoxedBeforeThinkEnd(Reward):
-    r"""Format: 1 where the reasoning holds a non-empty box before its `</think>`, else 0.
+    r"""Format: 1 if the reasoning contains a non-empty box before `</think>`, else 0.
 
-    Inference stops at `</think>`, so an answer has to stand before it (write-up of the recipe; the published pattern
-    also takes an empty box and backtracks). Example: `so \boxed{7}.</think>` earns 1, `so 7.</think>\boxed{7}` 0.
+    Inference stops at `</think>`, so the answer has to come before it (write-up of the recipe; the published pattern
+    also accepts an empty box and backtracks). Example: `so \boxed{7}.</think>` earns 1, `so 7.</think>\boxed{7}` 0.
     """
 
     __name__: ClassVar[str] = "boxed_before_think_end"
@@ -110,16 +120,20 @@ class Accuracy(Reward):
 
 @dataclass
 class Cosine(Reward):
-    """Correctness, scaled along half a cosine of the length ("Demystifying Long Chain-of-Thought", arXiv 2502.03373).
+    """Correctness, scaled with the length by half a cosine ("Demystifying Long Chain-of-Thought", arXiv 2502.03373).
 
     With p = min(length / max_length, 1), a correct answer earns long + (short - long) · (1 + cos(π p)) / 2, falling
-    from `correct_short` to `correct_long`; a wrong one the same between `wrong_short` and `wrong_long`, so that a
-    wrong answer costs less after a long search.
+    from `correct_short` to `correct_long`. A wrong answer earns the same with `wrong_short` and `wrong_long`, so that
+    it costs less after a long search.
 
     Example: at half of `max_length` a correct answer earns 0.1 + 0.9 · (1 + 0) / 2 = 0.55.
 
     Attributes:
-        max_length: length in tokens from which the reward no longer changes.
+        max_length: length, in tokens, above which the reward no longer changes.
+        correct_short: reward of a correct answer as the length approaches 0.
+        correct_long: reward of a correct answer of `max_length` tokens or more.
+        wrong_short: reward of a wrong answer as the length approaches 0.
+        wrong_long: reward of a wrong answer of `max_length` tokens or more.
     """
 
     __name__: ClassVar[str] = "cosine"
@@ -146,7 +160,7 @@ class GroupLength(Reward):
     """Brevity within the group of one prompt (Kimi k1.5, arXiv 2501.12599, section on the length penalty).
 
     With λ = 0.5 - (length - min) / (max - min) over the group's judged completions, a correct answer earns λ and a
-    wrong one min(0, λ); where all lengths are equal everyone earns 0.
+    wrong one min(0, λ). If all lengths are equal, every completion earns 0.
 
     Example: correct answers of 10, 20 and 30 tokens earn 0.5, 0 and -0.5; a wrong one of 10 tokens earns 0.
     """
@@ -176,16 +190,16 @@ def _score_group(group: Sequence[Rollout]) -> list[float]:
 
 @dataclass
 class SoftOverlong(Reward):
-    """A penalty that grows over the last tokens before the limit (DAPO, arXiv 2503.14476, equation 13; TRL's own).
+    """Penalty that grows over the last tokens before the limit (DAPO, arXiv 2503.14476, equation 13; TRL's function).
 
-    With n tokens: 0 up to `max_length - margin`, then (max_length - margin - n) / margin, and -1 beyond `max_length`.
-    It keeps completions from running into the limit, where the answer is lost.
+    With n tokens it is 0 up to `max_length - margin`, then (max_length - margin - n) / margin, and -1 above
+    `max_length`. It keeps completions from reaching the limit, where the answer is lost.
 
-    Example: a `max_length` of 100 and a `margin` of 20 charge 90 tokens (100 - 20 - 90) / 20 = -0.5.
+    Example: with a `max_length` of 100 and a `margin` of 20, 90 tokens earn (100 - 20 - 90) / 20 = -0.5.
 
     Attributes:
-        max_length: tokens at which a completion is cut off, as a rule `max_completion_length`.
-        margin: tokens before it over which the penalty grows.
+        max_length: length at which a completion is cut off, in tokens; usually TRL's `max_completion_length`.
+        margin: number of tokens before `max_length` over which the penalty grows; at most `max_length`.
     """
 
     __name__: ClassVar[str] = "soft_overlong"
@@ -203,15 +217,15 @@ class SoftOverlong(Reward):
 
 @dataclass
 class Repetition(Reward):
-    """A penalty for saying the same again ("Demystifying Long Chain-of-Thought", arXiv 2502.03373, C.2; TRL's own).
+    """Penalty for repetition ("Demystifying Long Chain-of-Thought", arXiv 2502.03373, C.2; TRL's function).
 
-    The share of token n-grams that stood before in the completion, times `max_penalty`: from `max_penalty` to 0.
+    It is the share of token n-grams that occurred earlier in the completion, times `max_penalty`.
 
-    Example: the pairs of 5 5 5 5 5 are four, one of them unique: (1 - 1/4) · -1 = -0.75.
+    Example: 5 5 5 5 5 has four pairs, of which one is unique: (1 - 1/4) · -1 = -0.75.
 
     Attributes:
-        ngram_size: tokens in one n-gram.
-        max_penalty: of a completion that is nothing but repetition; at most 0.
+        ngram_size: length of the n-grams, in tokens.
+        max_penalty: limit of the penalty, for a completion that only repeats itself; at most 0.
     """
 
     __name__: ClassVar[str] = "repetition"
@@ -233,13 +247,19 @@ REWARDS: dict[str, type[Reward]] = {
     kind.__dict__["__name__"]: kind
     for kind in (BoxedBeforeThinkEnd, Cosine, GroupLength, Accuracy, SoftOverlong, Repetition)
 }
+"""Reward functions by the name that a recipe uses."""
 
 
 def build_rewards(settings: Sequence[RewardSettings], num_generations: int, judge: Judge | None = None) -> list[Reward]:
-    """The rewards that a recipe names, in its order, with one judge between them.
+    """Make the reward functions of a recipe, in its order; all of them share one judge.
+
+    Args:
+        settings: names and parameters of the rewards.
+        num_generations: number of completions per prompt.
+        judge: the judge to share; None makes one with default limits.
 
     Raises:
-        SettingsError: an unknown reward, or a parameter that is unknown, missing or out of range.
+        SettingsError: a reward is unknown, or a parameter is unknown, missing or out of range.
     """
     judge = judge or Judge()
     return [_build_reward(item, judge, num_generations) for item in settings]

@@ -1,8 +1,8 @@
-"""Stage 1, long supervised fine-tuning on correct reasoning traces, with TRL's SFTTrainer.
+"""Stage 1: long supervised fine-tuning on correct reasoning traces, by TRL's SFTTrainer.
 
 `run` is called from the notebook and launches this module under accelerate; `python -m fastmath.training.sft FOLDER`
-is the training process itself. It departs from the published code in one template for all stages, in a schedule that
-ends where training ends, and in resuming where it stopped.
+is the training process itself. Differences from the published code: all stages use one chat template, the
+learning-rate schedule ends where the training ends, and an interrupted training resumes where it stopped.
 """
 
 import argparse
@@ -24,12 +24,13 @@ from fastmath.training.models import load_model
 from fastmath.training.trainers import build_sft_config, count_processes
 
 FIRST_EPOCH = "first_epoch"
+"""Folder, in the stage's own, of the comparison run whose schedule ends after one epoch."""
 
 
 def run(stage: Stage) -> None:
-    """Train the SFT model and, if the recipe asks for it, the comparison whose schedule ends after one epoch.
+    """Train the SFT model and, with `sft.first_epoch_run`, a second model whose schedule ends after one epoch.
 
-    Products: `model/` and `metrics.jsonl`; the comparison has a folder of its own, `first_epoch/`.
+    The products are `model/` and `metrics.jsonl`, and the same in `first_epoch/` for the second model.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the trainer's settings cannot work.
@@ -39,13 +40,13 @@ def run(stage: Stage) -> None:
     build_sft_config(stage.recipe, stage.folder, processes=count_processes(settings))
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
     for folder in folders:
-        if not (folder / "model" / "tokenizer.json").exists():  # else finished before the stage was interrupted
+        if not (folder / "model" / "tokenizer.json").exists():  # otherwise it had finished before an interruption
             launch("fastmath.training.sft", folder, settings, "--run-dir", str(stage.run_dir))
         check_model_folder(folder / "model")
 
 
 def read_training_set(path: Path, system_prompt: str | None) -> datasets.Dataset:
-    """The SFT set as conversations: columns `prompt` and `completion`, one list of messages each."""
+    """The SFT set as conversations: columns `prompt` and `completion`, each a list of messages."""
     rows = polars.read_parquet(path, columns=["problem", "generation"])
     return datasets.Dataset.from_list(
         [
@@ -59,7 +60,15 @@ def read_training_set(path: Path, system_prompt: str | None) -> datasets.Dataset
 
 
 def train(folder: Path, run_dir: Path) -> bool:
-    """Train in this process; False when it was asked to stop before the end."""
+    """Train in this process.
+
+    Args:
+        folder: folder of the stage, with the resolved recipe in `config.yaml`, or the folder `first_epoch` in it.
+        run_dir: the run folder, with the products of the data stage.
+
+    Returns:
+        False if the training was stopped on request before the end.
+    """
     first_epoch = folder.name == FIRST_EPOCH
     recipe = load_recipe(str((folder.parent if first_epoch else folder) / "config.yaml"))
     base = str(run_dir / "build_data" / "base_model") if recipe.model.name == "nano" else recipe.model.name
@@ -79,7 +88,7 @@ def train(folder: Path, run_dir: Path) -> bool:
 
 
 def main() -> None:
-    """The training process that `launch` starts."""
+    """Entry point of the training process that `launch` starts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--run-dir", type=Path, required=True)

@@ -1,7 +1,8 @@
-"""From a recipe to TRL's own SFTConfig and GRPOConfig: built here to be checked, and built here to train.
+"""Building TRL's SFTConfig and GRPOConfig from a recipe, both to check the recipe and to train.
 
-TRL takes most values as they come and fails on them hours later (`loss_type="dapoo"`, `max_steps="fifty"`), so they are
-held against the annotations of its dataclasses, the choices that it keeps as plain text and bounds of ours first.
+TRL accepts most wrong values and fails on them hours later (`loss_type="dapoo"`, `max_steps="fifty"`). The values are
+therefore checked first: against the annotations of TRL's dataclasses, against the choices that TRL keeps as plain text,
+and against bounds of our own.
 """
 
 import math
@@ -37,7 +38,7 @@ CHOICES: Mapping[str, Mapping[str, tuple[str | bool, ...]]] = {
         "vllm_mode": ("server", "colocate"),
     },
 }
-"""Choices that TRL keeps as plain text and compares only while it trains."""
+"""Valid values, by section and setting, of settings that TRL keeps as plain text and checks only while it trains."""
 
 _AT_LEAST_ONE = (1, math.inf)
 _SHARE = (0, 1)
@@ -70,15 +71,15 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "warmup_steps": _NOT_NEGATIVE,
     "weight_decay": _NOT_NEGATIVE,
 }
-"""Smallest and largest value of settings that TRL does not bound itself."""
+"""Smallest and largest valid value of settings for which TRL has no bounds of its own."""
 
 
 def check_trainers(recipe: Recipe) -> None:
-    """Build what both trainings of a recipe would be given, as its accelerate files would launch them.
+    """Build the configurations of both trainings for the number of processes in the recipe's accelerate files.
 
     Raises:
-        SettingsError: an unknown setting, a value of another type or out of bounds, settings that contradict each
-            other, an unknown reward or reward parameter, or an accelerate file that is not there.
+        SettingsError: a setting is unknown, has the wrong type or is out of bounds; settings contradict each other; a
+            reward or a reward parameter is unknown; or an accelerate file does not exist.
     """
     with tempfile.TemporaryDirectory() as folder:
         build_sft_config(recipe, Path(folder), processes=count_processes(recipe.sft))
@@ -88,13 +89,13 @@ def check_trainers(recipe: Recipe) -> None:
 def build_sft_config(
     recipe: Recipe, folder: Path, *, first_epoch: bool = False, processes: int | None = None
 ) -> SFTConfig:
-    """TRL's settings of stage 1.
+    """Build TRL's configuration of stage 1.
 
     Args:
-        recipe: gives `sft.trainer` and the seed.
-        folder: checkpoints are written below it.
-        first_epoch: the comparison run, whose whole schedule, warm-up to zero, lies within one epoch.
-        processes: number of training processes to check for; None where this is one of them.
+        recipe: the recipe, of which `sft.trainer` and `seed` are used.
+        folder: folder of the training; checkpoints are written to `checkpoints/` in it.
+        first_epoch: whether to build the comparison run, whose whole schedule, from warm-up to zero, takes one epoch.
+        processes: number of training processes for which to check the settings; None if this process is one of them.
 
     Raises:
         SettingsError: the settings cannot work.
@@ -106,7 +107,12 @@ def build_sft_config(
 
 
 def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = None) -> GRPOConfig:
-    """TRL's settings of stage 2, the weights of the recipe's rewards among them; arguments as in `build_sft_config`.
+    """Build TRL's configuration of stage 2, including the weights of the recipe's rewards.
+
+    Args:
+        recipe: the recipe, of which `grpo` and `seed` are used.
+        folder: folder of the training; checkpoints are written to `checkpoints/` in it.
+        processes: number of training processes for which to check the settings; None if this process is one of them.
 
     Raises:
         SettingsError: the settings or the rewards cannot work.
@@ -127,10 +133,10 @@ def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = N
 
 
 def count_processes(settings: TrainingSettings) -> int:
-    """Number of training processes on all machines, from the accelerate file.
+    """Number of training processes on all machines together, as the accelerate file gives it.
 
     Raises:
-        SettingsError: there is no such file, or it names no number.
+        SettingsError: the file does not exist or does not give a positive number.
     """
     path = find_accelerate_file(settings.accelerate)
     processes = (yaml.safe_load(path.read_text()) or {}).get("num_processes")
@@ -145,7 +151,7 @@ def _build(kind: type[Config], section: str, settings: dict[str, Any], folder: P
         if fault is not None:
             raise SettingsError(f"`{section}.trainer.{name}` {fault}")
     if processes is not None:
-        # The real class, but the number of processes is that of the launch, and no GPU is touched by a check.
+        # A subclass for checks: it reports the number of processes of the launch and does not use a GPU.
         kind = type(kind.__name__, (kind,), {"world_size": property(lambda _: processes)})
         settings = settings | {"use_cpu": True}
     elif not torch.cuda.is_available():
@@ -157,16 +163,16 @@ def _build(kind: type[Config], section: str, settings: dict[str, Any], folder: P
 
 
 def _find_fault(kind: type, section: str, name: str, value: Any) -> str | None:
-    """What is wrong with one setting, as the end of a sentence about it; None where nothing is."""
+    """The fault of one setting, worded to follow its name in a sentence; None if there is no fault."""
     choices = CHOICES[section].get(name)
     if choices is not None:
         return None if value in choices else f"is {value!r}{suggest(str(value), map(str, choices))}"
     if name == "eval_strategy" and value != "no":
         return f"is {value!r}, and the trainer is given no evaluation set; leave it out"
-    return find_fault(kind, name, value) or _find_bound(name, value)
+    return find_fault(kind, name, value) or _check_bounds(name, value)
 
 
-def _find_bound(name: str, value: Any) -> str | None:
+def _check_bounds(name: str, value: Any) -> str | None:
     if name not in BOUNDS or not isinstance(value, int | float):
         return None
     low, high = BOUNDS[name]
@@ -177,7 +183,7 @@ def _find_bound(name: str, value: Any) -> str | None:
 
 
 def _require_whole_groups(recipe: Recipe, processes: int | None) -> None:
-    """The completions of a step have to be whole groups, by the number of processes that the launch will have."""
+    """Check that the completions of one step, over all processes of the launch, divide into whole groups."""
     if processes is None:
         return
     trainer = {"steps_per_generation": None, "generation_batch_size": None} | recipe.grpo.trainer
@@ -205,7 +211,7 @@ def _require_whole_groups(recipe: Recipe, processes: int | None) -> None:
 
 
 def _refuse_split_groups(recipe: Recipe, config: GRPOConfig) -> None:
-    """A reward within the group needs whole groups in each process; TRL itself only asks that all together divide."""
+    """Refuse groups that are split between processes if a reward needs whole groups; TRL checks only the total."""
     grouped = any(reward.name == "group_length" for reward in recipe.grpo.rewards)
     completions = config.per_device_train_batch_size * config.steps_per_generation
     if grouped and completions % config.num_generations:

@@ -1,4 +1,4 @@
-"""Bring up the loopback device of a new network namespace, which vLLM and Jupyter need, and become another program.
+"""Bring up the loopback device of a new network namespace, which vLLM and Jupyter need, then execute another program.
 
 `unshare --net python loopback.py PROGRAM ARGUMENTS…`
 """

@@ -1,6 +1,6 @@
-"""Python runs this at its start where the folder stands in PYTHONPATH: in every process of a package's check.
+"""Start-up code of every Python process in a package's check; Python runs it because its folder is in PYTHONPATH.
 
-Connections to other machines fail, as on Kaggle, and imports that a kernel must not make are written down.
+It makes connections to other machines fail, as on Kaggle, and logs imports of packages that a kernel must not need.
 """
 
 import errno

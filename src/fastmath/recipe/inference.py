@@ -1,0 +1,101 @@
+"""The sections `evaluate` and `kernel` of a recipe, and the engine that both run on."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fastmath.answers.contests import CONTESTS
+from fastmath.recipe.section import Section
+
+SampleStop = Literal["think_end", "box"]
+
+
+class EngineSettings(Section):
+    """Configuration of a vLLM engine.
+
+    Attributes:
+        arguments: vLLM's engine arguments by vLLM's names, for example `{max_model_len: 512}`.
+        environment: environment variables that are set before vLLM is imported.
+    """
+
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class EvaluateSettings(Section):
+    """Evaluation on samples of the held-out problems.
+
+    Attributes:
+        problems: number of held-out problems, taken from the beginning of the list.
+        samples: number of samples per problem.
+        temperature: sampling temperature.
+        top_p: probability mass from which each token is sampled (nucleus sampling); 1.0 keeps all tokens.
+        token_budget: the largest budget, in tokens: the length at which a sample is cut off.
+        budget_shares: smaller budgets, as shares of the median length of the SFT model's samples; samples that are
+            longer than a budget count as cut off there.
+        engine: configuration of the vLLM engine that draws the samples.
+    """
+
+    problems: int = Field(200, ge=1)
+    samples: int = Field(16, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    token_budget: int = Field(256, ge=1)
+    budget_shares: tuple[float, ...] = (1.0, 0.7)
+    engine: EngineSettings = EngineSettings()
+
+
+class KernelSettings(Section):
+    """Settings of the contest: rules, policy, sampling and clock.
+
+    Attributes:
+        profile: contest whose rules hold, a key in `fastmath.answers.contests.CONTESTS` (`aimo1`, `aimo2`, `aimo3`).
+        questions: number of questions that the clock plans for, and that a local contest takes from the held-out
+            problems; None uses the contest's number.
+        samples: most samples per question.
+        policy: rule that stops and decides the vote on a question; `fastmath replay --policy list` prints the names.
+        slowdown: cost of a larger batch: an engine step with b running samples takes 1 + b / slowdown times as long as
+            one with none. `benchmarks/sampling.py` measures it.
+        token_budget: most tokens per sample.
+        temperature: sampling temperature.
+        top_p: probability mass from which each token is sampled (nucleus sampling); 1.0 keeps all tokens.
+        sample_stop: where a sample ends: `think_end`, at the end of its reasoning; `box`, at its first complete box.
+        limit_seconds: wall time for all questions, in seconds. With None a local contest first measures full votes and
+            takes `limit_share` of their time; on Kaggle and under `kernel serve` the contest's own limit holds.
+        limit_share: the limit as a share of the time that full votes take; used only if `limit_seconds` is None.
+        fallback_answer: answer to a question without any vote; it must be a valid answer of the contest.
+        hang_seconds: time without a token from any running sample after which the engine is restarted, in seconds.
+        harvest_seconds: how long before a question's deadline the samples that are still running are cut off and asked
+            for their answers, in seconds; 0 disables this.
+        harvest_weight: weight of the vote of a sample that was cut off and asked; a sample that ended by itself has 1.
+        engine: configuration of the vLLM engine that draws the samples.
+    """
+
+    profile: str = "aimo2"
+    questions: int | None = Field(None, ge=1)
+    samples: int = Field(16, ge=1)
+    policy: str = "default"
+    slowdown: float = Field(24.0, gt=0)
+    token_budget: int = Field(256, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    sample_stop: SampleStop = "think_end"
+    limit_seconds: float | None = Field(None, gt=0)
+    limit_share: float = Field(1 / 3, gt=0)
+    fallback_answer: int = 0
+    hang_seconds: float = Field(60.0, gt=0)
+    harvest_seconds: float = Field(10.0, ge=0)
+    harvest_weight: float = Field(0.5, gt=0, le=1)
+    engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _match_contest(self) -> Self:
+        if self.profile not in CONTESTS:
+            raise ValueError(f"`kernel.profile` is {self.profile!r}; want one of {', '.join(sorted(CONTESTS))}")
+        smallest, largest = CONTESTS[self.profile].answer_range
+        if not smallest <= self.fallback_answer <= largest:
+            raise ValueError(
+                f"`kernel.fallback_answer` is {self.fallback_answer}; want one of {self.profile}'s answers, {smallest} "
+                f"to {largest}"
+            )
+        return self
