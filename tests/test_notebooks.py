@@ -122,7 +122,7 @@ def test_overrides_given_as_a_string_are_refused(tmp_path):
     assert "want a mapping of dotted keys" in finished.stderr
 
 
-def test_a_failed_notebook_says_which_stage_failed_and_where_it_lies(tiny_run, tmp_path):
+def test_a_failed_notebook_says_which_stage_failed_and_where_it_lies(tmp_path):
     with pytest.raises(StageFailedError, match=r"(?s)stage 'sft' failed in cell .*MissingStageError.*02_sft\.ipynb"):
         run_stage("sft", "nano", tmp_path, TINY)
 

@@ -1,6 +1,8 @@
 """The command line's exit codes and messages, in real processes."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -16,12 +18,39 @@ from helpers.command import fastmath
         (("run", "nano", "--to", "sfd"), "there is no stage 'sfd'"),
         (("run", "nano", "--from", "grpo", "--to", "sft"), "comes before"),
         (("run", "nano", "--sed", "1"), "--seed"),
+        (("run", "nano", "--set", "kernel.policy=ful"), "did you mean 'full'"),
+        (("run", "nano", "--set", "quantize.group_size=48"), "want one of 32, 64, 128"),
+        (("run", "nano", "--set", "evaluate.problems=251"), "want 250 at most"),
+        (("run", "nano", "--set", "data.test_path=none.jsonl"), "there is no file"),
+        (("run", "nano", "--set", "kernel.engine.arguments.max_model_length=9"), "did you mean 'max_model_len'"),
     ],
-    ids=["setting", "recipe", "assignment", "stage", "order", "option"],
+    ids=[
+        *("setting", "recipe", "assignment", "stage", "order", "option"),
+        *("policy", "group size", "problems", "test file", "engine"),
+    ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_was_meant(arguments, message):
     finished = fastmath(*arguments)
     assert (finished.returncode, message in finished.stderr) == (2, True), finished.stderr
+
+
+def test_nothing_is_begun_where_a_setting_cannot_work(tmp_path):
+    fastmath("run", "nano", "--run-dir", str(tmp_path / "run"), "--set", "quantize.group_size=48")
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ("torch", "trl", "vllm", "sympy", "matplotlib", "transformers")
+    code = f"""
+import sys
+from fastmath.cli.main import app
+try:
+    app(["--help"])
+except SystemExit:
+    print([name for name in {heavy} if name in sys.modules])
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_stage_without_its_inputs_ends_with_1_and_names_what_is_missing(tmp_path):

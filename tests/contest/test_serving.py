@@ -212,12 +212,8 @@ def test_a_server_that_refuses_bound_methods_is_given_a_function_that_answers_as
     assert find_server("aimo2", competition).served.rows() == [("a", 0)]
 
 
-def test_a_csv_is_answered_by_the_command_and_the_result_is_json(tiny_run, questions, tmp_path):
-    output = tmp_path / "out"
-    finished = fastmath(
-        "kernel", "serve", "--run-dir", str(tiny_run[0]), "--csv", str(questions), "--output", str(output), "--json",
-        "--set", "kernel.limit_seconds=120", "--contest", "aimo3",
-    )  # fmt: skip
+def test_a_csv_is_answered_by_the_command_and_the_result_is_json(served):
+    output, finished = served
     assert finished.returncode == 0, finished.stderr[-2000:]
     report = json.loads(finished.stdout)
     assert (report["questions"], report["gateway"]) == (2, "the project's own gateway")

@@ -14,8 +14,8 @@ from fastmath.cli.check import check_recipe
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.replay import replay
 from fastmath.recipe.errors import SettingsError
-from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe, parse_assignments
-from fastmath.runs.pipeline import run_stage, select_stages
+from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
+from fastmath.runs.pipeline import open_stage, run_stage, select_stages
 from fastmath.runs.stage import MissingStageError, RunLockedError, StageFailedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -47,8 +47,9 @@ def run(
     if seed is not None:
         overrides["seed"] = seed
     stages = select_stages(first, last)
-    check_recipe(load_recipe(recipe, overrides), REPOSITORY_FOLDER, stages[0])
     folder = REPOSITORY_FOLDER / (run_dir or Path("runs") / Path(recipe).stem)
+    opened = open_stage(stages[0], recipe, str(folder), overrides)
+    check_recipe(opened.recipe, opened.root, opened.name)
     results, started = [], time.monotonic()
     try:
         for position, stage in enumerate(stages, 1):

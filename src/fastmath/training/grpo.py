@@ -12,17 +12,14 @@ from pathlib import Path
 
 import datasets
 import polars
-from trl import GRPOTrainer
 
 from fastmath.prompts import SYSTEM_PROMPTS, build_messages
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.checkpoints import train_from_last_checkpoint
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch
-from fastmath.training.models import load_model
 from fastmath.training.rewards import build_rewards
 from fastmath.training.trainers import build_grpo_config, count_processes
 
@@ -62,6 +59,12 @@ def train(folder: Path, run_dir: Path) -> bool:
     Returns:
         False if the training was stopped on request before the end.
     """
+    # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
+    from trl import GRPOTrainer
+
+    from fastmath.training.checkpoints import train_from_last_checkpoint
+    from fastmath.training.models import load_model
+
     recipe = load_recipe(str(folder / "config.yaml"))
     config = build_grpo_config(recipe, folder)
     model, tokenizer = load_model(str(run_dir / "sft" / "model"), config)

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import datasets
 import polars
-from trl import SFTTrainer
 
 from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.checkpoints import train_from_last_checkpoint
 from fastmath.training.launch import launch
-from fastmath.training.models import load_model
 from fastmath.training.trainers import build_sft_config, count_processes
 
 FIRST_EPOCH = "first_epoch"
@@ -69,6 +66,12 @@ def train(folder: Path, run_dir: Path) -> bool:
     Returns:
         False if the training was stopped on request before the end.
     """
+    # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
+    from trl import SFTTrainer
+
+    from fastmath.training.checkpoints import train_from_last_checkpoint
+    from fastmath.training.models import load_model
+
     first_epoch = folder.name == FIRST_EPOCH
     recipe = load_recipe(str((folder.parent if first_epoch else folder) / "config.yaml"))
     base = str(run_dir / "build_data" / "base_model") if recipe.model.name == "nano" else recipe.model.name

@@ -1,0 +1,110 @@
+"""Long commands that several tests look at, run once a session, in the background while other tests run.
+
+They run one after the other on the second core: the whole tiny chain, and then what is asked of its model.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import yaml
+
+from fastmath.recipe.load import REPOSITORY_FOLDER
+from fastmath.runs.pipeline import NOTEBOOKS, StageResult, run_stage
+from helpers.files import FIXTURES, SHARED
+from helpers.tiny_recipe import TINY
+
+REAL_QUESTIONS = SHARED / "problems" / "aimo2_reference.csv"
+QUESTIONS = REAL_QUESTIONS if REAL_QUESTIONS.exists() else FIXTURES / "questions.csv"
+"""The competition's own reference problems, where they are at hand."""
+
+Finished = subprocess.CompletedProcess[str]
+
+
+class Background:
+    """Starts jobs on first demand, the tiny chain before all others."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fastmath-tests-"))
+        self.run_dir = self.folder / "tiny"
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._jobs: dict[str, Future[Finished]] = {}
+        self._running: subprocess.Popen[str] | None = None
+        self._work: Mapping[str, Callable[[], Finished]] = {
+            "tiny_run": self._run_chain,
+            "served": self._serve,
+            "reference_contest": self._play_reference,
+        }
+
+    def start(self, name: str) -> Future[Finished]:
+        """The job of this name, which is started unless it has been."""
+        if name != "tiny_run":
+            self.start("tiny_run")
+        if name not in self._jobs:
+            self._jobs[name] = self._pool.submit(self._work[name])
+        return self._jobs[name]
+
+    def close(self) -> None:
+        """End what is still running, and remove what was made."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._running is not None and self._running.poll() is None:
+            for process in [*psutil.Process(self._running.pid).children(recursive=True), self._running]:
+                process.kill()
+            self._running.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def results(self) -> list[StageResult]:
+        """What became of every stage of the tiny chain.
+
+        Raises:
+            AssertionError: it failed; with the end of what it said.
+        """
+        finished = self.start("tiny_run").result()
+        assert finished.returncode == 0, finished.stderr[-4000:]
+        return [StageResult(**result) for result in json.loads(finished.stdout.splitlines()[-1])]
+
+    def _run(self, *command: str, **environment: str) -> Finished:
+        self._running = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            text=True, cwd=REPOSITORY_FOLDER, env=os.environ | environment,
+        )  # fmt: skip
+        output, error = self._running.communicate()
+        return subprocess.CompletedProcess(command, self._running.returncode, output, error)
+
+    def _run_chain(self) -> Finished:
+        path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        return self._run("-m", "helpers.background", str(self.run_dir), PYTHONPATH=path)
+
+    def _serve(self) -> Finished:
+        questions = self.folder / "questions.csv"
+        questions.write_text("id,question\n000a1,What is 1+1?\n057,What is 2+2?\n")
+        return self._run(
+            *("-m", "fastmath.cli.main", "kernel", "serve", "--run-dir", str(self.run_dir), "--csv", str(questions)),
+            *("--output", str(self.folder / "served"), "--json", "--set", "kernel.limit_seconds=120"),
+            *("--contest", "aimo3"),
+        )
+
+    def _play_reference(self) -> Finished:
+        run_dir = self.folder / "reference"
+        for stage in ("build_data", "quantize_awq"):
+            shutil.copytree(self.run_dir / stage, run_dir / stage)
+        parameters = {"recipe": "nano", "run_dir": str(run_dir), "questions": str(QUESTIONS)}
+        parameters["overrides"] = TINY | {"kernel.limit_seconds": 30.0}
+        (run_dir / "parameters.yaml").write_text(yaml.safe_dump(parameters))
+        return self._run(
+            *("-m", "papermill", "--no-progress-bar", str(REPOSITORY_FOLDER / NOTEBOOKS["kernel"])),
+            *(str(run_dir / "kernel.ipynb"), "-f", str(run_dir / "parameters.yaml")),
+        )
+
+
+if __name__ == "__main__":
+    run_dir = Path(sys.argv[1])
+    results = [vars(run_stage(stage, "nano", run_dir, TINY)) for stage in NOTEBOOKS]
+    sys.stdout.write(json.dumps(results) + "\n")
