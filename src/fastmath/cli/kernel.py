@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.contest.gateway import GatewayError
-from fastmath.kaggle.metadata import PackageError
+from fastmath.contest.gateway import GatewayError, find_server
+from fastmath.kaggle.metadata import PackageError, check_metadata
+from fastmath.kaggle.package_check import Finding, check_package, write_held_out
+from fastmath.kaggle.packaging import CONTEST_SOURCES, PackageOptions, build_package
+from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, LISTS, MACHINES, download_wheels, pin_wheels
 from fastmath.kernel.journal import JournalError
 from fastmath.recipe.errors import SettingsError, require_known
 from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
@@ -51,7 +54,6 @@ def serve(
         raise SettingsError(
             "--two-processes runs the competition's own gateway; say where its kaggle_evaluation is with --gateway"
         )
-    from fastmath.contest.gateway import find_server
     from fastmath.contest.serving import answer_questions, load_served
 
     settings, model = load_served(REPOSITORY_FOLDER / run_dir, overrides, recipe)
@@ -95,9 +97,6 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build the package for Kaggle: notebook, dataset, metadata and, with --run-dir, the folder of the model."""
-    from fastmath.kaggle.packaging import CONTEST_SOURCES, PackageOptions, build_package
-    from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, MACHINES, download_wheels
-
     require_known("--machine", machine, MACHINES)
     if contest is not None:
         require_known("--contest", contest, CONTEST_SOURCES)
@@ -140,8 +139,6 @@ def check(
 ) -> None:
     """Check the metadata and run the notebook as on Kaggle: a fresh environment, no package index, no network."""
     from fastmath.contest.serving import load_served
-    from fastmath.kaggle.metadata import check_metadata
-    from fastmath.kaggle.package_check import Finding, check_package, write_held_out
 
     folder = REPOSITORY_FOLDER / package
     if metadata_only:
@@ -169,8 +166,6 @@ def pin(
     as_json: AsJson = False,
 ) -> None:
     """Update the pins of all wheels for a machine, by pip's resolver under requirements/constraints.txt."""
-    from fastmath.kaggle.wheels import LISTS, MACHINES, pin_wheels
-
     require_known("--machine", machine, MACHINES)
     counts = pin_wheels(machine, REPOSITORY_FOLDER)
     if as_json:

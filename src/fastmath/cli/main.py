@@ -29,6 +29,8 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def configure() -> None:
     """Train a maths-reasoning model to be right and then brief, and answer an olympiad's questions with it in time."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # vLLM warns at its import of what a laptop lacks; the notebooks' own logs keep that.
+    logging.getLogger("vllm").setLevel(logging.ERROR)
 
 
 @app.command()
@@ -73,7 +75,7 @@ def _say(text: str, as_json: bool, newline: bool = True) -> None:
 
 
 def _say_report(folder: Path) -> None:
-    from fastmath.evaluation.report import render_table
+    from fastmath.evaluation.report import render_table  # tables and metrics take a while, and end a run alone
 
     path = folder / "report.json"
     if path.exists():

@@ -196,7 +196,7 @@ def _find_files(source: SourceSettings, root: Path) -> Sequence[Path]:
 
 
 def _download(source: SourceSettings) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download  # slow to import, and only Hub datasets need it
 
     if source.revision is None:
         raise SettingsError(

@@ -35,7 +35,7 @@ def read_capability() -> tuple[int, int] | None:
     Raises:
         MachineError: vLLM finds no device to run on.
     """
-    from vllm.platforms import current_platform
+    from vllm.platforms import current_platform  # takes seconds, and reads the environment set before
 
     if current_platform.is_unspecified():
         raise MachineError(

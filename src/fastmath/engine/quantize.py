@@ -37,7 +37,8 @@ def quantize(source: Path, destination: Path, texts: Sequence[str], settings: Qu
     Raises:
         ValueError: the texts are too short for a single calibration chunk.
     """
-    from awq import AutoAWQForCausalLM  # slow to import, and needed only here
+    # Late: both are slow to import, and notebook 05 only quantises where nothing is there yet.
+    from awq import AutoAWQForCausalLM
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source)

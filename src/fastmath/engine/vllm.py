@@ -181,6 +181,7 @@ class AsyncEngine:
         Raises:
             ValueError: the prompt fills the model's context and leaves no room for a token.
         """
+        # Late, as everywhere in this module: vLLM takes seconds, and reads the environment at its import.
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
