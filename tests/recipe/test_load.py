@@ -48,6 +48,11 @@ def test_a_wrong_type_is_refused_with_its_value():
         load_recipe("nano", {"evaluate.samples": "many"})
 
 
+def test_an_unknown_prompt_is_refused_with_the_nearest_one():
+    with pytest.raises(SettingsError, match=r"^`model.system_prompt` is 'boxd'; did you mean 'boxed'\?$"):
+        load_recipe("nano", {"model.system_prompt": "boxd"})
+
+
 def test_overrides_that_are_no_mapping_are_refused_with_the_papermill_syntax():
     with pytest.raises(SettingsError, match="want a mapping of dotted keys"):
         load_recipe("nano", "{'seed': 1}")
@@ -85,7 +90,7 @@ def test_text_that_only_looks_like_a_number_stays_text(value):
             r"is 251, and `data.nano.test_problems` makes 250 .* 250 at most",
         ),
         ({"kernel.questions": 300}, r"`kernel.questions` is 300, and"),
-        ({"quantize.group_size": 48}, r"`quantize.group_size`: is 48; want one of 32, 64, 128, .* the nearest is 32"),
+        ({"quantize.group_size": 48}, r"`quantize.group_size` is 48; want one of 32, 64, 128, .* the nearest is 32"),
         ({"model.nano.hidden_size": 96, "quantize.group_size": 64}, r"does not divide `model.nano.hidden_size`, 96"),
     ],
     ids=["problems", "questions", "group size", "width"],

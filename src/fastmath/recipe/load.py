@@ -160,7 +160,10 @@ def _explain(item: Any) -> str:
     if item["type"] == "missing":
         return f"`{dotted}` is missing"
     if item["type"] == "value_error":
-        return f"{f'`{dotted}`: ' if dotted else ''}{item['ctx']['error']}"
+        message = str(item["ctx"]["error"])
+        if message.startswith("is "):
+            return f"`{dotted}` {message}"
+        return message if not dotted or message.startswith("`") else f"`{dotted}`: {message}"
     return f"`{dotted}` is {item['input']!r}: {item['msg'].lower()}"
 
 
