@@ -61,7 +61,7 @@ def test_a_stage_without_its_inputs_ends_with_1_and_names_what_is_missing(tmp_pa
 
 def test_results_come_as_json_on_request(tmp_path):
     settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
-    settings += ["evaluate.problems=10", "kernel.questions=10"]
+    settings += ["evaluate.problems=10"]
     assignments = [part for setting in settings for part in ("--set", setting)]
     finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--to", "build_data", "--json", *assignments)
     assert json.loads(finished.stdout)["stages"][0]["outcome"] == "done", finished.stderr

@@ -7,7 +7,16 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from fastmath.contest.gateway import SUBMISSION, GatewayError, LocalGateway, check_prediction, find_server, serve
+from fastmath.contest.gateway import (
+    SUBMISSION,
+    GatewayError,
+    LocalGateway,
+    check_prediction,
+    find_server,
+    read_questions,
+    serve,
+    write_questions,
+)
 
 QUESTIONS = "id,problem,answer\n000a1,What is 1+1?,2\n057,What is 2+2?,4\n"
 
@@ -122,3 +131,11 @@ def test_without_kaggle_evaluation_there_is_no_server(tmp_path: Path) -> None:
 def test_serving_without_kaggle_evaluation_says_what_to_attach() -> None:
     with pytest.raises(GatewayError, match="competition_sources"):
         serve(answer_zero, "aimo2")
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_held_out_problems_become_questions(tmp_path, answers):
+    rows = {"id": ["a", "b", "c"], "problem": ["1+1?", 'a "quoted", one', "3+3?"], "answer": [2, 4, 6]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "test.parquet")
+    asked = read_questions(write_questions(tmp_path / "test.parquet", tmp_path / "q.csv", 2, answers))
+    assert asked.rows() == [("a", "1+1?", 2)[: 2 + answers], ("b", 'a "quoted", one', 4)[: 2 + answers]]

@@ -1,6 +1,5 @@
 """The data stage: what it keeps, what it counts, what it leaves out."""
 
-import errno
 import json
 from unittest.mock import patch
 
@@ -10,7 +9,6 @@ import pytest
 
 from fastmath.data import build, survey
 from fastmath.recipe.load import load_recipe
-from fastmath.runs.files import write_parquet
 from fastmath.runs.stage import Stage
 from helpers.files import FIXTURES, SHARED, needs_shared
 from helpers.tiny_recipe import TINY
@@ -176,16 +174,6 @@ def test_an_interrupted_build_does_not_judge_again_what_it_has_judged(tmp_path):
         run(tmp_path)
     with patch.object(survey, "judge_rows", side_effect=AssertionError("judged again")):
         assert len(polars.read_parquet(run(tmp_path) / "sft.parquet")) > 0
-
-
-def test_a_full_disk_leaves_the_earlier_file_whole(tmp_path):
-    path = tmp_path / "sft.parquet"
-    write_parquet(polars.DataFrame({"a": [1]}), path)
-    full = OSError(errno.ENOSPC, "No space left on device")
-    with patch.object(polars.DataFrame, "write_parquet", side_effect=full), pytest.raises(OSError, match="No space"):
-        write_parquet(polars.DataFrame({"a": [2]}), path)
-    assert polars.read_parquet(path)["a"].to_list() == [1]
-    assert [file.name for file in tmp_path.iterdir()] == ["sft.parquet"]
 
 
 def test_traces_in_the_schemas_of_the_paper_pass_the_selection_by_configuration_alone(tmp_path):

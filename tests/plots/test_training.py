@@ -1,19 +1,11 @@
-"""Figures: what they hold; how they look is judged by eye."""
+"""Training curves: what they hold; how they look is judged by eye."""
 
-from pathlib import Path
-
-import matplotlib.image
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.evaluation.metrics import SampleArrays
-from fastmath.evaluation.report import measure
-from fastmath.plots.accuracy import plot_accuracy_against_tokens
-from fastmath.plots.data import describe_answer
-from fastmath.plots.style import save_figure
-from fastmath.plots.training import plot_reward_curves, running_mean, summarize_metrics
+from fastmath.plots.training import plot_losses, plot_reward_curves, running_mean, summarize_metrics
 
 SFT = [{"step": step, "loss": 3.0 / step} for step in range(1, 31)]
 GRPO = [
@@ -31,12 +23,6 @@ GRPO = [
     }
     for step in range(1, 21)
 ]
-
-
-def make_samples(seed: int, shortest: int) -> SampleArrays:
-    rng = np.random.default_rng(seed)
-    answers = rng.integers(-1, 2, (20, 4))
-    return SampleArrays(answers=answers, correct=answers == 0, tokens=rng.integers(shortest, 100, (20, 4)))
 
 
 def test_running_mean_of_the_worked_example() -> None:
@@ -73,26 +59,9 @@ def test_rows_without_a_metric_are_passed_over() -> None:
     assert "| SFT | loss | 1.833 | 0.104 |" in summary
 
 
-def test_accuracy_is_drawn_for_every_model(tmp_path: Path) -> None:
-    samples = {"sft": make_samples(0, 40), "grpo": make_samples(1, 10)}
-    models = [
-        {"name": name, "budgets": [measure(arrays, budget, 0) for budget in (100, 60, 42)]}
-        for name, arrays in samples.items()
-    ]
-    figure = plot_accuracy_against_tokens({"seed": 0, "models": models}, samples)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sft", "grpo"]
-    save_figure(figure, tmp_path / "figure.png")
-    # 13 in at 200 dots an inch
-    assert matplotlib.image.imread(tmp_path / "figure.png").shape[1] == 2600
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        *(("025", "integer 0-999"), ("-3", "other integer"), ("1024", "other integer"), ("0.5", "number")),
-        *((r"\frac{1}{2}", "number"), (r"2\sqrt{3}", "number"), ("x+1", "expression"), ("(1, 2)", "expression")),
-        *((r"\text{odd}", "text"), ("Monday", "text")),
-    ],
-)
-def test_answers_are_told_apart_by_kind(answer: str, kind: str) -> None:
-    assert describe_answer(answer) == kind
+def test_losses_skip_rows_without_them() -> None:
+    rows = [{"step": 1, "epoch": 0.1, "loss": 2.0}, {"step": 2, "epoch": 0.2, "loss": 1.0}]
+    figure = plot_losses({"run": [*rows, {"step": 2, "epoch": 0.2, "train_runtime": 4.0}]})
+    (line,) = figure.axes[0].lines
+    assert line.get_xydata().tolist() == [[0.1, 2.0], [0.2, 1.0]]
+    assert len(figure.axes[1].lines) == 0  # nothing was logged for it

@@ -33,6 +33,7 @@ from helpers.made_votes import make_votes, write_votes
 
 VOTES = SHARED / "votes" / "aime2024.jsonl"
 REFERENCE = SHARED.parent / "tools" / "contest_reference.py"
+needs_reference = pytest.mark.skipif(not (VOTES.exists() and REFERENCE.exists()), reason=f"{REFERENCE} is not there")
 
 RULE_NAMES = {
     "full vote of 16, even shares": "full",
@@ -100,7 +101,7 @@ def test_a_second_wave_begins_where_the_first_was_split() -> None:
     assert (played.right, played.steps, played.tokens) == (True, 25.0, 35.0)
 
 
-@needs_shared
+@needs_reference
 @pytest.mark.parametrize("slowdown", [24.0, 8.0])
 def test_public_rules_score_as_in_the_reference_contest_by_contest(
     recordings: list[Recording], reference: ModuleType, slowdown: float

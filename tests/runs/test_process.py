@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -88,6 +89,15 @@ def test_a_child_that_will_not_end_is_killed_after_its_grace(tmp_path):
         time.sleep(0.02)
     end_child(child, grace_seconds=0.2)
     assert child.returncode == -9
+
+
+def test_an_interrupt_while_a_child_ends_kills_it_and_is_passed_on(tmp_path):
+    child, family = start_family(tmp_path)
+    with patch.object(child, "wait", side_effect=[KeyboardInterrupt, None]), pytest.raises(KeyboardInterrupt):
+        end_child(child)
+    psutil.wait_procs(family, timeout=5)
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+    child.wait()
 
 
 def test_a_command_is_named_by_its_module():

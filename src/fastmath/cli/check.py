@@ -1,36 +1,36 @@
 """Checks of a recipe before its first stage runs: every room checks its own settings, the fastest checks first."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastmath.contest.policy import find_policy
 from fastmath.recipe.sections import Recipe
 
-STAGES_OF_TRAINERS = ("build_data", "sft", "grpo")
-"""Stages from which a run still comes to a training."""
 
-
-def check_recipe(recipe: Recipe, root: Path, first: str) -> None:
-    """Refuse a recipe that would fail in the stage `first` or in a later one.
+def check_recipe(recipe: Recipe, root: Path, stages: Sequence[str]) -> None:
+    """Refuse a recipe that would fail in one of these stages.
 
     Args:
-        recipe: the recipe, already validated by `load_recipe`.
-        root: folder at which relative paths in the recipe start.
-        first: first stage of the run; checks that only concern earlier stages are skipped.
+        recipe: a recipe that `load_recipe` has validated.
+        root: folder at which the relative paths of the recipe start.
+        stages: stages that are about to run.
 
     Raises:
         fastmath.recipe.errors.SettingsError: a setting cannot work.
     """
-    # The imports are heavy and therefore late: `--help` needs none, and an early refusal does not wait for the others.
+    # Late imports, for their weight: `--help` needs none of them, and what is refused first need not wait for the rest.
     find_policy(recipe.kernel.policy)
-    if first == "build_data":
+    if "build_data" in stages:
         from fastmath.data.check import check_data
 
         check_data(recipe, root)
-    from fastmath.engine.arguments import check_engine_arguments
+    sampling = [name for name in ("evaluate", "kernel") if name in stages]
+    if sampling:
+        from fastmath.engine.arguments import check_engine_arguments
 
-    check_engine_arguments("evaluate", recipe.evaluate.engine.arguments)
-    check_engine_arguments("kernel", recipe.kernel.engine.arguments)
-    if first in STAGES_OF_TRAINERS:
+        for name in sampling:
+            check_engine_arguments(name, getattr(recipe, name).engine.arguments)
+    if {"sft", "grpo"} & set(stages):
         from fastmath.training.trainers import check_trainers
 
         check_trainers(recipe)

@@ -1,4 +1,8 @@
-"""`fastmath kernel …`: answer questions as in the contest, and build and check the package for Kaggle."""
+"""`fastmath kernel …`: answer questions as in the contest, and build and check the package for Kaggle.
+
+What brings transformers and vLLM, `contest.serving` and `contest.two_processes`, is imported in the commands that use
+it: `--help` and wrong options need not wait for them.
+"""
 
 import dataclasses
 import json

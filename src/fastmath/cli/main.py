@@ -29,8 +29,6 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def configure() -> None:
     """Train a maths-reasoning model to be right and then brief, and answer an olympiad's questions with it in time."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    # vLLM warns at its import of what a laptop lacks; the notebooks' own logs keep that.
-    logging.getLogger("vllm").setLevel(logging.ERROR)
 
 
 @app.command()
@@ -51,7 +49,7 @@ def run(
     stages = select_stages(first, last)
     folder = REPOSITORY_FOLDER / (run_dir or Path("runs") / Path(recipe).stem)
     opened = open_stage(stages[0], recipe, str(folder), overrides)
-    check_recipe(opened.recipe, opened.root, opened.name)
+    check_recipe(opened.recipe, opened.root, stages)
     results, started = [], time.monotonic()
     try:
         for position, stage in enumerate(stages, 1):

@@ -169,7 +169,9 @@ def measure_full_votes(
     profile, sampling = CONTESTS[settings.profile], replace(make_sampling(settings), stop="think_end")
 
     def vote(prompt: list[int], name: str) -> FullVote:
-        return engine.run(vote_in_full(engine, prompt, sampling, profile, settings.samples, name))
+        return engine.run(
+            vote_in_full(engine, prompt, sampling, profile, settings.samples, name, hang_seconds=settings.hang_seconds)
+        )
 
     # Columns are read by position: the second is called `problem` in AIMO2 and AIMO3, `question` elsewhere.
     prompts = {row[0]: render_prompt(engine.tokenizer, row[1], system_prompt) for row in asked.iter_rows()}

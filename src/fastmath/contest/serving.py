@@ -57,8 +57,11 @@ def open_contest(
         fastmath.runs.stage.MissingStageError: outside Kaggle, an earlier stage has not finished in `run_dir`.
     """
     if inputs.is_dir():
-        return Stage("kernel", load_recipe(recipe, overrides), Path(run_dir).resolve())
-    return open_stage("kernel", recipe, run_dir, overrides)
+        stage = Stage("kernel", load_recipe(recipe, overrides), Path(run_dir).resolve())
+    else:
+        stage = open_stage("kernel", recipe, run_dir, overrides)
+    find_policy(stage.recipe.kernel.policy)
+    return stage
 
 
 def play_contest(stage: Stage, questions: str, inputs: Path, started: float) -> dict[str, Any]:

@@ -74,6 +74,7 @@ def answer_in_two_processes(
             end_child(asker)
     finally:
         end_child(server)
+        (folder / ORDER).unlink()
     if asker.returncode:
         raise GatewayError(f"the gateway ended with {asker.returncode}: {read_tail(folder / 'gateway.log')}")
     return write_report(recipe, questions, folder, time.monotonic() - began)

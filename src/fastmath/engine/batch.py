@@ -1,11 +1,10 @@
 """vLLM's offline engine: many samples of many prompts at once, generated in the calling process."""
 
-import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -43,32 +42,76 @@ class Drawn:
     finish_reason: str
 
 
-@contextlib.contextmanager
-def open_batch_engine(
-    model_folder: Path, settings: EngineSettings, seed: int, probes: Sequence[str] = ()
-) -> Iterator[tuple[LLM, PreTrainedTokenizerBase]]:
-    """Load a checkpoint into vLLM, and free its memory when the context ends.
+class BatchEngine:
+    """vLLM's offline engine on one checkpoint; a context manager that frees the memory at its end.
 
-    Args:
-        model_folder: checkpoint with its tokenizer; an AWQ one is expanded if this machine has no 4-bit kernels.
-        settings: engine arguments by vLLM's own names.
-        seed: seed of the engine; every sample also has its own, see `Draw`.
-        probes: texts that vLLM's tokenizer and the checkpoint's must encode and decode alike; none by default.
-
-    Yields:
-        The engine, and the checkpoint's tokenizer.
-
-    Raises:
-        TokenizerMismatchError: the two tokenizers differ on one of the probes.
+    Attributes:
+        tokenizer: the checkpoint's own tokenizer.
     """
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    llm = LLM(**batch_arguments(find_runnable_checkpoint(model_folder), settings, seed))
-    try:
-        require_same_ids(tokenizer, llm.get_tokenizer(), probes)
-        yield llm, tokenizer
-    finally:
-        del llm
+
+    def __init__(self, model_folder: Path, settings: EngineSettings, seed: int, probes: Sequence[str] = ()) -> None:
+        """Load the checkpoint.
+
+        Args:
+            model_folder: checkpoint with its tokenizer; an AWQ one is expanded if this machine has no 4-bit kernels.
+            settings: engine arguments by vLLM's own names.
+            seed: seed of the engine; every sample also has its own, see `Draw`.
+            probes: texts that vLLM's tokenizer and the checkpoint's must encode and decode alike; none by default.
+
+        Raises:
+            TokenizerMismatchError: the two tokenizers differ on one of the probes.
+        """
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model_folder)
+        self._llm: LLM | None = LLM(**batch_arguments(find_runnable_checkpoint(model_folder), settings, seed))
+        try:
+            require_same_ids(self.tokenizer, self._llm.get_tokenizer(), probes)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the engine's memory, so that another one can be loaded."""
+        self._llm = None  # the only reference; what it holds must be gone before vLLM collects
         cleanup_dist_env_and_memory()
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens of a prompt and its sample together."""
+        return self._llm.model_config.max_model_len
+
+    def draw(
+        self, draws: Sequence[Draw], *, token_budget: int, temperature: float, top_p: float, progress: Any
+    ) -> list[Drawn]:
+        """Draw every sample; the results stand in the order of `draws`.
+
+        Args:
+            draws: prompt and seed of each sample.
+            token_budget: most tokens per sample.
+            temperature: sampling temperature.
+            top_p: probability mass from which each token is sampled; 1.0 keeps all tokens.
+            progress: a class like `tqdm`, with which vLLM shows its progress.
+        """
+        parameters = [
+            SamplingParams(
+                seed=draw.seed,
+                temperature=temperature,
+                top_p=top_p,
+                max_tokens=token_budget,
+                # The end of the reasoning is a stop token, which vLLM would otherwise leave out of the text.
+                include_stop_str_in_output=True,
+                skip_special_tokens=False,
+            )
+            for draw in draws
+        ]
+        prompts = [TokensPrompt(prompt_token_ids=list(draw.prompt)) for draw in draws]
+        completions = [result.outputs[0] for result in self._llm.generate(prompts, parameters, use_tqdm=progress)]
+        return [Drawn(each.text, len(each.token_ids), each.finish_reason) for each in completions]
 
 
 def batch_arguments(model_folder: Path, settings: EngineSettings, seed: int) -> dict[str, Any]:
@@ -86,37 +129,6 @@ def batch_arguments(model_folder: Path, settings: EngineSettings, seed: int) -> 
     if "quantization_config" in config:
         arguments.pop("dtype", None)
     return arguments
-
-
-def draw_samples(
-    llm: LLM, draws: Sequence[Draw], *, token_budget: int, temperature: float, top_p: float, progress: Any
-) -> Iterator[Drawn]:
-    """Draw all samples and yield them in the order of `draws`.
-
-    Args:
-        llm: the engine, from `open_batch_engine`.
-        draws: prompts and seeds, one of each per sample.
-        token_budget: largest number of tokens generated per sample, the stop token included.
-        temperature: sampling temperature.
-        top_p: probability mass of the most likely tokens that are sampled from (nucleus sampling).
-        progress: tqdm-like class with which vLLM shows its progress; False shows none.
-    """
-    parameters = [
-        SamplingParams(
-            seed=draw.seed,
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=token_budget,
-            # The end of the reasoning is a stop token; without these two settings vLLM would leave it out of the text.
-            include_stop_str_in_output=True,
-            skip_special_tokens=False,
-        )
-        for draw in draws
-    ]
-    prompts = [TokensPrompt(prompt_token_ids=list(draw.prompt)) for draw in draws]
-    for result in llm.generate(prompts, parameters, use_tqdm=progress):
-        completion = result.outputs[0]
-        yield Drawn(completion.text, len(completion.token_ids), completion.finish_reason)
 
 
 def require_same_ids(tokenizer: Any, engine_tokenizer: Any, texts: Sequence[str]) -> None:

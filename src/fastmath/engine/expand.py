@@ -43,7 +43,7 @@ def find_runnable_checkpoint(folder: Path) -> Path:
     if config.get("quantization_config", {}).get("quant_method") != "awq" or has_4bit_kernels():
         return folder
     expanded = folder.with_name(f"{folder.name}-expanded")
-    if not expanded.exists():
+    if not (expanded / "config.json").exists():
         logger.warning("this processor has no AVX-512, which vLLM's 4-bit kernels need: expanding %s", folder)
         expand_checkpoint(folder, expanded)
     return expanded

@@ -23,6 +23,7 @@ from fastmath.kaggle.metadata import DATASET_FOLDER, PackageError, check_metadat
 from fastmath.kaggle.packaging import NOTEBOOK_FILE, link_files
 from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, NOTEBOOK, WHEELS, read_wheel_list
 from fastmath.kernel.submission import SUBMISSION_SCHEMA
+from fastmath.recipe.load import dump_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.stage import MissingStageError
 
@@ -129,7 +130,7 @@ class _KaggleImitation:
 
     def run_notebook(self, notebook: Path, output: Path, recipe: Recipe) -> subprocess.CompletedProcess[str]:
         settings, parameters = self.root / "recipe.yaml", self.root / "parameters.yaml"
-        settings.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True))
+        settings.write_text(dump_recipe(recipe))
         values = {"recipe": str(settings), "overrides": {}, "run_dir": str(self.working), "inputs": str(self.input)}
         parameters.write_text(yaml.safe_dump(values))
         arguments = [str(notebook.resolve()), str(output.resolve()), "-f", str(parameters), "--no-progress-bar"]

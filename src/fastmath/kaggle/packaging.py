@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastmath.contest.policy import find_policy
 from fastmath.kaggle.metadata import (
     DATASET,
     DATASET_FOLDER,
@@ -196,7 +197,8 @@ def _notebook_parameters(notebook: Mapping[str, Any], options: PackageOptions) -
     if options.contest is not None:
         values["overrides"] = CONTEST_SOURCES[options.contest]["overrides"]
     default = re.search(r'^recipe: str = "([^"]*)"', "".join(parameters_cell(notebook)["source"]), flags=re.M)
-    load_recipe(options.recipe or default[1], values.get("overrides"))
+    settings = load_recipe(options.recipe or default[1], values.get("overrides"))
+    find_policy(settings.kernel.policy)
     return values
 
 

@@ -38,6 +38,7 @@ async def vote_in_full(
     samples: int,
     name: str,
     seconds: float = AMPLE_SECONDS,
+    hang_seconds: float = 60.0,
 ) -> FullVote:
     """Let all samples of a question vote; must run on the engine's event loop.
 
@@ -49,13 +50,21 @@ async def vote_in_full(
         samples: number of samples, all started at once.
         name: name of the question, unique within the engine's life.
         seconds: time limit in seconds; samples that are still running then are aborted and do not vote.
+        hang_seconds: time without a token from any running sample after which the engine counts as lost, in seconds.
 
     Raises:
-        EngineLostError: the engine has died, or has generated no token for `Driver.hang_seconds`.
+        EngineLostError: the engine has died, or has generated no token for `hang_seconds`.
+        RuntimeError: a sample failed, so that this would be no full vote.
     """
     began = time.monotonic()
+
+    def elapsed() -> float:
+        return time.monotonic() - began
+
     time_left = tell_time(ClockRules(seconds, 1, reserve_share=0.0, spare_questions=0), elapsed=0.0, answered=0)
     plan = PublicPolicy().plan(time_left, samples, slowdown=1.0, history=History())
     solver = Solver(SolverRules(), plan)
-    await Driver(engine, solver, prompt, sampling, profile, name, lambda: time.monotonic() - began).run()
+    await Driver(engine, solver, prompt, sampling, profile, name, elapsed, hang_seconds).run()
+    if solver.errors:
+        raise RuntimeError(f"{len(solver.errors)} of {samples} samples failed: {next(iter(solver.errors.values()))}")
     return FullVote(leading_answer(solver.tally), sum(solver.tokens.values()))

@@ -17,14 +17,19 @@ PACKAGE_FOLDER = Path(__file__).parents[1]
 REPOSITORY_FOLDER = PACKAGE_FOLDER.parents[1]
 """The checkout with `configs`, `notebooks` and `inference_kernel`; not meaningful in an installed wheel."""
 
-_EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)[eE][-+]?[0-9]+$")
+_EXPONENT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$")
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader (YAML 1.1), except that `1e-5` is a number, as in YAML 1.2, and not text."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+class _Dumper(yaml.SafeDumper):
+    """Puts text that `_Loader` would take for a number into quotes."""
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
 
 
 def configs_folder() -> Path:
@@ -89,6 +94,11 @@ def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Reci
     for key, value in (overrides or {}).items():
         _set_dotted(settings, str(key), _read_exponents(value))
     return _validate(settings)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """A recipe as YAML with all its defaults, which `load_recipe` reads as the same recipe."""
+    return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

@@ -205,21 +205,20 @@ class Recipe(Section):
         return self
 
     def require_held_out(self, held_out: int, where: str) -> None:
-        """Check that there are enough held-out problems for the evaluation and for the contest.
+        """Check that there are as many held-out problems as `evaluate.problems` asks for.
 
         Args:
-            held_out: number of held-out problems.
-            where: source of that number in the error message, for example "`data.nano.test_problems` makes 250".
+            held_out: number of problems that there are.
+            where: beginning of a sentence that says where that number comes from.
 
         Raises:
-            SettingsError: there are fewer than `evaluate.problems` or `kernel.questions`.
+            SettingsError: there are fewer.
         """
-        for name, wanted in (
-            ("evaluate.problems", self.evaluate.problems),
-            ("kernel.questions", self.kernel.questions),
-        ):
-            if wanted is not None and wanted > held_out:
-                raise SettingsError(f"`{name}` is {wanted}, and {where} held-out problems; want {held_out} at most")
+        wanted = self.evaluate.problems
+        if wanted > held_out:
+            raise SettingsError(
+                f"`evaluate.problems` is {wanted}, and {where} held-out problems; want {held_out} at most"
+            )
 
     @model_validator(mode="after")
     def _validate_trainers(self) -> Self:

@@ -9,28 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import polars
+import psutil
 
 
 @contextlib.contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` for a file or a folder, which replaces `path` when the block ends.
 
-    If the block raises, `path` stays as it was and the temporary file or folder is removed.
+    If the block raises, `path` stays as it was and the temporary file or folder is removed. What a killed process has
+    left behind is removed by the next one that writes the same path.
     """
+    for left in path.parent.glob(f".{path.name}.*"):
+        pid = left.name.rpartition(".")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            _remove(left)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield aside
         if aside.is_file():
             with aside.open("rb") as file:
                 os.fsync(file.fileno())
-        elif path.is_dir():
+        elif aside.is_dir() and path.is_dir():
             shutil.rmtree(path)
         aside.replace(path)
     finally:
-        if aside.is_dir():
-            shutil.rmtree(aside)
-        else:
-            aside.unlink(missing_ok=True)
+        _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -62,7 +62,7 @@ def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any
         MissingStageError: an earlier stage has not finished in `run_dir`.
     """
     stage = _make_stage(name, load_recipe(recipe, overrides), run_dir)
-    stage.require_inputs()
+    stage.require_inputs(recipe)
     return stage
 
 

@@ -110,10 +110,12 @@ def end_child(process: Process, grace_seconds: float = 10.0) -> None:
     """
     family = _list_family(process)
     process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.wait(grace_seconds)
-    _kill(family)
-    kill_tree(process)
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace_seconds)
+    finally:  # also on an interrupt, which is passed on
+        _kill(family)
+        kill_tree(process)
 
 
 def kill_tree(process: Process) -> None:

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fastmath.recipe.load import dump_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
 from fastmath.runs.memory import MemoryMonitor
@@ -91,7 +90,7 @@ class Stage:
         """The stage's own folder, `run_dir/name`."""
         return self.run_dir / self.name
 
-    def require_inputs(self) -> None:
+    def require_inputs(self, recipe: str) -> None:
         """Check that every stage whose products this one reads has finished.
 
         Raises:
@@ -102,7 +101,7 @@ class Stage:
             if status != "done":
                 raise MissingStageError(
                     f"{self.name} needs stage {earlier!r} in {self.run_dir}, which is {status}; run it first: "
-                    f"fastmath run {self.recipe.name} --run-dir {self.run_dir} --to {earlier}"
+                    f"fastmath run {recipe} --run-dir {self.run_dir} --to {earlier}"
                 )
 
     def product(self, stage: str, name: str) -> Path:
@@ -169,9 +168,7 @@ class Stage:
         with _lock(self.folder), MemoryMonitor() as memory:
             if not self._can_resume():
                 _clear(self.folder)
-            (self.folder / "config.yaml").write_text(
-                yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-            )
+            (self.folder / "config.yaml").write_text(dump_recipe(self.recipe))
             manifest = self._begin_manifest()
             started = time.monotonic()
             write_json(self.folder / "manifest.json", manifest)

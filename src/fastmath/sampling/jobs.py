@@ -148,6 +148,7 @@ def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
         )
     finally:
         bars.close()
+        progress.unlink(missing_ok=True)
 
 
 def process_environment(settings: EvaluateSettings) -> dict[str, str]:

@@ -7,6 +7,7 @@
 
 import json
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from fastmath.engine.batch import Draw, draw_samples, open_batch_engine, require_room
+from fastmath.engine.batch import BatchEngine, Draw, require_room
 from fastmath.prompts import render_prompt
 from fastmath.runs.files import write_parquet
 from fastmath.runs.model_folder import check_model_folder
@@ -42,25 +43,24 @@ def sample_model(job: SamplingJob, progress: Path) -> None:
     settings, problems = job.settings, read_problems(job.problems, job.settings.problems)
     probes = problems["problem"].head(_TOKENIZER_PROBES).to_list()
     asked = [(problem_id, sample) for problem_id in problems["id"] for sample in range(settings.samples)]
-    with open_batch_engine(job.model_folder, settings.engine, job.seed, probes) as (llm, tokenizer):
+    with BatchEngine(job.model_folder, settings.engine, job.seed, probes) as engine:
         prompts = {
-            problem_id: render_prompt(tokenizer, problem, job.system_prompt)
+            problem_id: render_prompt(engine.tokenizer, problem, job.system_prompt)
             for problem_id, problem in problems.select("id", "problem").iter_rows()
         }
-        require_room(list(prompts.values()), settings.token_budget, llm.model_config.max_model_len)
+        require_room(list(prompts.values()), settings.token_budget, engine.context_tokens)
         draws = [Draw(prompts[name], sample_seed(job.seed, name, sample)) for name, sample in asked]
-        drawn = draw_samples(
-            llm,
+        drawn = engine.draw(
             draws,
             token_budget=settings.token_budget,
             temperature=settings.temperature,
             top_p=settings.top_p,
             progress=partial(_ProgressLines, model=job.model, path=progress),
         )
-        rows = [
-            (*name, result.text, result.tokens, result.finish_reason, draw.seed)
-            for name, draw, result in zip(asked, draws, drawn, strict=True)
-        ]
+    rows = [
+        (*name, result.text, result.tokens, result.finish_reason, draw.seed)
+        for name, draw, result in zip(asked, draws, drawn, strict=True)
+    ]
     columns = ["problem_id", "sample", "text", "tokens", "finish_reason", "seed"]
     samples = judge_samples(pl.DataFrame(rows, schema=columns, orient="row"), problems)
     write_parquet(samples, job.destination, {"fingerprint": job.fingerprint})
@@ -91,6 +91,8 @@ def _end_with_parent() -> None:
 
 def main() -> None:
     """Sample every model of the job file named on the command line."""
+    # By default SIGTERM would skip every `finally`, and leave half-written files and the engine's memory behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"ended by signal {signal.SIGTERM}"))
     job_file = Path(sys.argv[1])
     for job in JOBS.validate_json(job_file.read_bytes()):
         sample_model(job, job_file.with_name(PROGRESS))

@@ -1,0 +1,30 @@
+"""Accuracy against tokens."""
+
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+
+from fastmath.evaluation.metrics import SampleArrays
+from fastmath.evaluation.report import measure
+from fastmath.plots.accuracy import plot_accuracy_against_tokens
+from fastmath.plots.style import save_figure
+
+
+def make_samples(seed: int, shortest: int) -> SampleArrays:
+    rng = np.random.default_rng(seed)
+    answers = rng.integers(-1, 2, (20, 4))
+    return SampleArrays(answers=answers, correct=answers == 0, tokens=rng.integers(shortest, 100, (20, 4)))
+
+
+def test_accuracy_is_drawn_for_every_model(tmp_path: Path) -> None:
+    samples = {"sft": make_samples(0, 40), "grpo": make_samples(1, 10)}
+    models = [
+        {"name": name, "budgets": [measure(arrays, budget, 0) for budget in (100, 60, 42)]}
+        for name, arrays in samples.items()
+    ]
+    figure = plot_accuracy_against_tokens({"seed": 0, "models": models}, samples)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sft", "grpo"]
+    save_figure(figure, tmp_path / "figure.png")
+    # 13 in at 200 dots an inch
+    assert matplotlib.image.imread(tmp_path / "figure.png").shape[1] == 2600
