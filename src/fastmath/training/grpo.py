@@ -6,8 +6,6 @@ within the completions of one prompt, rollouts stop at `</think>` as inference d
 ends where the training ends.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import datasets
@@ -17,9 +15,9 @@ from fastmath.prompts import SYSTEM_PROMPTS, build_messages
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.stage import Stage
-from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
+from fastmath.training.callbacks import MetricsWriter, StopGuard
 from fastmath.training.judge import make_judge
-from fastmath.training.launch import launch
+from fastmath.training.launch import launch, run_training_process
 from fastmath.training.rewards import build_rewards
 from fastmath.training.trainers import build_grpo_config, count_processes
 
@@ -81,15 +79,5 @@ def train(folder: Path, run_dir: Path) -> bool:
     return train_from_last_checkpoint(trainer, guard, folder)
 
 
-def main() -> None:
-    """Entry point of the training process that `launch` starts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--run-dir", type=Path, required=True)
-    arguments = parser.parse_args()
-    if not train(arguments.folder, arguments.run_dir):
-        sys.exit(INTERRUPTED_EXIT_CODE)
-
-
 if __name__ == "__main__":
-    main()
+    run_training_process(train)

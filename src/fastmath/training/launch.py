@@ -5,8 +5,10 @@ The child process writes `metrics.jsonl` and a log. The parent shows the progres
 failure, the last lines of the log.
 """
 
+import argparse
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from fastmath.recipe.load import find_accelerate_file
 from fastmath.recipe.sections import TrainingSettings
 from fastmath.runs.metrics import MetricsTail
 from fastmath.runs.process import POLL_SECONDS, Process, kill_tree, run_child
-from fastmath.training.callbacks import STOP_FILE
+from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, STOP_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,21 @@ def launch(module: str, folder: Path, settings: TrainingSettings, *arguments: st
             watch=lambda: _show_progress(metrics, bar),
             stop=lambda process: _stop(process, folder),
         )
+
+
+def run_training_process(train: Callable[[Path, Path], bool]) -> None:
+    """Be the process that `launch` starts: `FOLDER --run-dir RUN_DIR` are its arguments.
+
+    Args:
+        train: trains with the products of `RUN_DIR`, writes into `FOLDER`, and returns False if it was stopped on
+            request; the exit code is then `INTERRUPTED_EXIT_CODE`.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    arguments = parser.parse_args()
+    if not train(arguments.folder, arguments.run_dir):
+        sys.exit(INTERRUPTED_EXIT_CODE)
 
 
 def _show_progress(metrics: MetricsTail, bar: "tqdm[Any]") -> None:

@@ -5,8 +5,6 @@ is the training process itself. Differences from the published code: all stages 
 learning-rate schedule ends where the training ends, and an interrupted training resumes where it stopped.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import datasets
@@ -16,8 +14,8 @@ from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.stage import Stage
-from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, MetricsWriter, StopGuard
-from fastmath.training.launch import launch
+from fastmath.training.callbacks import MetricsWriter, StopGuard
+from fastmath.training.launch import launch, run_training_process
 from fastmath.training.trainers import build_sft_config, count_processes
 
 FIRST_EPOCH = "first_epoch"
@@ -90,15 +88,5 @@ def train(folder: Path, run_dir: Path) -> bool:
     return train_from_last_checkpoint(trainer, guard, folder)
 
 
-def main() -> None:
-    """Entry point of the training process that `launch` starts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--run-dir", type=Path, required=True)
-    arguments = parser.parse_args()
-    if not train(arguments.folder, arguments.run_dir):
-        sys.exit(INTERRUPTED_EXIT_CODE)
-
-
 if __name__ == "__main__":
-    main()
+    run_training_process(train)
