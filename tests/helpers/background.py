@@ -3,12 +3,14 @@
 They run one after the other on the second core: the whole tiny chain, and then what is asked of its model.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +28,9 @@ QUESTIONS = REAL_QUESTIONS if REAL_QUESTIONS.exists() else FIXTURES / "questions
 """The competition's own reference problems, where they are at hand."""
 
 Finished = subprocess.CompletedProcess[str]
+POLL_SECONDS = 0.2
+DETACHED = '("$@" >"$out" 2>"$err"; echo $? >"$rc.part"; mv "$rc.part" "$rc") </dev/null >/dev/null 2>&1 & echo $!'
+"""A shell that leaves a command behind, its output and exit code in files, and prints the number of its process."""
 
 
 class Background:
@@ -36,7 +41,7 @@ class Background:
         self.run_dir = self.folder / "tiny"
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._jobs: dict[str, Future[Finished]] = {}
-        self._running: subprocess.Popen[str] | None = None
+        self._running: psutil.Process | None = None
         self._work: Mapping[str, Callable[[], Finished]] = {
             "tiny_run": self._run_chain,
             "served": self._serve,
@@ -54,10 +59,10 @@ class Background:
     def close(self) -> None:
         """End what is still running, and remove what was made."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._running is not None and self._running.poll() is None:
-            for process in [*psutil.Process(self._running.pid).children(recursive=True), self._running]:
-                process.kill()
-            self._running.wait()
+        if self._running is not None and self._running.is_running():
+            for process in [*self._running.children(recursive=True), self._running]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def results(self) -> list[StageResult]:
@@ -71,12 +76,23 @@ class Background:
         return [StageResult(**result) for result in json.loads(finished.stdout.splitlines()[-1])]
 
     def _run(self, *command: str, **environment: str) -> Finished:
-        self._running = subprocess.Popen(
-            [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-            text=True, cwd=REPOSITORY_FOLDER, env=os.environ | environment,
+        """Run Python with these arguments, as nobody's child.
+
+        Tests of engines kill whatever children their own process has got meanwhile.
+        """
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        files = {name: folder / name for name in ("out", "err", "rc")}
+        started = subprocess.run(
+            ["sh", "-c", DETACHED, "sh", sys.executable, *command], capture_output=True, text=True, check=True,
+            cwd=REPOSITORY_FOLDER, env=os.environ | environment | {name: str(path) for name, path in files.items()},
+            start_new_session=True,
         )  # fmt: skip
-        output, error = self._running.communicate()
-        return subprocess.CompletedProcess(command, self._running.returncode, output, error)
+        self._running = psutil.Process(int(started.stdout))
+        while not files["rc"].exists():
+            assert self._running.is_running(), f"{command} was killed"
+            time.sleep(POLL_SECONDS)
+        code, output, error = (files[name].read_text() for name in ("rc", "out", "err"))
+        return subprocess.CompletedProcess(command, int(code), output, error)
 
     def _run_chain(self) -> Finished:
         path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
