@@ -89,8 +89,9 @@ class Background:
         )  # fmt: skip
         self._running = psutil.Process(int(started.stdout))
         while not files["rc"].exists():
-            assert self._running.is_running(), f"{command} was killed"
             time.sleep(POLL_SECONDS)
+            # In this order: a command that ends between the two looks has left its exit code.
+            assert self._running.is_running() or files["rc"].exists(), f"{command} was killed"
         code, output, error = (files[name].read_text() for name in ("rc", "out", "err"))
         return subprocess.CompletedProcess(command, int(code), output, error)
 
