@@ -16,6 +16,8 @@ POLL_SECONDS = 0.2
 """Time between two looks at a running child, in seconds."""
 LOG_LINES_SHOWN = 25
 """Number of lines at the end of a log that an error message quotes."""
+KILL_SECONDS = 10.0
+"""Longest wait for killed descendants to be gone."""
 PARENT_VARIABLE = "FASTMATH_PARENT_PID"
 """Environment variable with the id of the process that started a child, so that the child can end when it is gone."""
 
@@ -139,3 +141,5 @@ def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    # A kill takes effect a moment later. The last one is our own child, whose exit code its `Popen` has to read.
+    psutil.wait_procs(processes[:-1], timeout=KILL_SECONDS)
