@@ -1,7 +1,6 @@
 """What the whole suite shares: one tiny run of the recipe, in the background, and what is asked of its model."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ def served(request: pytest.FixtureRequest) -> tuple[Path, Finished]:
 
 
 @pytest.fixture(scope="session")
-def reference_contest(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Finished]]:
+def reference_contest(request: pytest.FixtureRequest) -> tuple[Path, Finished]:
     """A run folder whose kernel notebook has answered the reference questions, and the finished papermill command."""
     background = request.config.stash[BACKGROUND]
     return background.folder / "reference", background.start("reference_contest").result()

@@ -142,13 +142,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check the metadata and run the notebook as on Kaggle: a fresh environment, no package index, no network."""
-    from fastmath.contest.serving import load_served
-
     folder = REPOSITORY_FOLDER / package
     if metadata_only:
         problems = check_metadata(folder)
         findings = [Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")]
     else:
+        from fastmath.contest.serving import load_served
+
         settings, model = load_served(REPOSITORY_FOLDER / run_dir, parse_assignments(assignments or []), recipe)
         questions = csv or write_held_out(REPOSITORY_FOLDER / run_dir, folder / "questions.csv")
         findings = check_package(folder, wheels or folder / "dataset", model, settings, questions)

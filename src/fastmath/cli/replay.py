@@ -9,7 +9,7 @@ import typer
 
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import find_policies
-from fastmath.recipe.errors import SettingsError, suggest
+from fastmath.recipe.errors import SettingsError, require_known
 from fastmath.replay.simulator import ContestSetting, replay_contests, replay_questions
 from fastmath.replay.votes import Recording, read_votes
 
@@ -31,8 +31,7 @@ def replay(
     if policy == "list":
         typer.echo(json.dumps(list(policies)) if as_json else "\n".join(map(_describe, policies.items())))
         return
-    if policy not in policies:
-        raise SettingsError(f"--policy {policy!r} is unknown{suggest(policy, policies)}")
+    require_known("--policy", policy, policies)
     if votes is None:
         raise SettingsError("--votes is missing; want a JSONL file of recorded samples")
     if not slowdown > 0:
