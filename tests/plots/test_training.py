@@ -65,3 +65,15 @@ def test_losses_skip_rows_without_them() -> None:
     (line,) = figure.axes[0].lines
     assert line.get_xydata().tolist() == [[0.1, 2.0], [0.2, 1.0]]
     assert len(figure.axes[1].lines) == 0  # nothing was logged for it
+
+
+def test_a_step_without_a_finite_value_is_a_gap() -> None:
+    rows = [row | {"kl": None} if row["step"] == 5 else row for row in GRPO]
+    panel = next(axis for axis in plot_reward_curves(SFT, rows).axes if "divergence" in axis.get_title(loc="left"))
+    # the raw line and its mean; step 5 has the index 4
+    assert [np.isnan(line.get_ydata()).nonzero()[0].tolist() for line in panel.get_lines()] == [[4], [4]]
+
+
+def test_nan_is_left_out_of_the_means_around_it() -> None:
+    # 1 / 1, -, 3 / 1
+    assert running_mean(np.array([1.0, np.nan, 3.0]), 3) == pytest.approx([1.0, np.nan, 3.0], nan_ok=True)

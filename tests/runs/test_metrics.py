@@ -26,3 +26,9 @@ def test_a_file_that_was_cut_is_read_from_its_beginning(tmp_path):
     assert list(tail.read_new()) == []
     path.write_text('{"step": 1}\n')  # a run that goes on from step 1
     assert list(tail.read_new()) == [{"step": 1}]
+
+
+def test_nan_and_infinity_are_read_as_none(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": NaN, "grad_norm": Infinity}\n')
+    assert read_metrics(path) == [{"step": 1, "loss": None, "grad_norm": None}]

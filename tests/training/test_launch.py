@@ -38,6 +38,12 @@ def test_a_logged_step_is_one_line_with_its_number(tmp_path, arguments):
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"step": 3, "max_steps": 9, "loss": 0.5}
 
 
+def test_nan_and_infinity_are_written_as_null(tmp_path, arguments):
+    writer = MetricsWriter(tmp_path / "metrics.jsonl")
+    write(writer, arguments, 3, loss=float("nan"), grad_norm=float("inf"))
+    assert '"loss": null, "grad_norm": null' in (tmp_path / "metrics.jsonl").read_text()
+
+
 def test_a_resumed_run_drops_the_steps_that_it_repeats(tmp_path, arguments):
     writer = MetricsWriter(tmp_path / "metrics.jsonl")
     for step in (1, 2, 3):

@@ -16,13 +16,16 @@ from fastmath.plots.style import MUTED, PALETTE, STYLE
 def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """Mean over a centred window of `width` values, narrower at both ends; the result is as long as `values`.
 
+    NaN stays NaN and is left out of the means around it.
+
     Example: 1, 2, 6 with width 3 gives (1+2)/2, (1+2+6)/3, (2+6)/2 = 1.5, 3, 4.
     """
     kernel = np.ones(max(1, min(width, len(values))))
     middle = len(kernel) // 2
-    sums = np.convolve(values, kernel)[middle : middle + len(values)]
-    counts = np.convolve(np.ones_like(values), kernel)[middle : middle + len(values)]
-    return sums / counts
+    finite = np.isfinite(values)
+    sums = np.convolve(np.where(finite, values, 0.0), kernel)[middle : middle + len(values)]
+    counts = np.convolve(finite.astype(float), kernel)[middle : middle + len(values)]
+    return np.where(finite, sums / np.maximum(counts, 1.0), np.nan)
 
 
 def plot_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
@@ -37,7 +40,7 @@ def plot_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
         for axis, (column, label) in zip(axes, panels.items(), strict=True):
             for (name, metrics), colour in zip(runs.items(), PALETTE, strict=False):
-                points = [(row["epoch"], row[column]) for row in metrics if row.get(column) is not None]
+                points = [(row["epoch"], _to_float(row[column])) for row in metrics if column in row]
                 if points:
                     axis.plot(*zip(*points, strict=True), color=colour, label=name)
             axis.set(xlabel="epoch", title=label)
@@ -81,15 +84,25 @@ def summarize_metrics(sft_metrics: Sequence[Mapping[str, Any]], grpo_metrics: Se
         _, values = _series(rows, name)
         if len(values):
             width = max(1, len(values) // 10)
-            lines.append(f"| {training} | {name} | {values[:width].mean():.3f} | {values[-width:].mean():.3f} |")
+            first, last = _finite_mean(values[:width]), _finite_mean(values[-width:])
+            lines.append(f"| {training} | {name} | {first:.3f} | {last:.3f} |")
     return "\n".join(lines)
 
 
 def _series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Steps and values of the rows in which the metric `name` is a number."""
-    found = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+    """Steps and values of the rows that have the metric `name`; null, which stands for NaN and infinities, is NaN."""
+    found = [(row["step"], _to_float(row[name])) for row in rows if name in row]
     steps, values = np.array(found, dtype=float).reshape(-1, 2).T
     return steps, values
+
+
+def _finite_mean(values: NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
+
+
+def _to_float(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _draw_smoothed(
@@ -169,6 +182,6 @@ def _draw_clipped(axis: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     steps, values = _series(rows, "completions/clipped_ratio")
     if _require_points(axis, "GRPO · completions cut off at the limit", values):
         _draw_smoothed(axis, steps, values, PALETTE[3], "clipped")
-        axis.set_ylim(bottom=0, top=max(0.05, 1.1 * values.max()))
+        axis.set_ylim(bottom=0, top=1.1 * np.nanmax([*values, 0.05]))
         axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axis.set_ylabel("share of completions")

@@ -37,4 +37,4 @@ class MetricsTail:
                     return
                 self._offset += len(line)
                 if line.strip():
-                    yield json.loads(line)
+                    yield json.loads(line, parse_constant=lambda _: None)  # NaN, of files that Python wrote

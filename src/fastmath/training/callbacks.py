@@ -1,6 +1,7 @@
 """Callbacks of every trainer: they write the metrics, and stop the training cleanly on request."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ INTERRUPTED_EXIT_CODE = 130
 class MetricsWriter(TrainerCallback):
     """Appends one JSON object per logged step to `metrics.jsonl`, under TRL's own metric names.
 
-    A resumed run first removes the lines after the step from which it resumes, so that no step is listed twice.
+    A resumed run first removes the lines after the step from which it resumes, so that no step is listed twice. NaN and
+    infinities, for which JSON has no words, are written as null.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +47,7 @@ class MetricsWriter(TrainerCallback):
     ) -> None:
         if not state.is_world_process_zero or not logs:
             return
-        numbers = {name: float(value) for name, value in logs.items() if _is_number(value)}
+        numbers = {name: _to_json(float(value)) for name, value in logs.items() if _is_number(value)}
         record = {"step": state.global_step, "max_steps": state.max_steps} | numbers
         with self.path.open("a") as file:
             file.write(json.dumps(record) + "\n")
@@ -81,6 +83,10 @@ class StopGuard(TrainerCallback):
         flag = torch.tensor(int(must_stop), device=device)  # ()
         torch.distributed.broadcast(flag, src=0)
         return bool(flag.item())
+
+
+def _to_json(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _is_number(value: object) -> bool:
