@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from fastmath.recipe.load import load_recipe
+from fastmath.runs.stage import Stage
 from helpers.command import fastmath
 
 
@@ -57,6 +59,14 @@ def test_a_stage_without_its_inputs_ends_with_1_and_names_what_is_missing(tmp_pa
     finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--from", "grpo", "--to", "grpo")
     assert finished.returncode == 1
     assert "--to build_data" in finished.stderr
+
+
+def test_a_finished_stage_under_other_settings_ends_with_2_and_names_the_setting(tmp_path):
+    with Stage("grpo", load_recipe("nano"), tmp_path).running():
+        pass
+    finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--set", "grpo.trainer.learning_rate=1e-5")
+    assert finished.returncode == 2
+    assert "grpo.trainer.learning_rate: 0.0003 → 1e-05" in finished.stderr
 
 
 def test_results_come_as_json_on_request(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.pipeline import open_stage
-from fastmath.runs.stage import DiskFullError, MissingStageError, RunLockedError, Stage
+from fastmath.runs.stage import DiskFullError, MissingStageError, OtherSettingsError, RunLockedError, Stage
 
 
 @pytest.fixture
@@ -66,6 +66,85 @@ def test_a_stage_with_other_settings_starts_from_an_empty_folder(stage, tmp_path
     other = Stage("build_data", load_recipe("nano", {"seed": 1}), tmp_path)
     with other.running():
         assert not (other.folder / "checkpoint").exists()
+
+
+def finish(stage: Stage, product: str) -> None:
+    with stage.running():
+        (stage.folder / product).touch()
+
+
+def superseded(run_dir, stage: str) -> set[str]:
+    """Names of the files that were set aside of one stage."""
+    return {path.name for path in run_dir.glob(f"superseded/*/{stage}/*")}
+
+
+@pytest.fixture
+def other(tmp_path):
+    """The same stage as `stage`, under another setting."""
+    return Stage("build_data", load_recipe("nano", {"data.nano.steps": [2, 2]}), tmp_path)
+
+
+def test_a_finished_stage_is_refused_under_other_settings_with_the_differences(stage, other):
+    finish(stage, "model")
+    with pytest.raises(OtherSettingsError, match=r"data\.nano\.steps: \[2, 3\] → \[2, 2\]"), other.running():
+        pass
+
+
+def test_a_refused_stage_keeps_everything(stage, other):
+    finish(stage, "model")
+    before = {path.name for path in stage.folder.iterdir()}
+    with pytest.raises(OtherSettingsError), other.running():
+        pass
+    assert {path.name for path in stage.folder.iterdir()} == before
+
+
+def test_force_moves_the_old_products_aside_with_their_manifest(stage, other, tmp_path):
+    finish(stage, "model")
+    with other.running(force=True):
+        assert not (other.folder / "model").exists()
+    assert superseded(tmp_path, "build_data") == {"config.yaml", "manifest.json", "model"}
+
+
+def test_force_moves_aside_what_later_stages_have_made_of_the_old_products(stage, tmp_path):
+    finish(stage, "set")
+    finish(Stage("sft", stage.recipe, tmp_path), "model")
+    with stage.running(force=True):
+        pass
+    assert (superseded(tmp_path, "sft") >= {"model"}, (tmp_path / "sft").exists()) == (True, False)
+
+
+def test_unfinished_work_under_other_settings_is_moved_aside(stage, other, tmp_path):
+    with pytest.raises(KeyboardInterrupt), stage.running():
+        (stage.folder / "checkpoint").touch()
+        raise KeyboardInterrupt
+    with other.running():
+        pass
+    assert "checkpoint" in superseded(tmp_path, "build_data")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"save_total_limit": 7},
+        {"save_steps": 7},
+        {"logging_steps": 7},
+        {"report_to": ["wandb"]},
+        {"disable_tqdm": True},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_what_cannot_change_the_weights_makes_nothing_stale(tmp_path, setting):
+    with Stage("sft", load_recipe("nano"), tmp_path).running():
+        pass
+    (name, value), *_ = setting.items()
+    assert Stage("sft", load_recipe("nano", {f"sft.trainer.{name}": value}), tmp_path).is_current()
+
+
+def test_what_decides_which_checkpoint_is_chosen_makes_a_stage_stale(tmp_path):
+    best = {"sft.trainer.load_best_model_at_end": True}
+    with Stage("sft", load_recipe("nano", best), tmp_path).running():
+        pass
+    assert not Stage("sft", load_recipe("nano", best | {"sft.trainer.save_steps": 7}), tmp_path).is_current()
 
 
 def test_two_runs_never_write_one_folder_at_once(stage):

@@ -15,7 +15,7 @@ from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.replay import replay
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
-from fastmath.runs.pipeline import open_stage, run_stage, select_stages
+from fastmath.runs.pipeline import make_stage, open_stage, run_stage, select_stages
 from fastmath.runs.stage import MissingStageError, RunLockedError, StageFailedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -34,12 +34,16 @@ def configure() -> None:
 @app.command()
 def run(
     recipe: Annotated[str, typer.Argument(help="a recipe in configs/, or a path to a YAML file")],
-    run_dir: Annotated[Path | None, typer.Option(help="run folder; runs/RECIPE by default")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="run folder; runs/RECIPE by default, runs/RECIPE-seedN with a seed")
+    ] = None,
     first: Annotated[str | None, typer.Option("--from", help="first stage")] = None,
     last: Annotated[str | None, typer.Option("--to", help="last stage")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
     seed: Annotated[int | None, typer.Option(help="the same as --set seed=N")] = None,
-    force: Annotated[bool, typer.Option("--force", help="run the stages even if nothing has changed")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="make the stages anew; what is there moves to superseded/")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the results as one JSON object")] = False,
 ) -> None:
     """Run a recipe's notebooks in order; stages that are up to date are skipped."""
@@ -47,9 +51,12 @@ def run(
     if seed is not None:
         overrides["seed"] = seed
     stages = select_stages(first, last)
-    folder = REPOSITORY_FOLDER / (run_dir or Path("runs") / Path(recipe).stem)
-    opened = open_stage(stages[0], recipe, str(folder), overrides)
+    default = f"{Path(recipe).stem}-seed{overrides['seed']}" if "seed" in overrides else Path(recipe).stem
+    folder = REPOSITORY_FOLDER / (run_dir or Path("runs") / default)
+    opened = open_stage(stages[0], recipe, str(folder), overrides, force)
     check_recipe(opened.recipe, opened.root, stages)
+    for stage in () if force else stages:  # all before the first runs, which may take hours
+        make_stage(stage, opened.recipe, folder).require_same_settings()
     results, started = [], time.monotonic()
     try:
         for position, stage in enumerate(stages, 1):
@@ -64,7 +71,8 @@ def run(
         typer.echo(json.dumps({"run_dir": str(folder), "stages": [dataclasses.asdict(result) for result in results]}))
         return
     _say(f"{len(stages)} stages in {time.monotonic() - started:.1f} s; run folder {folder}", as_json)
-    _say_report(folder)
+    if {"evaluate", "kernel"} & set(stages):  # otherwise the report tells of models that have been replaced
+        _say_report(folder)
 
 
 def _say(text: str, as_json: bool, newline: bool = True) -> None:

@@ -41,7 +41,11 @@ MODEL_STAGE = "quantize_awq"
 
 
 def open_contest(
-    recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None, inputs: Path = KAGGLE_INPUT
+    recipe: str,
+    run_dir: str,
+    overrides: Mapping[str, Any] | None = None,
+    inputs: Path = KAGGLE_INPUT,
+    force: bool = False,
 ) -> Stage:
     """The stage `kernel` of a notebook; on Kaggle it stands alone, elsewhere it follows the earlier stages of a run.
 
@@ -51,15 +55,18 @@ def open_contest(
         overrides: parameter of the notebook: settings that replace the recipe's, by dotted key.
         inputs: folder below which Kaggle mounts the model and the questions; if it does not exist, the notebook is
             taken to run elsewhere.
+        force: parameter of the notebook: whether the stage may be one that has finished with other settings.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the recipe or an override is not valid.
+        fastmath.runs.stage.OtherSettingsError: without `force`, outside Kaggle, the stage has finished with other
+            settings or inputs.
         fastmath.runs.stage.MissingStageError: outside Kaggle, an earlier stage has not finished in `run_dir`.
     """
     if inputs.is_dir():
         stage = Stage("kernel", load_recipe(recipe, overrides), Path(run_dir).resolve())
     else:
-        stage = open_stage("kernel", recipe, run_dir, overrides)
+        stage = open_stage("kernel", recipe, run_dir, overrides, force)
     find_policy(stage.recipe.kernel.policy)
     return stage
 

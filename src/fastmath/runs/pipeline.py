@@ -48,7 +48,9 @@ class StageResult:
     peak_memory_gib: float
 
 
-def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None) -> Stage:
+def open_stage(
+    name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None, force: bool = False
+) -> Stage:
     """Make the stage that a notebook's parameters describe, and check that its inputs are there.
 
     Args:
@@ -56,17 +58,22 @@ def open_stage(name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any
         recipe: a name in `configs` or a path to a YAML file.
         run_dir: the run folder; a relative path starts at the checkout's root, whatever folder the notebook runs in.
         overrides: values by dotted key, as `load_recipe` takes them; None changes nothing.
+        force: whether the stage may have finished with other settings; `Stage.running` then sets its products aside.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the recipe or an override cannot work.
+        fastmath.runs.stage.OtherSettingsError: without `force`, the stage has finished with other settings or inputs.
         MissingStageError: an earlier stage has not finished in `run_dir`.
     """
-    stage = _make_stage(name, load_recipe(recipe, overrides), run_dir)
+    stage = make_stage(name, load_recipe(recipe, overrides), run_dir)
     stage.require_inputs(recipe)
+    if not force:
+        stage.require_same_settings()
     return stage
 
 
-def _make_stage(name: str, recipe: Recipe, run_dir: str | Path) -> Stage:
+def make_stage(name: str, recipe: Recipe, run_dir: str | Path) -> Stage:
+    """The stage of a run folder, whatever state it is in; a relative path starts at the checkout's root."""
     # A notebook's working directory is its own folder in JupyterLab and the checkout's root under papermill, so paths
     # start at the root in both. An installed wheel has no checkout: there they start at the working directory.
     root = REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "notebooks").is_dir() else Path.cwd()
@@ -103,20 +110,21 @@ def run_stage(
         recipe_name: a name in `configs` or a path to a YAML file.
         run_dir: absolute path of the run folder, which is created if it does not exist.
         overrides: values by dotted key, as `load_recipe` takes them.
-        force: whether to run the stage even if nothing has changed.
+        force: whether to begin the stage anew, whatever is there; what it had made is moved to `superseded/`.
 
     Raises:
+        fastmath.runs.stage.OtherSettingsError: without `force`, the stage has finished with other settings or inputs.
         SettingsError: the recipe or an override cannot work.
         StageFailedError: the notebook failed.
     """
     recipe = load_recipe(recipe_name, overrides)
     run_dir.mkdir(parents=True, exist_ok=True)
-    stage = _make_stage(name, recipe, run_dir)
-    if not force and stage.is_current():
-        manifest = stage.read_manifest()
-        return StageResult(name, "unchanged", manifest["seconds"], manifest["peak_memory_gib"])
-    if force:
-        stage.mark_stale()
+    stage = make_stage(name, recipe, run_dir)
+    if not force:
+        stage.require_same_settings()
+        if stage.is_current():
+            manifest = stage.read_manifest()
+            return StageResult(name, "unchanged", manifest["seconds"], manifest["peak_memory_gib"])
     import papermill  # half a second to import, which notebooks and `--help` do not need
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
@@ -128,7 +136,12 @@ def run_stage(
             papermill.execute_notebook(
                 str(REPOSITORY_FOLDER / NOTEBOOKS[name]),
                 str(output),
-                parameters={"recipe": recipe_name, "run_dir": str(run_dir), "overrides": dict(overrides)},
+                parameters={
+                    "recipe": recipe_name,
+                    "run_dir": str(run_dir),
+                    "overrides": dict(overrides),
+                    "force": force,
+                },
                 kernel_name=KERNEL_NAME,
                 cwd=str(REPOSITORY_FOLDER),
                 progress_bar=False,

@@ -2,13 +2,14 @@
 
 `Stage.is_current` says whether the stage has already finished with the same settings and inputs. The work itself is
 done inside `with stage.running():`, which locks the folder, writes `config.yaml` and `manifest.json`, and records how
-the work ended.
+the work ended. Nothing that a stage has made is deleted: what is in the way of a new run moves to `superseded/`.
 """
 
 import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import logging
 import shutil
@@ -19,11 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastmath.recipe.load import dump_recipe
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import dump_recipe, load_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
 from fastmath.runs.memory import MemoryMonitor
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
+from fastmath.runs.settings import keep_deciding, list_differences
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ STAGE_INPUTS: Mapping[str, tuple[str, ...]] = {
 }
 """The earlier stages whose products each stage reads."""
 
+SUPERSEDED = "superseded"
+"""Folder in the run folder for the products that a new run has replaced."""
 LOCK_FILE = ".lock"
 """File in the stage's folder that a running stage holds a lock on."""
 
@@ -63,6 +68,10 @@ class StageFailedError(RuntimeError):
 
 class DiskFullError(RuntimeError):
     """A stage ran out of disk space; what it had saved before is kept."""
+
+
+class OtherSettingsError(SettingsError):
+    """A stage has finished with other settings or inputs; its products are neither reused nor overwritten."""
 
 
 class RunLockedError(RuntimeError):
@@ -122,23 +131,49 @@ class Stage:
             )
         return path
 
-    def mark_stale(self) -> None:
-        """Delete the manifest, so that the next run of the stage starts from nothing."""
-        (self.folder / "manifest.json").unlink(missing_ok=True)
-
     def read_manifest(self) -> dict[str, Any]:
         """The stage's manifest; empty if the stage has never been started."""
         return _read_manifest(self.folder)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the stage has finished, with whatever settings."""
+        return self.read_manifest().get("status") == "done"
+
     def is_current(self) -> bool:
         """Whether this stage has already finished with the same settings and inputs."""
-        manifest = self.read_manifest()
-        return manifest.get("status") == "done" and manifest.get("fingerprint") == self.fingerprint()
+        return self.is_done and not self.differences()
 
-    def fingerprint(self) -> str:
-        """SHA-256 of the settings and of the inputs' manifests; the stage has to run again when it changes."""
-        settings = {"settings": self.settings(), "inputs": self.input_hashes()}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    def require_same_settings(self) -> None:
+        """Refuse a stage that has finished with other settings or inputs than it is asked for now.
+
+        Raises:
+            OtherSettingsError: it has; the message lists the differences and says what to do.
+        """
+        differences = self.differences() if self.is_done else {}
+        if differences:
+            listed = "".join(f"\n  {key}: {change}" for key, change in differences.items())
+            raise OtherSettingsError(
+                f"{self.name} in {self.run_dir} has finished with other settings or inputs:{listed}\nGive this run a "
+                "folder of its own (`run_dir`, --run-dir), or let it replace the old one (`force` in the notebook, "
+                f"--force), which moves the old products to {self.run_dir / SUPERSEDED}"
+            )
+
+    def differences(self) -> dict[str, str]:
+        """Settings and inputs that can change the result and are not those of the last run: key → `old → new`.
+
+        Empty for a stage that has never been started.
+        """
+        manifest = self.read_manifest()
+        if not manifest:
+            return {}
+        try:
+            then = Stage(self.name, load_recipe(str(self.folder / "config.yaml")), self.run_dir).settings()
+        except SettingsError as error:
+            return {"config.yaml": f"{error} → the present settings"}
+        inputs = list_differences(_shorten(manifest["inputs"]), _shorten(self.input_hashes()))
+        settings = list_differences(keep_deciding(then), keep_deciding(self.settings()))
+        return settings | {f"input {name}": change for name, change in inputs.items()}
 
     def settings(self) -> dict[str, Any]:
         """The seed and the sections of the recipe that this stage reads."""
@@ -154,20 +189,26 @@ class Stage:
         }
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self, force: bool = False) -> Iterator[None]:
         """Lock the folder while the work runs, and record in the manifest how it ended.
 
         The `status` becomes `done`, `interrupted` or `failed`. The files of an earlier, unfinished run with the same
-        settings and inputs are kept, so that the work can resume from them; any other files are removed first.
+        settings and inputs are kept, so that the work can resume from them; any other files are set aside first.
+
+        Args:
+            force: whether to begin anew, whatever is there, and also where the stage has finished with other settings.
 
         Raises:
+            OtherSettingsError: without `force`, the stage has finished with other settings or inputs.
             RunLockedError: another process has locked the folder.
             DiskFullError: the work ran out of disk space.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with _lock(self.folder), MemoryMonitor() as memory:
-            if not self._can_resume():
-                _clear(self.folder)
+            if not force:
+                self.require_same_settings()
+            if force or not self._can_resume():
+                self._set_aside()
             (self.folder / "config.yaml").write_text(dump_recipe(self.recipe))
             manifest = self._begin_manifest()
             started = time.monotonic()
@@ -195,8 +236,25 @@ class Stage:
                 _write_final_manifest(self.folder / "manifest.json", manifest)
 
     def _can_resume(self) -> bool:
-        manifest = self.read_manifest()
-        return manifest.get("status") != "done" and manifest.get("fingerprint") == self.fingerprint()
+        return self.read_manifest().get("status", "done") != "done" and not self.differences()
+
+    def _set_aside(self) -> None:
+        """Move what the stage has made, and what later stages have made of it, to a new folder in `superseded/`."""
+        mine = [path for path in self.folder.iterdir() if path.name != LOCK_FILE]
+        if not mine:
+            return
+        made_of_it = [self.run_dir / name for name in _list_dependents(self.name) if (self.run_dir / name).exists()]
+        report = self.run_dir / "report.json"
+        replaced = self.run_dir / SUPERSEDED
+        names = (f"{_timestamp().replace(':', '')}-{self.name}{suffix}" for suffix in _number_suffixes())
+        folder = next(replaced / name for name in names if not (replaced / name).exists())
+        (folder / self.name).mkdir(parents=True)
+        # The manifest first: what is left after a kill then belongs to no run, and the next one moves it, too.
+        for path in sorted(mine, key=lambda path: path.name != "manifest.json"):
+            path.replace(folder / self.name / path.name)
+        for path in [*made_of_it, *([report] if report.exists() else [])]:
+            path.replace(folder / path.name)
+        logger.warning("%s: what an earlier run had made was moved to %s", self.name, folder)
 
     def _begin_manifest(self) -> dict[str, Any]:
         return {
@@ -205,7 +263,6 @@ class Stage:
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
             "status": "running",
-            "fingerprint": self.fingerprint(),
             "inputs": self.input_hashes(),
             "git": describe_commit(),
             "packages": list_package_versions(),
@@ -229,11 +286,21 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _clear(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name == LOCK_FILE:
-            continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _list_dependents(name: str) -> list[str]:
+    """The later stages that read this one's products, directly or through other stages, in order."""
+    found = [name]
+    for later, inputs in STAGE_INPUTS.items():
+        if later not in found and not set(inputs).isdisjoint(found):
+            found.append(later)
+    return found[1:]
+
+
+def _number_suffixes() -> Iterator[str]:
+    return itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+
+
+def _shorten(hashes: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: "not there" if digest is None else f"run {digest[:8]}" for name, digest in hashes.items()}
 
 
 @contextlib.contextmanager

@@ -1,0 +1,68 @@
+"""Which settings decide the result of a stage, and how two versions of them differ."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NEUTRAL_TRAINER_SETTINGS = frozenset(
+    {
+        "dataloader_num_workers",
+        "dataloader_pin_memory",
+        "dataloader_prefetch_factor",
+        "ddp_timeout",
+        "disable_tqdm",
+        "num_completions_to_print",
+        "project",
+        "report_to",
+        "save_total_limit",
+        "skip_memory_metrics",
+        "trackio_space_id",
+    }
+)
+"""Settings of TRL's trainers that change what is logged or kept and never the weights, as all that begin with `log`."""
+CHECKPOINT_SETTINGS = frozenset({"save_steps", "save_strategy"})
+"""Settings that change the weights only where the best of the saved checkpoints becomes the model."""
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key; lists of mappings are entered by index, other lists are values.
+
+    Example: `{"a": {"b": 1}, "c": [{"d": 2}]}` gives `{"a.b": 1, "c.0.d": 2}`.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            value = {str(index): item for index, item in enumerate(value)}
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def keep_deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, by dotted key, that can change a stage's result.
+
+    Left out are the numbers of worker processes and what a trainer logs, prints and keeps. With
+    `load_best_model_at_end` the steps at which checkpoints are saved decide which one is chosen, so they stay.
+    """
+    flat = flatten(settings)
+    return {key: value for key, value in flat.items() if not _is_neutral(key, flat)}
+
+
+def _is_neutral(key: str, flat: Mapping[str, Any]) -> bool:
+    section, _, name = key.rpartition(".")
+    if not section.endswith(".trainer"):
+        return name == "workers"
+    if name in CHECKPOINT_SETTINGS:
+        return not flat.get(f"{section}.load_best_model_at_end")
+    return name in NEUTRAL_TRAINER_SETTINGS or name.startswith("log")
+
+
+def list_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """The keys in which two flat mappings differ, each with `old → new`; `(not set)` stands for a missing key."""
+    keys = sorted(then.keys() | now.keys())
+    return {key: f"{_show(then, key)} → {_show(now, key)}" for key in keys if _show(then, key) != _show(now, key)}
+
+
+def _show(settings: Mapping[str, Any], key: str) -> str:
+    return str(settings[key]) if key in settings else "(not set)"
