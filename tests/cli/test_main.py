@@ -69,6 +69,11 @@ def test_a_finished_stage_under_other_settings_ends_with_2_and_names_the_setting
     assert "grpo.trainer.learning_rate: 0.0003 → 1e-05" in finished.stderr
 
 
+def test_a_seed_has_a_run_folder_of_its_own():
+    finished = fastmath("run", "nano", "--seed", "987", "--from", "grpo")
+    assert (finished.returncode, "runs/nano-seed987" in finished.stderr) == (1, True)
+
+
 def test_results_come_as_json_on_request(tmp_path):
     settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
     settings += ["evaluate.problems=10"]

@@ -165,6 +165,13 @@ def test_a_missing_earlier_stage_is_named_with_the_command_that_makes_it(tmp_pat
         open_stage("sft", "nano", str(tmp_path))
 
 
+@pytest.mark.parametrize("setting", [{"seed": 5}, {"data.nano.steps": [2, 9]}], ids=["seed", "data"])
+def test_inputs_that_were_made_with_other_settings_are_refused(stage, tmp_path, setting):
+    finish(stage, "set")
+    with pytest.raises(OtherSettingsError, match=r"needs stage 'build_data' .*, which was made with other settings:"):
+        open_stage("sft", "nano", str(tmp_path), setting)
+
+
 def test_a_manifest_says_what_ran_where(stage):
     with stage.running():
         pass

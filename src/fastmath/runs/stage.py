@@ -100,10 +100,11 @@ class Stage:
         return self.run_dir / self.name
 
     def require_inputs(self, recipe: str) -> None:
-        """Check that every stage whose products this one reads has finished.
+        """Check that every stage whose products this one reads has finished, with the settings that this one is given.
 
         Raises:
             MissingStageError: a stage has not finished; the message contains the command that runs it.
+            OtherSettingsError: a stage has finished with other settings or another seed.
         """
         for earlier in STAGE_INPUTS[self.name]:
             status = _read_manifest(self.run_dir / earlier).get("status", "not started")
@@ -111,6 +112,13 @@ class Stage:
                 raise MissingStageError(
                     f"{self.name} needs stage {earlier!r} in {self.run_dir}, which is {status}; run it first: "
                     f"fastmath run {recipe} --run-dir {self.run_dir} --to {earlier}"
+                )
+            differences = Stage(earlier, self.recipe, self.run_dir, self.root).setting_differences()
+            if differences:
+                raise OtherSettingsError(
+                    f"{self.name} needs stage {earlier!r} in {self.run_dir}, which was made with other settings:"
+                    f"{_list(differences)}\nUse the settings that it was made with, or another run folder (`run_dir`, "
+                    "--run-dir)"
                 )
 
     def product(self, stage: str, name: str) -> Path:
@@ -152,11 +160,10 @@ class Stage:
         """
         differences = self.differences() if self.is_done else {}
         if differences:
-            listed = "".join(f"\n  {key}: {change}" for key, change in differences.items())
             raise OtherSettingsError(
-                f"{self.name} in {self.run_dir} has finished with other settings or inputs:{listed}\nGive this run a "
-                "folder of its own (`run_dir`, --run-dir), or let it replace the old one (`force` in the notebook, "
-                f"--force), which moves the old products to {self.run_dir / SUPERSEDED}"
+                f"{self.name} in {self.run_dir} has finished with other settings or inputs:{_list(differences)}\nGive "
+                "this run a folder of its own (`run_dir`, --run-dir), or let it replace the old one (`force` in the "
+                f"notebook, --force), which moves the old products to {self.run_dir / SUPERSEDED}"
             )
 
     def differences(self) -> dict[str, str]:
@@ -167,13 +174,16 @@ class Stage:
         manifest = self.read_manifest()
         if not manifest:
             return {}
+        inputs = list_differences(_shorten(manifest["inputs"]), _shorten(self.input_hashes()))
+        return self.setting_differences() | {f"input {name}": change for name, change in inputs.items()}
+
+    def setting_differences(self) -> dict[str, str]:
+        """Settings that can change the result and are not those of the stage's last run: key → `old → new`."""
         try:
             then = Stage(self.name, load_recipe(str(self.folder / "config.yaml")), self.run_dir).settings()
         except SettingsError as error:
             return {"config.yaml": f"{error} → the present settings"}
-        inputs = list_differences(_shorten(manifest["inputs"]), _shorten(self.input_hashes()))
-        settings = list_differences(keep_deciding(then), keep_deciding(self.settings()))
-        return settings | {f"input {name}": change for name, change in inputs.items()}
+        return list_differences(keep_deciding(then), keep_deciding(self.settings()))
 
     def settings(self) -> dict[str, Any]:
         """The seed and the sections of the recipe that this stage reads."""
@@ -297,6 +307,10 @@ def _list_dependents(name: str) -> list[str]:
 
 def _number_suffixes() -> Iterator[str]:
     return itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+
+
+def _list(differences: Mapping[str, str]) -> str:
+    return "".join(f"\n  {key}: {change}" for key, change in differences.items())
 
 
 def _shorten(hashes: Mapping[str, str | None]) -> dict[str, str]:
