@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
-from fastmath.runs.pipeline import NOTEBOOKS
+from fastmath.runs.stages import NOTEBOOKS
 from helpers.background import QUESTIONS
 
 

@@ -11,8 +11,9 @@ import polars
 import pytest
 
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
-from fastmath.runs.pipeline import NOTEBOOKS, run_stage
+from fastmath.runs.pipeline import run_stage
 from fastmath.runs.stage import Stage, StageFailedError
+from fastmath.runs.stages import NOTEBOOKS
 from helpers.tiny_recipe import TINY
 
 SAMPLE_COLUMNS = ["problem_id", "sample", "text", "answer", "correct", "tokens", "finish_reason", "seed"]

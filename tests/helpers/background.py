@@ -19,7 +19,8 @@ import psutil
 import yaml
 
 from fastmath.recipe.load import REPOSITORY_FOLDER
-from fastmath.runs.pipeline import NOTEBOOKS, StageResult, run_stage
+from fastmath.runs.pipeline import StageResult, run_stage
+from fastmath.runs.stages import NOTEBOOKS
 from helpers.files import FIXTURES, SHARED
 from helpers.tiny_recipe import TINY
 

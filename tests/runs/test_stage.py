@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from fastmath.recipe.load import load_recipe
+from fastmath.runs.locks import RunLockedError
 from fastmath.runs.pipeline import open_stage
-from fastmath.runs.stage import DiskFullError, MissingStageError, OtherSettingsError, RunLockedError, Stage
+from fastmath.runs.stage import DiskFullError, MissingStageError, OtherSettingsError, Stage
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.replay import replay
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
+from fastmath.runs.locks import RunLockedError
 from fastmath.runs.pipeline import make_stage, open_stage, run_stage, select_stages
-from fastmath.runs.stage import MissingStageError, RunLockedError, StageFailedError
+from fastmath.runs.stage import MissingStageError, StageFailedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")

@@ -27,7 +27,7 @@ from fastmath.evaluation.metrics import (
 from fastmath.evaluation.models import MODELS, samples_path
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
-from fastmath.runs.stage import STAGE_SECTIONS
+from fastmath.runs.stages import NOTEBOOKS
 
 
 class ReportError(RuntimeError):
@@ -156,7 +156,7 @@ def _read_recipe(run_dir: Path) -> Recipe:
 
 
 def _read_manifests(run_dir: Path) -> dict[str, dict[str, Any]]:
-    paths = {stage: run_dir / stage / "manifest.json" for stage in STAGE_SECTIONS}
+    paths = {stage: run_dir / stage / "manifest.json" for stage in NOTEBOOKS}
     return {stage: json.loads(path.read_text()) for stage, path in paths.items() if path.exists()}
 
 

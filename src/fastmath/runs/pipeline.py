@@ -16,17 +16,8 @@ from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.stage import Stage, StageFailedError
+from fastmath.runs.stages import NOTEBOOKS
 
-NOTEBOOKS: Mapping[str, str] = {
-    "build_data": "notebooks/01_build_data.ipynb",
-    "sft": "notebooks/02_sft.ipynb",
-    "grpo": "notebooks/03_grpo.ipynb",
-    "reward_curves": "notebooks/04_reward_curves.ipynb",
-    "quantize_awq": "notebooks/05_quantize_awq.ipynb",
-    "evaluate": "notebooks/06_evaluate.ipynb",
-    "kernel": "inference_kernel/kernel.ipynb",
-}
-"""Every stage in order, with the path of its notebook in the checkout."""
 KERNEL_NAME = "python3"
 """Jupyter kernel that executes the notebooks."""
 
@@ -120,7 +111,9 @@ def run_stage(
     recipe = load_recipe(recipe_name, overrides)
     run_dir.mkdir(parents=True, exist_ok=True)
     stage = make_stage(name, recipe, run_dir)
-    if not force:
+    if force:
+        stage.supersede()  # here and not by the notebook, whose new output replaces the old one's
+    else:
         stage.require_same_settings()
         if stage.is_current():
             manifest = stage.read_manifest()
@@ -136,12 +129,7 @@ def run_stage(
             papermill.execute_notebook(
                 str(REPOSITORY_FOLDER / NOTEBOOKS[name]),
                 str(output),
-                parameters={
-                    "recipe": recipe_name,
-                    "run_dir": str(run_dir),
-                    "overrides": dict(overrides),
-                    "force": force,
-                },
+                parameters={"recipe": recipe_name, "run_dir": str(run_dir), "overrides": dict(overrides)},
                 kernel_name=KERNEL_NAME,
                 cwd=str(REPOSITORY_FOLDER),
                 progress_bar=False,

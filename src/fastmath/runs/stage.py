@@ -7,9 +7,7 @@ the work ended. Nothing that a stage has made is deleted: what is in the way of 
 
 import contextlib
 import errno
-import fcntl
 import hashlib
-import itertools
 import json
 import logging
 import shutil
@@ -24,38 +22,14 @@ from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import dump_recipe, load_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
+from fastmath.runs.locks import hold_alone, stage_lock, trainer_lock, wait_until_free
 from fastmath.runs.memory import MemoryMonitor
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
 from fastmath.runs.settings import keep_deciding, list_differences
+from fastmath.runs.stages import STAGE_INPUTS, STAGE_SECTIONS
+from fastmath.runs.superseded import SUPERSEDED, set_aside
 
 logger = logging.getLogger(__name__)
-
-STAGE_SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "build_data": ("model", "data"),
-    "sft": ("model", "sft"),
-    "grpo": ("model", "grpo"),
-    "reward_curves": (),
-    "quantize_awq": ("quantize",),
-    "evaluate": ("evaluate",),
-    "kernel": ("kernel",),
-}
-"""Every stage in order, with the sections of the recipe that it reads; only a change in these makes it stale."""
-
-STAGE_INPUTS: Mapping[str, tuple[str, ...]] = {
-    "build_data": (),
-    "sft": ("build_data",),
-    "grpo": ("build_data", "sft"),
-    "reward_curves": ("sft", "grpo"),
-    "quantize_awq": ("build_data", "grpo"),
-    "evaluate": ("build_data", "sft", "grpo", "quantize_awq"),
-    "kernel": ("build_data", "quantize_awq"),
-}
-"""The earlier stages whose products each stage reads."""
-
-SUPERSEDED = "superseded"
-"""Folder in the run folder for the products that a new run has replaced."""
-LOCK_FILE = ".lock"
-"""File in the stage's folder that a running stage holds a lock on."""
 
 
 class MissingStageError(RuntimeError):
@@ -72,10 +46,6 @@ class DiskFullError(RuntimeError):
 
 class OtherSettingsError(SettingsError):
     """A stage has finished with other settings or inputs; its products are neither reused nor overwritten."""
-
-
-class RunLockedError(RuntimeError):
-    """Another process is writing to the stage's folder."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +168,15 @@ class Stage:
             for name, path in manifests.items()
         }
 
+    def supersede(self) -> None:
+        """Move what the stage has made, and what later stages have made of it, to `superseded/`.
+
+        Raises:
+            RunLockedError: another process has locked the folder.
+        """
+        with self._alone():
+            set_aside(self.run_dir, self.name)
+
     @contextlib.contextmanager
     def running(self, force: bool = False) -> Iterator[None]:
         """Lock the folder while the work runs, and record in the manifest how it ended.
@@ -213,12 +192,12 @@ class Stage:
             RunLockedError: another process has locked the folder.
             DiskFullError: the work ran out of disk space.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with _lock(self.folder), MemoryMonitor() as memory:
+        with self._alone(), MemoryMonitor() as memory:
             if not force:
                 self.require_same_settings()
             if force or not self._can_resume():
-                self._set_aside()
+                set_aside(self.run_dir, self.name)
+            self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.yaml").write_text(dump_recipe(self.recipe))
             manifest = self._begin_manifest()
             started = time.monotonic()
@@ -248,23 +227,12 @@ class Stage:
     def _can_resume(self) -> bool:
         return self.read_manifest().get("status", "done") != "done" and not self.differences()
 
-    def _set_aside(self) -> None:
-        """Move what the stage has made, and what later stages have made of it, to a new folder in `superseded/`."""
-        mine = [path for path in self.folder.iterdir() if path.name != LOCK_FILE]
-        if not mine:
-            return
-        made_of_it = [self.run_dir / name for name in _list_dependents(self.name) if (self.run_dir / name).exists()]
-        report = self.run_dir / "report.json"
-        replaced = self.run_dir / SUPERSEDED
-        names = (f"{_timestamp().replace(':', '')}-{self.name}{suffix}" for suffix in _number_suffixes())
-        folder = next(replaced / name for name in names if not (replaced / name).exists())
-        (folder / self.name).mkdir(parents=True)
-        # The manifest first: what is left after a kill then belongs to no run, and the next one moves it, too.
-        for path in sorted(mine, key=lambda path: path.name != "manifest.json"):
-            path.replace(folder / self.name / path.name)
-        for path in [*made_of_it, *([report] if report.exists() else [])]:
-            path.replace(folder / path.name)
-        logger.warning("%s: what an earlier run had made was moved to %s", self.name, folder)
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the stage's lock, after any trainer that outlived its notebook has saved its work and ended."""
+        with hold_alone(stage_lock(self.folder)):
+            wait_until_free(trainer_lock(self.folder), logger.warning)
+            yield
 
     def _begin_manifest(self) -> dict[str, Any]:
         return {
@@ -296,37 +264,12 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _list_dependents(name: str) -> list[str]:
-    """The later stages that read this one's products, directly or through other stages, in order."""
-    found = [name]
-    for later, inputs in STAGE_INPUTS.items():
-        if later not in found and not set(inputs).isdisjoint(found):
-            found.append(later)
-    return found[1:]
-
-
-def _number_suffixes() -> Iterator[str]:
-    return itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-
-
 def _list(differences: Mapping[str, str]) -> str:
     return "".join(f"\n  {key}: {change}" for key, change in differences.items())
 
 
 def _shorten(hashes: Mapping[str, str | None]) -> dict[str, str]:
     return {name: "not there" if digest is None else f"run {digest[:8]}" for name, digest in hashes.items()}
-
-
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    with (folder / LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunLockedError(
-                f"another process is writing to {folder}; wait for it, or give this run a folder of its own (--run-dir)"
-            ) from error
-        yield
 
 
 def _timestamp() -> str:
