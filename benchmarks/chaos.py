@@ -29,8 +29,8 @@ import psutil
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from fastmath.contest.assembly import build_kernel
 from fastmath.contest.gateway import LocalGateway
-from fastmath.contest.play import build_kernel
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import AsyncEngine
 from fastmath.kernel.journal import read_records

@@ -26,8 +26,9 @@ import polars as pl
 from tqdm import tqdm
 
 from fastmath.answers.contests import CONTESTS, ContestProfile
+from fastmath.contest.assembly import build_kernel, make_sampling
 from fastmath.contest.gateway import LocalGateway
-from fastmath.contest.play import build_kernel, make_sampling, measure_full_votes
+from fastmath.contest.play import measure_full_votes
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.kernel.full_vote import vote_in_full

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from fastmath.contest.play import make_sampling
+from fastmath.contest.assembly import make_sampling
 from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.load import load_recipe

@@ -80,3 +80,16 @@ def test_results_come_as_json_on_request(tmp_path):
     assignments = [part for setting in settings for part in ("--set", setting)]
     finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--to", "build_data", "--json", *assignments)
     assert json.loads(finished.stdout)["stages"][0]["outcome"] == "done", finished.stderr
+
+
+def test_status_tells_the_state_of_every_stage(tmp_path):
+    with Stage("sft", load_recipe("nano"), tmp_path).running():
+        pass
+    finished = fastmath("status", str(tmp_path), "--json")
+    states = {stage["stage"]: stage["state"] for stage in json.loads(finished.stdout)["stages"]}
+    assert (states["build_data"], states["sft"]) == ("not started", "done")
+
+
+def test_a_run_that_is_not_there_ends_with_2(tmp_path):
+    finished = fastmath("status", str(tmp_path / "nowhere"))
+    assert (finished.returncode, "there is no run" in finished.stderr) == (2, True)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
+from fastmath.contest.assembly import JOURNAL
 from fastmath.contest.gateway import (
     SUBMISSION,
     GatewayError,
@@ -18,7 +19,7 @@ from fastmath.contest.gateway import (
     run_competition_gateway,
     serve,
 )
-from fastmath.contest.play import JOURNAL, find_model
+from fastmath.contest.play import find_model
 from fastmath.contest.serving import answer_questions, begin_anew, load_served, open_contest
 from fastmath.kernel.submission import SUBMISSION_SCHEMA
 from fastmath.recipe.load import load_recipe

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from fastmath.answers.contests import CONTESTS, contest_answer
+from fastmath.contest.assembly import make_rules, make_sampling
 from fastmath.contest.gateway import LocalGateway
-from fastmath.contest.play import make_rules, make_sampling
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.kernel.journal import read_records
 from fastmath.kernel.kernel import Kernel

@@ -132,3 +132,9 @@ def test_an_assignment_without_a_value_is_refused():
 def test_a_key_below_a_plain_value_is_refused():
     with pytest.raises(SettingsError, match="nothing below"):
         load_recipe("nano", {"seed.x": 1})
+
+
+def test_an_override_below_an_anchor_changes_one_place_alone():
+    # nano.yaml gives both trainings the same `environment` by an anchor
+    recipe = load_recipe("nano", {"sft.environment.A": "1"})
+    assert ("A" in recipe.sft.environment, "A" in recipe.grpo.environment) == (True, False)

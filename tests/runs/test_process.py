@@ -1,6 +1,7 @@
 """Child processes: their output, their failures, and that none outlives whoever followed it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,22 @@ def test_output_of_both_streams_stands_in_the_log(tmp_path):
 def test_a_child_knows_its_environment_and_who_follows_it(tmp_path):
     run(tmp_path, "import os; print(os.environ['A'], os.environ['FASTMATH_PARENT_PID'])", A="1")
     assert (tmp_path / "log").read_text().split() == ["1", str(os.getpid())]
+
+
+def test_a_second_run_adds_to_the_log_and_shows_its_own_lines_alone(tmp_path):
+    run(tmp_path, "print('first')")
+    with pytest.raises(ChildFailedError, match=r"log:\nsecond\Z"):
+        run(tmp_path, "print('second')\nraise SystemExit(3)")
+    assert (tmp_path / "log").read_text() == "first\nsecond\n"
+
+
+def test_descendants_of_a_child_that_was_killed_are_found_and_ended(tmp_path):
+    child, family = start_family(tmp_path)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    kill_tree(child)
+    psutil.wait_procs(family, timeout=5)
+    assert not any(process.is_running() for process in family)
 
 
 def test_a_failure_shows_the_last_lines_of_the_log(tmp_path):

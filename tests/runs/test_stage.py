@@ -2,13 +2,15 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
 
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.locks import RunLockedError
 from fastmath.runs.pipeline import open_stage
-from fastmath.runs.stage import DiskFullError, MissingStageError, OtherSettingsError, Stage
+from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
+from fastmath.runs.stage import DiskFullError, MissingStageError, OtherSettingsError, Stage, StageStoppedError
 
 
 @pytest.fixture
@@ -166,6 +168,54 @@ def test_a_missing_earlier_stage_is_named_with_the_command_that_makes_it(tmp_pat
         open_stage("sft", "nano", str(tmp_path))
 
 
+def interrupt(stage: Stage) -> None:
+    """What an interrupted training leaves: a checkpoint, and a manifest that says so."""
+    with pytest.raises(KeyboardInterrupt), stage.running():
+        (stage.folder / "checkpoints" / "checkpoint-20").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"grpo.trainer.max_steps": 100}, {"grpo.trainer.save_total_limit": 9}, {"grpo.environment.A": "1"}],
+    ids=["more steps", "checkpoints kept", "environment"],
+)
+def test_an_interrupted_training_goes_on_with(tmp_path, setting):
+    interrupt(Stage("grpo", load_recipe("nano"), tmp_path))
+    with Stage("grpo", load_recipe("nano", setting), tmp_path).running():
+        assert (tmp_path / "grpo" / "checkpoints" / "checkpoint-20").exists()
+
+
+def test_what_was_changed_for_a_resumed_training_stands_in_its_manifest(tmp_path):
+    interrupt(Stage("grpo", load_recipe("nano"), tmp_path))
+    stage = Stage("grpo", load_recipe("nano", {"grpo.trainer.max_steps": 100}), tmp_path)
+    with stage.running():
+        pass
+    assert stage.read_manifest()["resumed_with"] == [{"grpo.trainer.max_steps": "60 → 100"}]
+
+
+@pytest.mark.parametrize(
+    "setting", [{"grpo.trainer.max_steps": 10}, {"grpo.trainer.learning_rate": 1e-5}], ids=["fewer steps", "rate"]
+)
+def test_checkpoints_of_other_settings_are_neither_used_nor_moved_unasked(tmp_path, setting):
+    interrupt(Stage("grpo", load_recipe("nano"), tmp_path))
+    stage = Stage("grpo", load_recipe("nano", setting), tmp_path)
+    with pytest.raises(OtherSettingsError, match="has saved checkpoints with other settings"), stage.running():
+        pass
+
+
+def test_a_stage_that_was_asked_to_stop_is_interrupted(stage):
+    with pytest.raises(StageStoppedError), stage.running():
+        raise StageStoppedError
+    assert stage.read_manifest()["status"] == "interrupted"
+
+
+def test_other_questions_make_a_contest_stale(tmp_path):
+    with Stage("kernel", load_recipe("nano"), tmp_path, parameters={"questions": "mine.csv"}).running():
+        pass
+    assert Stage("kernel", load_recipe("nano"), tmp_path).differences() == {"questions": "mine.csv → (not set)"}
+
+
 @pytest.mark.parametrize("setting", [{"seed": 5}, {"data.nano.steps": [2, 9]}], ids=["seed", "data"])
 def test_inputs_that_were_made_with_other_settings_are_refused(stage, tmp_path, setting):
     finish(stage, "set")
@@ -206,3 +256,31 @@ def test_a_full_disk_is_named_and_what_was_saved_is_kept(small_disk):
         (stage.folder / "saved").write_text("kept")
         (stage.folder / "large").write_bytes(bytes(200_000))
     assert (stage.folder / "saved").read_text() == "kept"
+
+
+def test_a_manifest_without_a_gpu_has_no_peak_of_its_memory(stage, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # then importing it raises ImportError
+    with stage.running():
+        pass
+    assert stage.read_manifest()["peak_gpu_memory_gib"] is None
+
+
+def test_the_last_pace_stands_in_the_manifest(stage):
+    with stage.running():
+        ProgressFile(stage.folder, "step", 9).update(9, {TOKENS_PER_SECOND: 1234.5}, last=True)
+    assert stage.read_manifest()["tokens_per_second"] == 1234.5
+
+
+def test_a_stage_that_counts_no_tokens_has_no_pace(stage):
+    with stage.running():
+        ProgressFile(stage.folder, "row", 9).update(9, last=True)
+    assert stage.read_manifest()["tokens_per_second"] is None
+
+
+def test_the_pace_of_an_interrupted_run_is_not_taken_for_that_of_the_next(stage):
+    with pytest.raises(KeyboardInterrupt), stage.running():
+        ProgressFile(stage.folder, "step", 9).update(5, {TOKENS_PER_SECOND: 1234.5}, last=True)
+        raise KeyboardInterrupt
+    with stage.running():
+        pass
+    assert stage.read_manifest()["tokens_per_second"] is None

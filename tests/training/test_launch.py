@@ -6,8 +6,10 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import load_recipe
 from fastmath.recipe.sections import TrainingSettings
 from fastmath.runs.process import ChildFailedError
+from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import MetricsWriter, StopGuard
 from fastmath.training.checkpoints import find_last_checkpoint
 from fastmath.training.launch import launch
@@ -24,12 +26,16 @@ def write(writer, arguments, step, **logs):
 
 def test_an_unknown_accelerate_configuration_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(SettingsError, match=r"no accelerate configuration 'zero9'; want one of .*cpu"):
-        launch("fastmath.training.sft", tmp_path, TrainingSettings(accelerate="zero9"))
+        launch(
+            "fastmath.training.sft", Stage("sft", load_recipe("nano"), tmp_path), TrainingSettings(accelerate="zero9")
+        )
 
 
-def test_a_failed_training_shows_the_end_of_its_log(tmp_path):
-    with pytest.raises(ChildFailedError, match="the following arguments are required: --run-dir"):
-        launch("fastmath.training.sft", tmp_path, TrainingSettings())
+def test_a_failed_training_shows_the_error_of_its_rank(tmp_path):
+    with pytest.raises(
+        ChildFailedError, match=r"(?s)rank 0: SettingsError: there is no recipe .*\nthe end of its trace"
+    ):
+        launch("fastmath.training.sft", Stage("sft", load_recipe("nano"), tmp_path), TrainingSettings())
 
 
 def test_a_logged_step_is_one_line_with_its_number(tmp_path, arguments):

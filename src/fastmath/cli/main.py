@@ -1,27 +1,35 @@
 """The command line. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted."""
 
+import contextlib
 import dataclasses
 import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fastmath.cli.check import check_recipe
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
+from fastmath.cli.live import LiveLine
+from fastmath.cli.paths import find_run, resolve_overrides, resolve_recipe
 from fastmath.cli.replay import replay
+from fastmath.cli.status import status
 from fastmath.recipe.errors import SettingsError
-from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
+from fastmath.recipe.load import parse_assignments
+from fastmath.runs.interrupts import Interrupts
 from fastmath.runs.locks import RunLockedError
-from fastmath.runs.pipeline import make_stage, open_stage, run_stage, select_stages
+from fastmath.runs.pipeline import StageResult, make_stage, open_stage, run_stage, select_stages
 from fastmath.runs.stage import MissingStageError, StageFailedError
+from fastmath.runs.stages import NOTEBOOKS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
 app.command()(replay)
+app.command()(status)
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -48,12 +56,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="print the results as one JSON object")] = False,
 ) -> None:
     """Run a recipe's notebooks in order; stages that are up to date are skipped."""
-    overrides = parse_assignments(assignments or [])
+    overrides = resolve_overrides(parse_assignments(assignments or []))
     if seed is not None:
         overrides["seed"] = seed
     stages = select_stages(first, last)
-    default = f"{Path(recipe).stem}-seed{overrides['seed']}" if "seed" in overrides else Path(recipe).stem
-    folder = REPOSITORY_FOLDER / (run_dir or Path("runs") / default)
+    recipe, folder = resolve_recipe(recipe), find_run(recipe, run_dir, overrides)
     opened = open_stage(stages[0], recipe, str(folder), overrides, force)
     check_recipe(opened.recipe, opened.root, stages)
     for stage in () if force else stages:  # all before the first runs, which may take hours
@@ -61,32 +68,40 @@ def run(
     results, started = [], time.monotonic()
     try:
         for position, stage in enumerate(stages, 1):
-            _say(f"[{position}/{len(stages)}] {stage:<14}", as_json, newline=False)
-            result = run_stage(stage, recipe, folder, overrides, force)
-            results.append(result)
-            _say(f"{result.outcome:<10}{result.seconds:8.1f} s{result.peak_memory_gib:8.2f} GiB", as_json)
+            results.append(
+                _run_stage(f"[{position}/{len(stages)}] {stage}", stage, recipe, folder, overrides, force, as_json)
+            )
     except KeyboardInterrupt:
         typer.echo("\ninterrupted; the same command goes on from where this one stopped", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps({"run_dir": str(folder), "stages": [dataclasses.asdict(result) for result in results]}))
         return
-    _say(f"{len(stages)} stages in {time.monotonic() - started:.1f} s; run folder {folder}", as_json)
-    if {"evaluate", "kernel"} & set(stages):  # otherwise the report tells of models that have been replaced
-        _say_report(folder)
+    typer.echo(f"{len(stages)} stages in {time.monotonic() - started:.1f} s")
+    _say_report(folder, stages)
+    typer.echo(f"look at {', '.join(Path(NOTEBOOKS[stage]).name for stage in stages)} in {folder}")
 
 
-def _say(text: str, as_json: bool, newline: bool = True) -> None:
+def _run_stage(
+    title: str, stage: str, recipe: str, folder: Path, overrides: dict[str, Any], force: bool, as_json: bool
+) -> StageResult:
+    """Run one stage and say how it goes; with `--json` silently, for the one object that is printed at the end."""
+    with contextlib.ExitStack() as stack:
+        line = None if as_json else stack.enter_context(LiveLine(title, folder / stage))
+        interrupts = stack.enter_context(Interrupts(line.say if line else lambda text: typer.echo(text, err=True)))
+        result = run_stage(stage, recipe, folder, overrides, force, interrupts)
+        interrupts.check()
     if not as_json:
-        typer.echo(text, nl=newline)
+        typer.echo(f"{title:<20} {result.outcome:<10}{result.seconds:8.1f} s{result.peak_memory_gib:8.2f} GiB")
+    return result
 
 
-def _say_report(folder: Path) -> None:
+def _say_report(folder: Path, stages: Sequence[str]) -> None:
     from fastmath.evaluation.report import render_table  # tables and metrics take a while, and end a run alone
 
     path = folder / "report.json"
-    if path.exists():
-        typer.echo("\n" + render_table(json.loads(path.read_text())))
+    if path.exists() and {"evaluate", "kernel"} & set(stages):  # otherwise it tells of models that have been replaced
+        typer.echo("\n" + render_table(json.loads(path.read_text())) + "\n")
 
 
 def main() -> None:

@@ -4,12 +4,9 @@ The local contest first measures how long full votes take, one question after an
 is then a share of that time, so that it is equally tight on every machine.
 """
 
-import contextlib
-import dataclasses
-import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,25 +14,21 @@ from typing import Any
 import polars as pl
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.contest.gateway import KAGGLE_INPUT, LocalGateway, read_questions, serve, write_questions
-from fastmath.contest.policy import find_policy
+from fastmath.contest.assembly import JOURNAL, build_kernel, engine_starter, make_sampling, open_kernel
+from fastmath.contest.gateway import KAGGLE_INPUT, LocalGateway, Predict, read_questions, serve, write_questions
 from fastmath.engine.supervision import EngineKeeper
-from fastmath.engine.vllm import AsyncEngine, Engine, Sampling
+from fastmath.engine.vllm import Engine
 from fastmath.kernel.full_vote import FullVote, vote_in_full
-from fastmath.kernel.journal import Journal, read_records
-from fastmath.kernel.kernel import Kernel
-from fastmath.kernel.solver import SolverRules
-from fastmath.policies.clock import ClockRules
+from fastmath.kernel.journal import read_records
 from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.inference import KernelSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
-from fastmath.runs.model_folder import ModelFolderError, check_model_folder
+from fastmath.runs.model_folder import ModelFolderError
+from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressCounter
 from fastmath.runs.stage import Stage
 
 logger = logging.getLogger(__name__)
-
-JOURNAL = "questions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -79,52 +72,40 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     asked = read_questions(path)
     # Every run measures the full votes again and gets another limit, so an earlier contest cannot be continued.
     (stage.folder / JOURNAL).unlink(missing_ok=True)
-    keeper = EngineKeeper(_start_engine(stage.recipe, model))
+    keeper = EngineKeeper(engine_starter(stage.recipe, model))
     try:
         engine = keeper.wait(timeout=None)
         system_prompt = SYSTEM_PROMPTS[stage.recipe.model.system_prompt]
-        full = None if settings.limit_seconds else measure_full_votes(engine, asked, settings, system_prompt)
+        full = None
+        if not settings.limit_seconds:
+            counter = ProgressCounter(stage.folder, "question", asked.height, "full votes")
+            full = measure_full_votes(engine, asked, settings, system_prompt, lambda: counter.add(1))
+            counter.close({TOKENS_PER_SECOND: full.tokens / full.seconds})
         limit = settings.limit_seconds or settings.limit_share * full.seconds
         logger.info("%d questions in %.1f s", asked.height, limit)
         kernel = build_kernel(stage.recipe, model, keeper, limit, asked.height, stage.folder / JOURNAL)
+        counter = ProgressCounter(stage.folder, "question", asked.height, f"contest of {limit:.0f} s")
+        predict = _counting(kernel.predict, counter)
         began = time.monotonic()
-        submission = LocalGateway(kernel.predict, seed=stage.recipe.seed).run(path, stage.folder)
+        submission = LocalGateway(predict, seed=stage.recipe.seed).run(path, stage.folder)
         seconds = time.monotonic() - began
     finally:
         keeper.close()
     report = summarize(asked, submission, read_records(stage.folder / JOURNAL), full, seconds, limit)
+    counter.close({TOKENS_PER_SECOND: report["tokens"] / seconds})
     write_json(stage.folder / "report.json", report)
     return report
 
 
-@contextlib.contextmanager
-def open_kernel(
-    recipe: Recipe, model: Path, folder: Path, questions: int | None = None, started: float | None = None
-) -> Iterator[Kernel]:
-    """A kernel under the contest's clock; its engine starts with the first question and ends with the context.
+def _counting(predict: Predict, counter: ProgressCounter) -> Predict:
+    """A function that answers as `predict` does and then counts the question."""
 
-    Args:
-        recipe: recipe whose `kernel` section is used; where it sets no time limit, the contest's limit applies.
-        model: folder of the quantised checkpoint.
-        folder: folder for the journal; it is created if needed.
-        questions: number of questions expected; None takes the recipe's number, and without one the contest's.
-        started: value of `time.monotonic()` when the contest's clock began; None starts it with the first question.
+    def answer(*columns: Any) -> Any:
+        prediction = predict(*columns)
+        counter.add(1)
+        return prediction
 
-    Raises:
-        fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
-        fastmath.kernel.journal.JournalError: the journal in `folder` belongs to another model, contest or run.
-    """
-    # `predict` never raises, so without this check a missing model would mean the fallback answer to every question.
-    check_model_folder(model)
-    profile = CONTESTS[recipe.kernel.profile]
-    folder.mkdir(parents=True, exist_ok=True)
-    limit = recipe.kernel.limit_seconds or profile.limit_seconds
-    expected = questions or recipe.kernel.questions or profile.questions
-    keeper = EngineKeeper(_start_engine(recipe, model))
-    try:
-        yield build_kernel(recipe, model, keeper, limit, expected, folder / JOURNAL, started)
-    finally:
-        keeper.close()
+    return answer
 
 
 def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float, search: Path = KAGGLE_INPUT) -> None:
@@ -162,9 +143,21 @@ def find_model(folder: Path) -> Path:
 
 
 def measure_full_votes(
-    engine: Engine, asked: pl.DataFrame, settings: KernelSettings, system_prompt: str | None
+    engine: Engine,
+    asked: pl.DataFrame,
+    settings: KernelSettings,
+    system_prompt: str | None,
+    count: Callable[[], None] = lambda: None,
 ) -> FullVotes:
-    """Let all samples of every question vote, one question after another and without a clock."""
+    """Let all samples of every question vote, one question after another and without a clock.
+
+    Args:
+        engine: engine that draws the samples.
+        asked: the questions, from `read_questions`.
+        settings: number of samples and sampling parameters.
+        system_prompt: text of the system turn; None for no such turn.
+        count: is called after every question.
+    """
     # The full vote is the baseline and stands for other kernels: its samples end where theirs do, with the reasoning.
     profile, sampling = CONTESTS[settings.profile], replace(make_sampling(settings), stop="think_end")
 
@@ -178,73 +171,14 @@ def measure_full_votes(
     # An engine finishes its setup during its first requests; the warm-up keeps that time out of the measurement.
     vote(next(iter(prompts.values())), "warm-up")
     began = time.monotonic()
-    votes = {name: vote(prompt, f"full-{name}") for name, prompt in prompts.items()}
+    votes = {}
+    for name, prompt in prompts.items():
+        votes[name] = vote(prompt, f"full-{name}")
+        count()
     seconds = time.monotonic() - began
     return FullVotes(
         {name: found.answer for name, found in votes.items()}, seconds, sum(found.tokens for found in votes.values())
     )
-
-
-def build_kernel(
-    recipe: Recipe,
-    model: Path,
-    keeper: EngineKeeper,
-    limit: float,
-    questions: int,
-    journal: Path,
-    started: float | None = None,
-) -> Kernel:
-    """The kernel of a recipe for a contest of `questions` questions in `limit` seconds.
-
-    Raises:
-        fastmath.kernel.journal.JournalError: the journal belongs to another model, contest or run.
-    """
-    settings = recipe.kernel
-    identity = {"model": name_model(model), "contest": settings.profile, "run": f"{recipe.name}, seed {recipe.seed}"}
-    return Kernel(
-        keeper=keeper,
-        profile=CONTESTS[settings.profile],
-        system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
-        sampling=make_sampling(settings),
-        rules=make_rules(settings),
-        policy=find_policy(settings.policy),
-        clock=ClockRules(limit, questions),
-        journal=Journal(journal, identity),
-        samples=settings.samples,
-        slowdown=settings.slowdown,
-        hang_seconds=settings.hang_seconds,
-        started=started,
-    )
-
-
-def name_model(folder: Path) -> str:
-    """A name that differs between models: a hash of the configuration and of the names and sizes of all files."""
-    files = sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
-    configuration = (folder / "config.json").read_bytes()
-    return hashlib.sha256(configuration + repr(files).encode()).hexdigest()[:16]
-
-
-def _start_engine(recipe: Recipe, model: Path) -> Callable[[float], Engine]:
-    """A function that starts an engine; its argument scales the batch size that the recipe sets."""
-
-    def start(scale: float) -> Engine:
-        settings = recipe.kernel.engine
-        batch = max(1, int(scale * settings.arguments.get("max_num_seqs", recipe.kernel.samples)))
-        arguments = {**settings.arguments, "max_num_seqs": batch}
-        return AsyncEngine(model, settings.model_copy(update={"arguments": arguments}), recipe.seed)
-
-    return start
-
-
-def make_rules(settings: KernelSettings) -> SolverRules:
-    """The solver's rules from the kernel's settings: weights of votes, harvest and fallback answer."""
-    names = [item.name for item in dataclasses.fields(SolverRules)]
-    return SolverRules(**{name: getattr(settings, name) for name in names})
-
-
-def make_sampling(settings: KernelSettings) -> Sampling:
-    """The sampling parameters from the kernel's settings."""
-    return Sampling(settings.token_budget, settings.temperature, settings.top_p, settings.sample_stop)
 
 
 def summarize(

@@ -17,6 +17,7 @@ import polars as pl
 import yaml
 
 from fastmath.answers.contests import CONTESTS
+from fastmath.contest.assembly import JOURNAL, open_kernel
 from fastmath.contest.gateway import (
     KAGGLE_INPUT,
     SUBMISSION,
@@ -26,7 +27,7 @@ from fastmath.contest.gateway import (
     read_questions,
     run_competition_gateway,
 )
-from fastmath.contest.play import JOURNAL, find_model, open_kernel, run_contest, summarize
+from fastmath.contest.play import find_model, run_contest, summarize
 from fastmath.contest.policy import find_policy
 from fastmath.kernel.journal import read_records
 from fastmath.recipe.load import load_recipe
@@ -46,6 +47,7 @@ def open_contest(
     overrides: Mapping[str, Any] | None = None,
     inputs: Path = KAGGLE_INPUT,
     force: bool = False,
+    questions: str = "",
 ) -> Stage:
     """The stage `kernel` of a notebook; on Kaggle it stands alone, elsewhere it follows the earlier stages of a run.
 
@@ -56,6 +58,7 @@ def open_contest(
         inputs: folder below which Kaggle mounts the model and the questions; if it does not exist, the notebook is
             taken to run elsewhere.
         force: parameter of the notebook: whether the stage may be one that has finished with other settings.
+        questions: parameter of the notebook: the CSV that replaces the held-out problems; empty for none.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the recipe or an override is not valid.
@@ -66,7 +69,7 @@ def open_contest(
     if inputs.is_dir():
         stage = Stage("kernel", load_recipe(recipe, overrides), Path(run_dir).resolve())
     else:
-        stage = open_stage("kernel", recipe, run_dir, overrides, force)
+        stage = open_stage("kernel", recipe, run_dir, overrides, force, {"questions": questions} if questions else None)
     find_policy(stage.recipe.kernel.policy)
     return stage
 

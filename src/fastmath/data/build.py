@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import polars
-from tqdm.auto import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.integers import to_int
@@ -26,6 +25,7 @@ from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, col
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import DataSettings, SourceSettings
 from fastmath.runs.files import write_json, write_parquet
+from fastmath.runs.progress import ProgressCounter
 from fastmath.runs.stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ def _write_survey_inputs(stage: Stage, tokenizer: PreTrainedTokenizerBase, test:
 
 def _survey(inputs: SurveyInputs, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:
     tasks = [(part, partial(survey_part, inputs, part, folder=folder)) for part in parts]
-    return _gather("survey", tasks, SURVEY_SCHEMA, settings.workers)
+    return _gather(folder.parent, "survey", tasks, SURVEY_SCHEMA, settings.workers)
 
 
 def _collect(
@@ -239,16 +239,21 @@ def _collect(
     wanted = {name[0]: rows["index"].sort() for name, rows in chosen.group_by("source")}
     assigned = _assign_rows(parts, wanted)
     tasks = [(part, partial(collect_part, inputs, part, indices, folder=folder)) for part, indices in assigned]
-    return _gather("collect", tasks, CHOSEN_SCHEMA, settings.workers)
+    return _gather(folder.parent, "collect", tasks, CHOSEN_SCHEMA, settings.workers)
 
 
 def _gather(
-    label: str, tasks: Sequence[tuple[Part, Callable[[], Path]]], schema: polars.Schema, workers: int | None
+    folder: Path,
+    label: str,
+    tasks: Sequence[tuple[Part, Callable[[], Path]]],
+    schema: polars.Schema,
+    workers: int | None,
 ) -> polars.DataFrame:
-    """Run the tasks and join the tables that they write, in the order of the tasks."""
+    """Run the tasks and join the tables that they write, in the order of the tasks; `folder` is the stage's."""
     rows = sum(part.rows for part, _ in tasks)
-    with tqdm(total=rows or None, desc=label, unit="row", dynamic_ncols=True) as bar:
-        files = list(_run(tasks, workers, bar))
+    counter = ProgressCounter(folder, "row", rows or None, label)
+    files = list(_run(tasks, workers, counter))
+    counter.close()
     return polars.concat([polars.DataFrame(schema=schema), *map(polars.read_parquet, files)])
 
 
@@ -264,13 +269,15 @@ def _assign_rows(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> 
             yield part, mine.to_list()
 
 
-def _run(tasks: Sequence[tuple[Part, Callable[[], Path]]], workers: int | None, bar: tqdm) -> Iterator[Path]:
-    """Results of the tasks, in order, from at most `workers` processes (None: one per core); the bar counts rows."""
+def _run(
+    tasks: Sequence[tuple[Part, Callable[[], Path]]], workers: int | None, counter: ProgressCounter
+) -> Iterator[Path]:
+    """Results of the tasks, in order, from at most `workers` processes (None: one per core); rows are counted."""
     processes = min(workers or len(os.sched_getaffinity(0)), len(tasks))
     if processes <= 1:
         for part, task in tasks:
             yield task()
-            bar.update(part.rows)
+            counter.add(part.rows)
         return
     # Spawned, not forked: a fork of a process with threads, such as a notebook's, may hang.
     context = multiprocessing.get_context("spawn")
@@ -279,7 +286,7 @@ def _run(tasks: Sequence[tuple[Part, Callable[[], Path]]], workers: int | None, 
         try:
             for future in concurrent.futures.as_completed(futures):
                 future.result()
-                bar.update(futures[future])
+                counter.add(futures[future])
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

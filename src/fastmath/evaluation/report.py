@@ -27,6 +27,7 @@ from fastmath.evaluation.metrics import (
 from fastmath.evaluation.models import MODELS, samples_path
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
+from fastmath.runs.stage import Stage
 from fastmath.runs.stages import NOTEBOOKS
 
 
@@ -61,10 +62,20 @@ def build_report(run_dir: Path | str) -> dict[str, Any]:
         ],
     }
     kernel = run_dir / "kernel" / "report.json"
-    if kernel.exists():
+    if kernel.exists() and not manifests.get("kernel", {}).get("parameters"):  # a contest of the run's own problems
         report["kernel"] = json.loads(kernel.read_text())
     write_json(run_dir / "report.json", report)
     return report
+
+
+def refresh_report(stage: Stage) -> None:
+    """Add the contest of the stage `kernel` to the report of a run, if the run's present models have been evaluated.
+
+    A contest of other questions than the run's own stays out of it.
+    """
+    evaluation = Stage("evaluate", stage.recipe, stage.run_dir, stage.root)
+    if not stage.parameters and evaluation.is_current():
+        build_report(stage.run_dir)
 
 
 def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:

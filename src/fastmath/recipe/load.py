@@ -50,14 +50,18 @@ def find_recipe(recipe: str) -> Path:
 def find_accelerate_file(name: str) -> Path:
     """Path of a launch configuration given by its name in `configs/accelerate` or as a path to a YAML file.
 
+    Like the other paths in a recipe, a relative one starts at the checkout's root; without a checkout, as in an
+    installed wheel, at the working directory.
+
     Raises:
         SettingsError: there is no such file; the message names the nearest one.
     """
-    return _find_file("accelerate configuration", name, configs_folder() / "accelerate")
+    root = REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "configs").is_dir() else Path.cwd()
+    return _find_file("accelerate configuration", name, configs_folder() / "accelerate", root)
 
 
-def _find_file(kind: str, name: str, folder: Path) -> Path:
-    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+def _find_file(kind: str, name: str, folder: Path, root: Path | None = None) -> Path:
+    path = (root or Path.cwd()) / name if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
         known = sorted(file.stem for file in folder.glob("*.yaml"))
         listed, hint = f"; want one of {', '.join(known)}", suggest(name, known)
@@ -91,6 +95,7 @@ def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Reci
         raise SettingsError(f"{path.name} is no valid YAML: {error}") from error
     if not isinstance(settings, dict):
         raise SettingsError(f"{path.name} holds a {type(settings).__name__}; want the sections of a recipe")
+    settings = _unshare(settings)
     for key, value in (overrides or {}).items():
         _set_dotted(settings, str(key), _read_exponents(value))
     return _validate(settings)
@@ -114,6 +119,13 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             raise SettingsError(f"--set {assignment!r} has no key or no `=`; want KEY=VALUE, sft.trainer.max_steps=20")
         overrides[key.strip()] = yaml.load(value, Loader=_Loader)
     return overrides
+
+
+def _unshare(value: Any) -> Any:
+    """Copy mappings and lists so that those that the file shares by an anchor can be overridden one by one."""
+    if isinstance(value, dict):
+        return {key: _unshare(item) for key, item in value.items()}
+    return [_unshare(item) for item in value] if isinstance(value, list) else value
 
 
 def _read_exponents(value: Any) -> Any:

@@ -10,9 +10,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
+ATTEMPT_SECONDS = (0.0, 0.05, 0.2)
+"""Pauses before each attempt to get a lock, in seconds."""
 POLL_SECONDS = 0.5
 """Time between two looks at a lock that another process holds, in seconds."""
 
@@ -40,13 +43,12 @@ def hold_alone(path: Path) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        # Several attempts, as whoever asks `is_held` holds the lock for a moment, too.
+        if not any(_try_to_lock(file, pause) for pause in ATTEMPT_SECONDS):
             raise RunLockedError(
                 f"another process{_name_holders(path)} is writing to {_folder_of(path)}; wait for it, or give this run "
                 "a folder of its own (--run-dir)"
-            ) from error
+            )
         yield
 
 
@@ -64,11 +66,16 @@ def is_held(path: Path) -> bool:
     if not path.exists():
         return False
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not _try_to_lock(file)
+
+
+def _try_to_lock(file: TextIO, pause: float = 0.0) -> bool:
+    time.sleep(pause)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def wait_until_free(path: Path, say: Callable[[str], None]) -> None:

@@ -31,3 +31,24 @@ def check_model_folder(folder: Path) -> None:
             f"model folder {folder} lacks {' and '.join(missing)}; it holds {held}. Run the stage that makes it again, "
             "or copy the whole checkpoint"
         )
+
+
+def require_finite(folder: Path) -> None:
+    """Refuse a model with weights that are NaN or infinite; the tensors are read one by one.
+
+    Raises:
+        ModelFolderError: there are such weights; the message names the first tensor and counts them.
+    """
+    import torch  # a gigabyte, which the check of a folder's files does not need
+    from safetensors import safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (a safetensors file is no mapping)
+                tensor = tensors.get_tensor(name)
+                bad = tensor.numel() - int(torch.isfinite(tensor).sum()) if tensor.is_floating_point() else 0
+                if bad:
+                    raise ModelFolderError(
+                        f"{bad} of {tensor.numel()} weights of {name!r} in {path} are NaN or infinite: the training "
+                        "has diverged; lower its `learning_rate` or `max_grad_norm`, or lengthen its `warmup_steps`"
+                    )

@@ -4,10 +4,8 @@ A stage whose settings and inputs are unchanged is skipped; a stage that was kil
 executed notebook is kept in the run folder, also one that failed.
 """
 
-import contextlib
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,9 @@ from typing import Any
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 from fastmath.recipe.sections import Recipe
+from fastmath.runs.interrupts import Interrupts
 from fastmath.runs.stage import Stage, StageFailedError
 from fastmath.runs.stages import NOTEBOOKS
-
-KERNEL_NAME = "python3"
-"""Jupyter kernel that executes the notebooks."""
 
 
 @dataclass(frozen=True)
@@ -40,35 +36,50 @@ class StageResult:
 
 
 def open_stage(
-    name: str, recipe: str, run_dir: str, overrides: Mapping[str, Any] | None = None, force: bool = False
+    name: str,
+    recipe: str,
+    run_dir: str,
+    overrides: Mapping[str, Any] | None = None,
+    force: bool = False,
+    parameters: Mapping[str, str] | None = None,
 ) -> Stage:
     """Make the stage that a notebook's parameters describe, and check that its inputs are there.
 
     Args:
         name: a key of `NOTEBOOKS`.
-        recipe: a name in `configs` or a path to a YAML file.
-        run_dir: the run folder; a relative path starts at the checkout's root, whatever folder the notebook runs in.
+        recipe: a name in `configs` or a path to a YAML file; like `run_dir`, a relative path starts at the checkout's
+            root, whatever folder the notebook runs in.
+        run_dir: the run folder.
         overrides: values by dotted key, as `load_recipe` takes them; None changes nothing.
         force: whether the stage may have finished with other settings; `Stage.running` then sets its products aside.
+        parameters: further parameters of the notebook that decide the result, as in `Stage`; None for none.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the recipe or an override cannot work.
         fastmath.runs.stage.OtherSettingsError: without `force`, the stage has finished with other settings or inputs.
         MissingStageError: an earlier stage has not finished in `run_dir`.
     """
-    stage = make_stage(name, load_recipe(recipe, overrides), run_dir)
+    stage = make_stage(name, load_recipe(_find_from_root(recipe), overrides), run_dir, parameters)
     stage.require_inputs(recipe)
     if not force:
         stage.require_same_settings()
     return stage
 
 
-def make_stage(name: str, recipe: Recipe, run_dir: str | Path) -> Stage:
+def make_stage(name: str, recipe: Recipe, run_dir: str | Path, parameters: Mapping[str, str] | None = None) -> Stage:
     """The stage of a run folder, whatever state it is in; a relative path starts at the checkout's root."""
+    root = _find_root()
+    return Stage(name, recipe, root / run_dir, root, parameters or {})
+
+
+def _find_root() -> Path:
     # A notebook's working directory is its own folder in JupyterLab and the checkout's root under papermill, so paths
     # start at the root in both. An installed wheel has no checkout: there they start at the working directory.
-    root = REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "notebooks").is_dir() else Path.cwd()
-    return Stage(name, recipe, root / run_dir, root)
+    return REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "notebooks").is_dir() else Path.cwd()
+
+
+def _find_from_root(recipe: str) -> str:
+    return str(_find_root() / recipe) if recipe.endswith((".yaml", ".yml")) else recipe
 
 
 def select_stages(first: str | None, last: str | None) -> list[str]:
@@ -92,7 +103,12 @@ def select_stages(first: str | None, last: str | None) -> list[str]:
 
 
 def run_stage(
-    name: str, recipe_name: str, run_dir: Path, overrides: Mapping[str, Any], force: bool = False
+    name: str,
+    recipe_name: str,
+    run_dir: Path,
+    overrides: Mapping[str, Any],
+    force: bool = False,
+    interrupts: Interrupts | None = None,
 ) -> StageResult:
     """Run the notebook of one stage, unless the stage has already finished with the same settings and inputs.
 
@@ -102,11 +118,13 @@ def run_stage(
         run_dir: absolute path of the run folder, which is created if it does not exist.
         overrides: values by dotted key, as `load_recipe` takes them.
         force: whether to begin the stage anew, whatever is there; what it had made is moved to `superseded/`.
+        interrupts: requests to stop, which are passed on to the notebook; None for none.
 
     Raises:
         fastmath.runs.stage.OtherSettingsError: without `force`, the stage has finished with other settings or inputs.
         SettingsError: the recipe or an override cannot work.
         StageFailedError: the notebook failed.
+        KeyboardInterrupt: a stop was requested; what the stage has saved is there for the next run.
     """
     recipe = load_recipe(recipe_name, overrides)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -118,43 +136,15 @@ def run_stage(
         if stage.is_current():
             manifest = stage.read_manifest()
             return StageResult(name, "unchanged", manifest["seconds"], manifest["peak_memory_gib"])
-    import papermill  # half a second to import, which notebooks and `--help` do not need
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
+    from fastmath.runs.execute import NotebookFailedError, execute  # half a second, which notebooks do not need
 
     started = time.monotonic()
     output = run_dir / Path(NOTEBOOKS[name]).name
+    parameters = {"recipe": recipe_name, "run_dir": str(run_dir), "overrides": dict(overrides)}
     try:
-        with _redirect_stderr(run_dir / "notebooks.log"):
-            papermill.execute_notebook(
-                str(REPOSITORY_FOLDER / NOTEBOOKS[name]),
-                str(output),
-                parameters={"recipe": recipe_name, "run_dir": str(run_dir), "overrides": dict(overrides)},
-                kernel_name=KERNEL_NAME,
-                cwd=str(REPOSITORY_FOLDER),
-                progress_bar=False,
-                # Unix sockets, because every user of the machine could connect to TCP ports.
-                config=Config({"KernelManager": {"transport": "ipc"}}),
-            )
-    except PapermillExecutionError as error:
+        execute(REPOSITORY_FOLDER / NOTEBOOKS[name], output, parameters, REPOSITORY_FOLDER, interrupts)
+    except NotebookFailedError as error:
         raise StageFailedError(
-            f"stage {name!r} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"
-            f"The executed notebook, with the traceback: {output}"
+            f"stage {name!r} failed in {error}\nThe executed notebook, with the traceback: {output}"
         ) from error
     return StageResult(name, "done", time.monotonic() - started, stage.read_manifest()["peak_memory_gib"])
-
-
-@contextlib.contextmanager
-def _redirect_stderr(path: Path) -> Iterator[None]:
-    """Redirect the standard error of this process, and of the Jupyter kernels that it starts, to a file.
-
-    Libraries in a kernel write to the file descriptor directly, past Jupyter, and would break the progress lines.
-    """
-    saved = os.dup(2)
-    try:
-        with path.open("ab") as log:
-            os.dup2(log.fileno(), 2)
-            yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,12 +22,25 @@ KILL_SECONDS = 10.0
 """Longest wait for killed descendants to be gone."""
 PARENT_VARIABLE = "FASTMATH_PARENT_PID"
 """Environment variable with the id of the process that started a child, so that the child can end when it is gone."""
+FAMILY_VARIABLE = "FASTMATH_FAMILY"
+"""Environment variable by which all descendants of one child are known, also when those between them are gone."""
 
-Process = subprocess.Popen[bytes]
+
+class Process(subprocess.Popen[bytes]):
+    """A child process in a session of its own.
+
+    Attributes:
+        family: value of `FAMILY_VARIABLE` in its environment and in those of its descendants.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], **options: Any) -> None:
+        self.family = uuid.uuid4().hex
+        own = {PARENT_VARIABLE: str(os.getpid()), FAMILY_VARIABLE: self.family}
+        super().__init__(command, env=os.environ | environment | own, start_new_session=True, **options)
 
 
 class ChildFailedError(RuntimeError):
-    """A child process ended with an error; the message contains the last lines of its log."""
+    """A child process ended with an error; the message says which, or contains the last lines of its log."""
 
 
 def run_child(
@@ -35,21 +50,25 @@ def run_child(
     environment: Mapping[str, str],
     watch: Callable[[], None],
     stop: Callable[[Process], None],
+    explain: Callable[[str], str] | None = None,
 ) -> None:
     """Run a command and wait until it ends.
 
     Args:
         command: program and arguments.
-        log: file for the command's standard output and standard error; an existing file is overwritten.
+        log: file to which the command's standard output and standard error are added.
         environment: environment variables that are set on top of those of this process.
         watch: function that is called every `POLL_SECONDS` while the command runs, and once after it has ended.
         stop: function that is called when this process is interrupted or `watch` raises; it must end the child.
+        explain: turns what a failed command has printed into the end of the error's message; None quotes the last
+            lines.
 
     Raises:
-        ChildFailedError: the command ended with an exit code other than 0.
+        ChildFailedError: the command ended with an exit code other than 0; none of its descendants is left.
         OSError: the command failed because the disk is full (`ENOSPC`).
         KeyboardInterrupt: this process was interrupted; raised again after `stop` has returned.
     """
+    begin = log.stat().st_size if log.exists() else 0
     process = start_child(command, log=log, environment=environment)
     try:
         while process.poll() is None:
@@ -60,12 +79,14 @@ def run_child(
         stop(process)
         raise
     if process.returncode != 0:
-        end = read_tail(log)
-        if os.strerror(errno.ENOSPC) in end:
+        kill_tree(process)  # a launcher that was killed leaves its ranks behind
+        printed = _read_from(log, begin)
+        if os.strerror(errno.ENOSPC) in printed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log.parent))
-        raise ChildFailedError(
-            f"{name_command(command)} ended with exit code {process.returncode}; the end of {log}:\n{end}"
-        )
+        ended = f"{name_command(command)} ended with exit code {process.returncode}"
+        if explain is None:
+            raise ChildFailedError(f"{ended}; the end of {log}:\n{cut_tail(printed)}")
+        raise ChildFailedError(f"{ended} (log: {log})\n{explain(printed)}")
 
 
 def start_child(
@@ -75,20 +96,14 @@ def start_child(
 
     Args:
         command: program and arguments.
-        log: file for the command's standard output and standard error; an existing file is overwritten.
+        log: file to which the command's standard output and standard error are added.
         environment: environment variables that are set on top of those of this process.
         folder: working directory of the command; None keeps that of this process.
     """
-    with log.open("w") as file:
-        return subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            cwd=folder,
-            env=os.environ | environment | {PARENT_VARIABLE: str(os.getpid())},
-            # Ctrl-C at the terminal then reaches this process only, which decides how the child is stopped.
-            start_new_session=True,
+    with log.open("a") as file:
+        # In a session of its own: Ctrl-C at the terminal reaches this process only, which decides how the child stops.
+        return Process(
+            command, environment, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder
         )
 
 
@@ -99,8 +114,19 @@ def name_command(command: Sequence[str]) -> str:
 
 
 def read_tail(log: Path) -> str:
-    """The last `LOG_LINES_SHOWN` lines of a log; each state of a progress bar counts as one line."""
-    return "\n".join(log.read_text(errors="replace").replace("\r", "\n").splitlines()[-LOG_LINES_SHOWN:])
+    """The last lines of a log, as `cut_tail` cuts them."""
+    return cut_tail(log.read_text(errors="replace"))
+
+
+def cut_tail(printed: str) -> str:
+    """The last `LOG_LINES_SHOWN` lines of a text; each state of a progress bar counts as one line."""
+    return "\n".join(printed.replace("\r", "\n").splitlines()[-LOG_LINES_SHOWN:])
+
+
+def _read_from(log: Path, begin: int) -> str:
+    with log.open(errors="replace") as file:
+        file.seek(begin)
+        return file.read()
 
 
 def end_child(process: Process, grace_seconds: float = 10.0) -> None:
@@ -130,11 +156,17 @@ def kill_tree(process: Process) -> None:
 
 
 def _list_family(process: Process) -> list[psutil.Process]:
-    try:
+    """The child's descendants, also those whose parents are gone, and the child itself last."""
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it has ended, or is another user's
+            if each.pid != process.pid and each.environ().get(FAMILY_VARIABLE) == process.family:
+                found.append(each)
+    with contextlib.suppress(psutil.NoSuchProcess):
         child = psutil.Process(process.pid)
-        return [*child.children(recursive=True), child]
-    except psutil.NoSuchProcess:
-        return []
+        found += [each for each in child.children(recursive=True) if each not in found]
+        found.append(child)
+    return found
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:

@@ -44,6 +44,7 @@ def keep_deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Left out are the numbers of worker processes and what a trainer logs, prints and keeps. With
     `load_best_model_at_end` the steps at which checkpoints are saved decide which one is chosen, so they stay.
+    Accelerate files are compared by their contents (`fastmath.runs.sources`), so their names are left out.
     """
     flat = flatten(settings)
     return {key: value for key, value in flat.items() if not _is_neutral(key, flat)}
@@ -52,7 +53,7 @@ def keep_deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _is_neutral(key: str, flat: Mapping[str, Any]) -> bool:
     section, _, name = key.rpartition(".")
     if not section.endswith(".trainer"):
-        return name == "workers"
+        return name in ("workers", "accelerate")
     if name in CHECKPOINT_SETTINGS:
         return not flat.get(f"{section}.load_best_model_at_end")
     return name in NEUTRAL_TRAINER_SETTINGS or name.startswith("log")
@@ -66,3 +67,19 @@ def list_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[st
 
 def _show(settings: Mapping[str, Any], key: str) -> str:
     return str(settings[key]) if key in settings else "(not set)"
+
+
+def is_resumable(key: str, change: str) -> bool:
+    """Whether a stage that was interrupted can go on although this setting has changed.
+
+    So it is with more steps, and with another launch: what to do after a lack of memory, for example.
+
+    Args:
+        key: key from `list_differences`.
+        change: its value there.
+    """
+    section, _, name = key.rpartition(".")
+    if section.endswith(".trainer") and name == "max_steps":
+        then, now = change.split(" → ")
+        return then.isdigit() and now.isdigit() and int(now) > int(then)
+    return name == "accelerate" or section.endswith(".environment")

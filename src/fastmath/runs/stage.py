@@ -7,13 +7,11 @@ the work ended. Nothing that a stage has made is deleted: what is in the way of 
 
 import contextlib
 import errno
-import hashlib
-import json
 import logging
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,13 @@ from typing import Any
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import dump_recipe, load_recipe
 from fastmath.recipe.sections import Recipe
-from fastmath.runs.files import write_json
 from fastmath.runs.locks import hold_alone, stage_lock, trainer_lock, wait_until_free
+from fastmath.runs.manifest import hash_manifest, name_time, read_manifest, write_manifest
 from fastmath.runs.memory import MemoryMonitor
+from fastmath.runs.progress import PROGRESS_FILE, TOKENS_PER_SECOND, read_progress
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
-from fastmath.runs.settings import keep_deciding, list_differences
+from fastmath.runs.settings import is_resumable, keep_deciding, list_differences
+from fastmath.runs.sources import hash_sources, list_sources
 from fastmath.runs.stages import STAGE_INPUTS, STAGE_SECTIONS
 from fastmath.runs.superseded import SUPERSEDED, set_aside
 
@@ -40,12 +40,16 @@ class StageFailedError(RuntimeError):
     """A notebook failed; the message contains the stage, the error and the path of the executed notebook."""
 
 
+class StageStoppedError(RuntimeError):
+    """A stage was asked to stop and has saved its work; the next run goes on from there."""
+
+
 class DiskFullError(RuntimeError):
     """A stage ran out of disk space; what it had saved before is kept."""
 
 
 class OtherSettingsError(SettingsError):
-    """A stage has finished with other settings or inputs; its products are neither reused nor overwritten."""
+    """A stage has made something with other settings or inputs, which is neither reused nor overwritten."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,15 @@ class Stage:
         recipe: the resolved recipe.
         run_dir: absolute path of the run folder.
         root: folder at which relative paths in the recipe start; by default the working directory.
+        parameters: further parameters of the notebook that decide the result, such as a file of questions; a value that
+            is the path of a file is compared by the file's contents, too.
     """
 
     name: str
     recipe: Recipe
     run_dir: Path
     root: Path = field(default_factory=Path.cwd)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -77,13 +84,14 @@ class Stage:
             OtherSettingsError: a stage has finished with other settings or another seed.
         """
         for earlier in STAGE_INPUTS[self.name]:
-            status = _read_manifest(self.run_dir / earlier).get("status", "not started")
+            status = read_manifest(self.run_dir / earlier).get("status", "not started")
             if status != "done":
                 raise MissingStageError(
                     f"{self.name} needs stage {earlier!r} in {self.run_dir}, which is {status}; run it first: "
                     f"fastmath run {recipe} --run-dir {self.run_dir} --to {earlier}"
                 )
-            differences = Stage(earlier, self.recipe, self.run_dir, self.root).setting_differences()
+            other = Stage(earlier, self.recipe, self.run_dir, self.root)
+            differences = other.setting_differences() | other.source_differences(ignore_missing=True)
             if differences:
                 raise OtherSettingsError(
                     f"{self.name} needs stage {earlier!r} in {self.run_dir}, which was made with other settings:"
@@ -111,7 +119,7 @@ class Stage:
 
     def read_manifest(self) -> dict[str, Any]:
         """The stage's manifest; empty if the stage has never been started."""
-        return _read_manifest(self.folder)
+        return read_manifest(self.folder)
 
     @property
     def is_done(self) -> bool:
@@ -123,18 +131,29 @@ class Stage:
         return self.is_done and not self.differences()
 
     def require_same_settings(self) -> None:
-        """Refuse a stage that has finished with other settings or inputs than it is asked for now.
+        """Refuse a stage that has finished, or saved checkpoints, with other settings or inputs than it is given now.
 
         Raises:
             OtherSettingsError: it has; the message lists the differences and says what to do.
         """
-        differences = self.differences() if self.is_done else {}
-        if differences:
+        holds_work = self.is_done or any(self.folder.glob("**/checkpoints/*"))
+        differences = self.differences() if holds_work else {}
+        if differences and not self.can_resume():
+            done = "has finished" if self.is_done else "has saved checkpoints"
             raise OtherSettingsError(
-                f"{self.name} in {self.run_dir} has finished with other settings or inputs:{_list(differences)}\nGive "
+                f"{self.name} in {self.run_dir} {done} with other settings or inputs:{_list(differences)}\nGive "
                 "this run a folder of its own (`run_dir`, --run-dir), or let it replace the old one (`force` in the "
                 f"notebook, --force), which moves the old products to {self.run_dir / SUPERSEDED}"
             )
+
+    def can_resume(self) -> bool:
+        """Whether the stage has been started and not finished, and can go on with the present settings."""
+        manifest = self.read_manifest()
+        return (
+            bool(manifest)
+            and manifest["status"] != "done"
+            and all(is_resumable(*item) for item in self.differences().items())
+        )
 
     def differences(self) -> dict[str, str]:
         """Settings and inputs that can change the result and are not those of the last run: key → `old → new`.
@@ -145,7 +164,26 @@ class Stage:
         if not manifest:
             return {}
         inputs = list_differences(_shorten(manifest["inputs"]), _shorten(self.input_hashes()))
-        return self.setting_differences() | {f"input {name}": change for name, change in inputs.items()}
+        inputs = {f"input {name}": change for name, change in inputs.items()}
+        return self.setting_differences() | self.source_differences() | inputs
+
+    def source_differences(self, ignore_missing: bool = False) -> dict[str, str]:
+        """Files outside the run whose contents are not those that the stage's last run has read: key → `old → new`.
+
+        Args:
+            ignore_missing: whether a file that is gone counts as unchanged, as when data are removed after their use.
+        """
+        then = self.read_manifest().get("sources", {})
+        now = self.source_hashes()
+        then = {key: digest for key, digest in then.items() if key in now or not ignore_missing}
+        return list_differences(
+            *({key: f"contents {digest[:8]}" for key, digest in each.items()} for each in (then, now))
+        )
+
+    def source_hashes(self) -> dict[str, str]:
+        """SHA-256 of the files outside the run that the stage reads, by the setting that names them."""
+        named = {name: self.root / value for name, value in self.parameters.items() if (self.root / value).is_file()}
+        return hash_sources(list_sources(self.name, self.recipe, self.root) | named, self.run_dir)
 
     def setting_differences(self) -> dict[str, str]:
         """Settings that can change the result and are not those of the stage's last run: key → `old → new`."""
@@ -153,7 +191,10 @@ class Stage:
             then = Stage(self.name, load_recipe(str(self.folder / "config.yaml")), self.run_dir).settings()
         except SettingsError as error:
             return {"config.yaml": f"{error} → the present settings"}
-        return list_differences(keep_deciding(then), keep_deciding(self.settings()))
+        parameters = self.read_manifest().get("parameters", {})
+        return list_differences(
+            keep_deciding(then) | parameters, keep_deciding(self.settings()) | dict(self.parameters)
+        )
 
     def settings(self) -> dict[str, Any]:
         """The seed and the sections of the recipe that this stage reads."""
@@ -162,11 +203,7 @@ class Stage:
 
     def input_hashes(self) -> dict[str, str | None]:
         """SHA-256 of the manifest of each earlier stage, None for one that has never run; every rerun changes it."""
-        manifests = {name: self.run_dir / name / "manifest.json" for name in STAGE_INPUTS[self.name]}
-        return {
-            name: hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-            for name, path in manifests.items()
-        }
+        return {name: hash_manifest(self.run_dir / name) for name in STAGE_INPUTS[self.name]}
 
     def supersede(self) -> None:
         """Move what the stage has made, and what later stages have made of it, to `superseded/`.
@@ -181,8 +218,8 @@ class Stage:
     def running(self, force: bool = False) -> Iterator[None]:
         """Lock the folder while the work runs, and record in the manifest how it ended.
 
-        The `status` becomes `done`, `interrupted` or `failed`. The files of an earlier, unfinished run with the same
-        settings and inputs are kept, so that the work can resume from them; any other files are set aside first.
+        The `status` becomes `done`, `interrupted` or `failed`. The files of an earlier, unfinished run that can go on
+        with these settings and inputs are kept; any other files are set aside first.
 
         Args:
             force: whether to begin anew, whatever is there, and also where the stage has finished with other settings.
@@ -195,17 +232,19 @@ class Stage:
         with self._alone(), MemoryMonitor() as memory:
             if not force:
                 self.require_same_settings()
-            if force or not self._can_resume():
+            if force or not self.can_resume():
                 set_aside(self.run_dir, self.name)
+            resumed_with = [*self.read_manifest().get("resumed_with", []), *filter(None, [self.differences()])]
             self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / PROGRESS_FILE).unlink(missing_ok=True)  # an earlier run's
             (self.folder / "config.yaml").write_text(dump_recipe(self.recipe))
-            manifest = self._begin_manifest()
+            manifest = self._begin_manifest(resumed_with)
             started = time.monotonic()
-            write_json(self.folder / "manifest.json", manifest)
+            write_manifest(self.folder, manifest)
             try:
                 yield
             except BaseException as error:
-                interrupted = isinstance(error, KeyboardInterrupt)
+                interrupted = isinstance(error, KeyboardInterrupt | StageStoppedError)
                 manifest |= {"status": "interrupted" if interrupted else "failed", "error": type(error).__name__}
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                     raise DiskFullError(
@@ -217,15 +256,14 @@ class Stage:
             else:
                 manifest["status"] = "done"
             finally:
+                progress = read_progress(self.folder)
                 manifest |= {
-                    "ended": _timestamp(),
+                    "ended": name_time(),
                     "seconds": round(time.monotonic() - started, 1),
-                    "peak_memory_gib": round(memory.peak_gib, 2),
+                    "tokens_per_second": None if progress is None else progress.figures.get(TOKENS_PER_SECOND),
+                    **memory.peaks(),
                 }
-                _write_final_manifest(self.folder / "manifest.json", manifest)
-
-    def _can_resume(self) -> bool:
-        return self.read_manifest().get("status", "done") != "done" and not self.differences()
+                write_manifest(self.folder, manifest)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -234,34 +272,22 @@ class Stage:
             wait_until_free(trainer_lock(self.folder), logger.warning)
             yield
 
-    def _begin_manifest(self) -> dict[str, Any]:
+    def _begin_manifest(self, resumed_with: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         return {
             "id": uuid.uuid4().hex,  # distinguishes a rerun even within one second
             "stage": self.name,
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
             "status": "running",
+            "parameters": dict(self.parameters),
+            "resumed_with": list(resumed_with),  # settings that were changed while the stage was interrupted
             "inputs": self.input_hashes(),
+            "sources": self.source_hashes(),
             "git": describe_commit(),
             "packages": list_package_versions(),
             "hardware": describe_hardware(),
-            "started": _timestamp(),
+            "started": name_time(),
         }
-
-
-def _write_final_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest of a stage that has ended; on a full disk a failed stage keeps its own error."""
-    try:
-        write_json(path, manifest)
-    except OSError as error:
-        if error.errno != errno.ENOSPC or manifest["status"] == "done":
-            raise
-        logger.warning("%s could not be brought up to date: %s", path, error)
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _list(differences: Mapping[str, str]) -> str:
@@ -270,7 +296,3 @@ def _list(differences: Mapping[str, str]) -> str:
 
 def _shorten(hashes: Mapping[str, str | None]) -> dict[str, str]:
     return {name: "not there" if digest is None else f"run {digest[:8]}" for name, digest in hashes.items()}
-
-
-def _timestamp() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -12,14 +12,11 @@ from pathlib import Path
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from tqdm import tqdm
 
 from fastmath.recipe.inference import EvaluateSettings
-from fastmath.runs.metrics import MetricsTail
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.process import end_child, run_child
-
-PROGRESS = "sampling-progress.jsonl"
+from fastmath.runs.progress import ProgressBar
 
 
 class SamplingJob(BaseModel):
@@ -123,61 +120,33 @@ def sample_seed(seed: int, problem_id: str, sample: int) -> int:
 
 
 def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
-    """Run the sampling process on `jobs`, with one progress bar per model.
+    """Run the sampling process on `jobs`, with a progress bar over the samples of all models.
 
     Args:
         jobs: the jobs, in the order in which they are run; the first one's settings give the process's environment.
-        folder: folder for the job file, the progress lines and the process's log.
+        folder: folder for the job file, the progress and the process's log.
 
     Raises:
         fastmath.runs.process.ChildFailedError: the process failed.
         OSError: the process failed because the disk is full (`ENOSPC`).
         KeyboardInterrupt: Ctrl-C was pressed; it is passed on after the process has ended.
     """
-    job_file, progress = folder / "sampling.json", folder / PROGRESS
+    job_file = folder / "sampling.json"
     job_file.write_bytes(JOBS.dump_json(list(jobs), indent=2))
-    progress.unlink(missing_ok=True)
-    bars = _ProgressBars(progress)
-    try:
+    with ProgressBar(folder) as bar:
         run_child(
             [sys.executable, "-m", "fastmath.sampling.sampler", str(job_file)],
             log=folder / "sampling.log",
             environment=process_environment(jobs[0].settings),
-            watch=bars.show,
+            watch=bar.show,
             stop=end_child,
         )
-    finally:
-        bars.close()
-        progress.unlink(missing_ok=True)
 
 
 def process_environment(settings: EvaluateSettings) -> dict[str, str]:
     """Environment variables of the sampling process: a quiet in-process engine, and those that the recipe sets."""
     # With the engine in another process, vLLM would take some seconds longer to load each model.
     return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"} | settings.engine.environment
-
-
-class _ProgressBars:
-    """One progress bar per model, drawn from the lines `model, finished, total` that the sampling process writes."""
-
-    def __init__(self, path: Path) -> None:
-        self._tail = MetricsTail(path)
-        self._bars: dict[str, tqdm] = {}
-
-    def show(self) -> None:
-        for progress in self._tail.read_new():
-            name = progress["model"]
-            if name not in self._bars:
-                self._bars[name] = tqdm(
-                    desc=name, total=progress["total"], unit="sample", file=sys.stdout, mininterval=1.0
-                )
-            self._bars[name].update(progress["finished"] - self._bars[name].n)
-            if progress["finished"] == progress["total"]:
-                self._bars[name].close()
-
-    def close(self) -> None:
-        for bar in self._bars.values():
-            bar.close()
 
 
 def _hash_file(path: Path) -> str:

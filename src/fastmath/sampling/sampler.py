@@ -5,8 +5,8 @@
     python -m fastmath.sampling.sampler runs/nano/evaluate/sampling.json
 """
 
-import json
 import os
+import re
 import signal
 import sys
 from functools import partial
@@ -21,18 +21,25 @@ from fastmath.prompts import render_prompt
 from fastmath.runs.files import write_parquet
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.process import PARENT_VARIABLE
-from fastmath.sampling.jobs import JOBS, PROGRESS, SamplingJob, read_problems, sample_seed
+from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
+from fastmath.sampling.jobs import JOBS, SamplingJob, read_problems, sample_seed
 from fastmath.sampling.samples import judge_samples
 
 _TOKENIZER_PROBES = 16
+_OUTPUT_SPEED = re.compile(r"output: ([\d.]+) toks/s")
+"""vLLM's own figure in the postfix of its bar (vllm/entrypoints/offline_utils.py)."""
 
 
-def sample_model(job: SamplingJob, progress: Path) -> None:
+def sample_model(job: SamplingJob, progress: ProgressFile, earlier: int = 0) -> int:
     """Sample one model with vLLM in this process, judge the samples and write them.
 
     Args:
         job: the model, the problems and the settings.
-        progress: file to which at most one JSON line per second is added, with `model`, `finished` and `total` samples.
+        progress: is told how many samples are finished.
+        earlier: number of samples of other models that this process has drawn before.
+
+    Returns:
+        The number of samples that were drawn.
 
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder lacks its weights, configuration or tokenizer.
@@ -55,7 +62,7 @@ def sample_model(job: SamplingJob, progress: Path) -> None:
             token_budget=settings.token_budget,
             temperature=settings.temperature,
             top_p=settings.top_p,
-            progress=partial(_ProgressLines, model=job.model, path=progress),
+            progress=partial(_ProgressReports, report=progress, earlier=earlier),
         )
     rows = [
         (*name, result.text, result.tokens, result.finish_reason, draw.seed)
@@ -64,20 +71,21 @@ def sample_model(job: SamplingJob, progress: Path) -> None:
     columns = ["problem_id", "sample", "text", "tokens", "finish_reason", "seed"]
     samples = judge_samples(pl.DataFrame(rows, schema=columns, orient="row"), problems)
     write_parquet(samples, job.destination, {"fingerprint": job.fingerprint})
+    return samples.height
 
 
-class _ProgressLines(tqdm):
-    """A progress bar that writes JSON lines for `fastmath.sampling.jobs` instead of drawing itself."""
+class _ProgressReports(tqdm):
+    """A progress bar that reports to a `ProgressFile` instead of drawing itself."""
 
-    def __init__(self, *arguments: Any, model: str, path: Path, **options: Any) -> None:
-        self.model, self.path = model, path
+    def __init__(self, *arguments: Any, report: ProgressFile, earlier: int, **options: Any) -> None:
+        self.report, self.earlier = report, earlier
         super().__init__(*arguments, **options | {"mininterval": 1.0, "leave": True})
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """Write how many samples are finished; the bar for the rendering of prompts is left out."""
+        """Report how many samples are finished; the bar for the rendering of prompts is left out."""
         if self.desc.startswith("Processed"):
-            with self.path.open("a") as file:
-                file.write(json.dumps({"model": self.model, "finished": self.n, "total": self.total}) + "\n")
+            speed = _OUTPUT_SPEED.search(self.postfix or "")
+            self.report.update(self.earlier + self.n, {TOKENS_PER_SECOND: float(speed[1])} if speed else None)
             _end_with_parent()
         return True
 
@@ -94,8 +102,14 @@ def main() -> None:
     # By default SIGTERM would skip every `finally`, and leave half-written files and the engine's memory behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"ended by signal {signal.SIGTERM}"))
     job_file = Path(sys.argv[1])
-    for job in JOBS.validate_json(job_file.read_bytes()):
-        sample_model(job, job_file.with_name(PROGRESS))
+    jobs = JOBS.validate_json(job_file.read_bytes())
+    totals = [read_problems(job.problems, job.settings.problems).height * job.settings.samples for job in jobs]
+    progress = ProgressFile(job_file.parent, "sample", sum(totals))
+    done = 0
+    for job in jobs:
+        progress.update(done, label=job.model)
+        done += sample_model(job, progress, done)
+    progress.update(done, last=True)
 
 
 if __name__ == "__main__":

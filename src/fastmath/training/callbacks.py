@@ -1,20 +1,35 @@
-"""Callbacks of every trainer: they write the metrics, and stop the training cleanly on request."""
+"""Callbacks of every trainer: metrics, progress, and an end of the training on request or when it has diverged."""
 
+import contextlib
 import json
 import math
 import os
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.runs.process import PARENT_VARIABLE
+from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
 
 STOP_FILE = "stop"
 """A file of this name in the stage's folder asks the trainer to save a checkpoint and stop."""
-INTERRUPTED_EXIT_CODE = 130
-"""Exit code of a training process that stopped before the end because it was asked to."""
+SHOWN_METRICS: Mapping[str, str] = {
+    "loss": "loss",
+    "mean_token_accuracy": "token accuracy",
+    "reward": "reward",
+    "completions/mean_length": "tokens",
+    "kl": "KL",
+}
+"""Metrics that stand in the progress, and their labels there."""
+
+
+class NotFiniteError(ArithmeticError):
+    """The loss or the weights are no numbers any more; the training cannot recover from that."""
 
 
 class MetricsWriter(TrainerCallback):
@@ -53,6 +68,70 @@ class MetricsWriter(TrainerCallback):
             file.write(json.dumps(record) + "\n")
 
 
+class ProgressWriter(TrainerCallback):
+    """Tells after every step how far the training is, with the last logged metrics and the tokens a second.
+
+    TRL counts the tokens of this process's life in `num_tokens`, so that the pace does not depend on what an earlier,
+    interrupted run has done.
+    """
+
+    def __init__(self, folder: Path, label: str = "") -> None:
+        """Set where to write.
+
+        Args:
+            folder: the stage's folder.
+            label: name of this training where the stage has several.
+        """
+        self._folder, self._label = folder, label
+        self._file: ProgressFile | None = None
+        self._began = time.monotonic()
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self._began = time.monotonic()
+            begin = state.global_step
+            self._file = ProgressFile(self._folder, "step", state.max_steps, began_at=begin, label=self._label)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if self._file is None or not logs:
+            return
+        figures = {label: float(logs[name]) for name, label in SHOWN_METRICS.items() if name in logs}
+        if "num_tokens" in logs:
+            figures[TOKENS_PER_SECOND] = float(logs["num_tokens"]) / (time.monotonic() - self._began)
+        self._file.update(state.global_step, figures)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._file is not None:
+            self._file.update(state.global_step)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._file is not None:
+            self._file.update(state.global_step, last=True)
+
+
+class FiniteGuard(TrainerCallback):
+    """Ends a training whose loss is NaN or infinite, as the weights then are or become NaN, too."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(float(loss)):
+            raise NotFiniteError(f"the loss is {loss} at step {state.global_step} of {state.max_steps}")
+
+
 class StopGuard(TrainerCallback):
     """Saves a checkpoint and stops after the current step if the stop file exists or the launching process is gone.
 
@@ -61,14 +140,16 @@ class StopGuard(TrainerCallback):
 
     Attributes:
         stop_file: path of the stop file.
-        parent: id of the launching process, 0 if it is not known; then only the stop file is checked.
         stopped: whether the training has been stopped in this way.
     """
 
     def __init__(self, folder: Path) -> None:
         self.stop_file = folder / STOP_FILE
-        self.parent = int(os.environ.get(PARENT_VARIABLE, "0"))
         self.stopped = False
+        self._has_parent = PARENT_VARIABLE in os.environ
+        self._parent: psutil.Process | None = None
+        with contextlib.suppress(psutil.NoSuchProcess):  # gone already
+            self._parent = psutil.Process(int(os.environ[PARENT_VARIABLE])) if self._has_parent else None
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._must_stop(args.device):
@@ -77,12 +158,16 @@ class StopGuard(TrainerCallback):
             control.should_training_stop = True
 
     def _must_stop(self, device: torch.device) -> bool:
-        must_stop = self.stop_file.exists() or (self.parent > 0 and not Path(f"/proc/{self.parent}").exists())
+        must_stop = self.stop_file.exists() or (self._has_parent and not self._parent_lives())
         if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             return must_stop
         flag = torch.tensor(int(must_stop), device=device)  # ()
         torch.distributed.broadcast(flag, src=0)
         return bool(flag.item())
+
+    def _parent_lives(self) -> bool:
+        # `is_running` also compares the time of the start: another process may have got the number meanwhile.
+        return self._parent is not None and self._parent.is_running() and self._parent.status() != psutil.STATUS_ZOMBIE
 
 
 def _to_json(value: float) -> float | None:

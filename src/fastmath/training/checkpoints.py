@@ -8,6 +8,10 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from fastmath.training.callbacks import StopGuard
 
 
+class NoStepError(RuntimeError):
+    """A training ended without a single step."""
+
+
 def find_last_checkpoint(folder: Path) -> Path | None:
     """The newest complete checkpoint; one whose writing was cut off by a kill is skipped. None if there is none.
 
@@ -17,20 +21,27 @@ def find_last_checkpoint(folder: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path) -> bool:
+def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path) -> None:
     """Train from the last checkpoint, or from the beginning if there is none, and save the result as `model/`.
+
+    A training that `guard` has stopped before the end saves a checkpoint and no model.
 
     Args:
         trainer: the trainer, with `guard` among its callbacks.
         guard: callback that stops the training on request.
         folder: folder of the training, with the checkpoints in `checkpoints/`.
 
-    Returns:
-        False if `guard` stopped the training before the end; then no model is saved.
+    Raises:
+        NoStepError: the training set does not suffice for a single step.
     """
     checkpoint = find_last_checkpoint(folder / "checkpoints")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if guard.stopped:
-        return False
-    trainer.save_model(str(folder / "model"))
-    return True
+    if trainer.state.global_step == 0:
+        raise NoStepError(
+            f"no step was made: {len(trainer.train_dataset)} training examples do not suffice for one; give more data, "
+            "or lower `per_device_train_batch_size`, `gradient_accumulation_steps` or, in GRPO, `steps_per_generation`"
+        )
+    if not guard.stopped:
+        trainer.save_model(str(folder / "model"))
+    # Rank 0 alone writes the end of a checkpoint; the launcher ends all ranks as soon as one of them has ended.
+    trainer.accelerator.wait_for_everyone()

@@ -13,9 +13,9 @@ import polars
 
 from fastmath.prompts import SYSTEM_PROMPTS, build_messages
 from fastmath.recipe.load import load_recipe
-from fastmath.runs.model_folder import check_model_folder
+from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.stage import Stage
-from fastmath.training.callbacks import MetricsWriter, StopGuard
+from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.rewards import build_rewards
@@ -28,12 +28,14 @@ def run(stage: Stage) -> None:
     Raises:
         fastmath.recipe.errors.SettingsError: the settings of the trainer or of the rewards cannot work.
         fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
+        fastmath.runs.model_folder.ModelFolderError: the trained weights are not all finite numbers.
     """
     build_grpo_config(stage.recipe, stage.folder, processes=count_processes(stage.recipe.grpo))
     check_model_folder(stage.product("sft", "model"))
     if not (stage.folder / "model" / "tokenizer.json").exists():
-        launch("fastmath.training.grpo", stage.folder, stage.recipe.grpo, "--run-dir", str(stage.run_dir))
+        launch("fastmath.training.grpo", stage, stage.recipe.grpo)
     check_model_folder(stage.folder / "model")
+    require_finite(stage.folder / "model")
 
 
 def read_prompts(path: Path, system_prompt: str | None) -> datasets.Dataset:
@@ -47,15 +49,12 @@ def read_prompts(path: Path, system_prompt: str | None) -> datasets.Dataset:
     )
 
 
-def train(folder: Path, run_dir: Path) -> bool:
+def train(folder: Path, run_dir: Path) -> None:
     """Train in this process.
 
     Args:
         folder: folder of the stage, with the resolved recipe in `config.yaml`.
         run_dir: the run folder, with the products of the earlier stages.
-
-    Returns:
-        False if the training was stopped on request before the end.
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
     from trl import GRPOTrainer
@@ -74,9 +73,9 @@ def train(folder: Path, run_dir: Path) -> bool:
         args=config,
         train_dataset=read_prompts(run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]),
         processing_class=tokenizer,
-        callbacks=[MetricsWriter(folder / "metrics.jsonl"), guard],
+        callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), FiniteGuard(), guard],
     )
-    return train_from_last_checkpoint(trainer, guard, folder)
+    train_from_last_checkpoint(trainer, guard, folder)
 
 
 if __name__ == "__main__":

@@ -1,91 +1,95 @@
 """Launching a training with `accelerate launch`, and showing its progress in a notebook.
 
 One CPU process, eight GPUs and several nodes are all launched in this way; the file in `configs/accelerate` decides.
-The child process writes `metrics.jsonl` and a log. The parent shows the progress from the metrics and, after a
-failure, the last lines of the log.
+The training processes write `metrics.jsonl`, `progress.json` and a log, and hold a lock as long as they live. The
+parent shows the progress and, after a failure, the error of the rank that failed first.
 """
 
 import argparse
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tqdm.auto import tqdm
+import yaml
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from fastmath.recipe.load import find_accelerate_file
 from fastmath.recipe.sections import TrainingSettings
-from fastmath.runs.metrics import MetricsTail
-from fastmath.runs.process import POLL_SECONDS, Process, kill_tree, run_child
-from fastmath.training.callbacks import INTERRUPTED_EXIT_CODE, STOP_FILE
+from fastmath.runs.locks import hold_together, trainer_lock
+from fastmath.runs.process import Process, kill_tree, run_child
+from fastmath.runs.progress import ProgressBar
+from fastmath.runs.stage import Stage, StageStoppedError
+from fastmath.training.callbacks import STOP_FILE
+from fastmath.training.failure import ERRORS, error_file, explain_failure, read_errors
 
 logger = logging.getLogger(__name__)
 
-SHOWN_METRICS = {
-    "loss": "loss",
-    "mean_token_accuracy": "token accuracy",
-    "reward": "reward",
-    "completions/mean_length": "tokens",
-    "kl": "KL",
-}
-"""Metrics that the progress bar shows, and their labels there."""
 
-
-def launch(module: str, folder: Path, settings: TrainingSettings, *arguments: str) -> None:
-    """Run `python -m module FOLDER arguments` under accelerate, and show a progress bar until it ends.
+def launch(module: str, stage: Stage, settings: TrainingSettings, folder: Path | None = None) -> None:
+    """Run `python -m module FOLDER --run-dir RUN_DIR` under accelerate, and show a progress bar until it ends.
 
     A first interrupt asks the trainer to save a checkpoint and stop; a second interrupt kills it.
 
     Args:
         module: name of the module to run.
-        folder: folder for `train.log`, `metrics.jsonl` and the products, which is created if it does not exist.
+        stage: the stage, `sft` or `grpo`, that trains.
         settings: gives the accelerate file and the environment variables of the training processes.
-        arguments: further arguments of the module.
+        folder: folder for `train.log`, `metrics.jsonl` and the products, which is created if it does not exist; None
+            takes the stage's own.
 
     Raises:
         SettingsError: there is no such accelerate file.
         ChildFailedError: the training failed.
+        StageStoppedError: somebody has created the file `STOP_FILE` in the folder.
         OSError: the training failed because the disk is full (`ENOSPC`).
         KeyboardInterrupt: this process was interrupted; raised again after the trainer has stopped.
     """
+    folder = folder or stage.folder
     config = find_accelerate_file(settings.accelerate)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), "-m", module]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / STOP_FILE).unlink(missing_ok=True)
-    with tqdm(unit="step", desc=folder.name, dynamic_ncols=True, mininterval=POLL_SECONDS) as bar:
-        metrics = MetricsTail(folder / "metrics.jsonl", from_end=True)
+    shutil.rmtree(folder / ERRORS, ignore_errors=True)
+    with ProgressBar(stage.folder) as bar:
         run_child(
-            [*command, str(folder), *arguments],
+            [*command, str(folder), "--run-dir", str(stage.run_dir)],
             log=folder / "train.log",
-            environment=settings.environment,
-            watch=lambda: _show_progress(metrics, bar),
+            environment=_read_environment(config) | settings.environment,
+            watch=bar.show,
             stop=lambda process: _stop(process, folder),
+            explain=lambda printed: explain_failure(read_errors(folder), printed, stage.name, settings.trainer),
+        )
+    if (folder / STOP_FILE).exists():
+        raise StageStoppedError(
+            f"the file {folder / STOP_FILE} has stopped the training after a checkpoint; run the same again to go on"
         )
 
 
-def run_training_process(train: Callable[[Path, Path], bool]) -> None:
-    """Be the process that `launch` starts: `FOLDER --run-dir RUN_DIR` are its arguments.
+def run_training_process(train: Callable[[Path, Path], None]) -> None:
+    """Be one of the processes that `launch` starts: `FOLDER --run-dir RUN_DIR` are its arguments.
 
     Args:
-        train: trains with the products of `RUN_DIR`, writes into `FOLDER`, and returns False if it was stopped on
-            request; the exit code is then `INTERRUPTED_EXIT_CODE`.
+        train: trains with the products of `RUN_DIR` and writes into `FOLDER`.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--run-dir", type=Path, required=True)
     arguments = parser.parse_args()
-    if not train(arguments.folder, arguments.run_dir):
-        sys.exit(INTERRUPTED_EXIT_CODE)
+    stage_name = arguments.folder.relative_to(arguments.run_dir).parts[0]
+    errors = error_file(arguments.folder, int(os.environ.get("RANK", "0")))
+    errors.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["TORCHELASTIC_ERROR_FILE"] = str(errors)  # torch's own lies in a folder that the launcher removes
+    with hold_together(trainer_lock(arguments.run_dir / stage_name)):
+        record(train)(arguments.folder, arguments.run_dir)
 
 
-def _show_progress(metrics: MetricsTail, bar: "tqdm[Any]") -> None:
-    for record in metrics.read_new():
-        bar.total = record.get("max_steps", bar.total)
-        bar.update(record["step"] - bar.n)
-        shown = {label: f"{record[name]:.3g}" for name, label in SHOWN_METRICS.items() if name in record}
-        if shown:
-            bar.set_postfix(shown)
+def _read_environment(config: Path) -> dict[str, str]:
+    """What accelerate needs to know before it reads its own file: on the CPU it would otherwise look for GPUs."""
+    on_cpu = (yaml.safe_load(config.read_text()) or {}).get("use_cpu", False)
+    return {"ACCELERATE_USE_CPU": "true"} if on_cpu else {}
 
 
 def _stop(process: Process, folder: Path) -> None:

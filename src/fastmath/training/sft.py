@@ -12,9 +12,9 @@ import polars
 
 from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
 from fastmath.recipe.load import load_recipe
-from fastmath.runs.model_folder import check_model_folder
+from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.stage import Stage
-from fastmath.training.callbacks import MetricsWriter, StopGuard
+from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.trainers import build_sft_config, count_processes
 
@@ -30,14 +30,16 @@ def run(stage: Stage) -> None:
     Raises:
         fastmath.recipe.errors.SettingsError: the trainer's settings cannot work.
         fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
+        fastmath.runs.model_folder.ModelFolderError: the trained weights are not all finite numbers.
     """
     settings = stage.recipe.sft
     build_sft_config(stage.recipe, stage.folder, processes=count_processes(settings))
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
     for folder in folders:
         if not (folder / "model" / "tokenizer.json").exists():  # otherwise it had finished before an interruption
-            launch("fastmath.training.sft", folder, settings, "--run-dir", str(stage.run_dir))
+            launch("fastmath.training.sft", stage, settings, folder)
         check_model_folder(folder / "model")
+        require_finite(folder / "model")
 
 
 def read_training_set(path: Path, system_prompt: str | None) -> datasets.Dataset:
@@ -54,15 +56,12 @@ def read_training_set(path: Path, system_prompt: str | None) -> datasets.Dataset
     )
 
 
-def train(folder: Path, run_dir: Path) -> bool:
+def train(folder: Path, run_dir: Path) -> None:
     """Train in this process.
 
     Args:
         folder: folder of the stage, with the resolved recipe in `config.yaml`, or the folder `first_epoch` in it.
         run_dir: the run folder, with the products of the data stage.
-
-    Returns:
-        False if the training was stopped on request before the end.
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
     from trl import SFTTrainer
@@ -76,6 +75,7 @@ def train(folder: Path, run_dir: Path) -> bool:
     config = build_sft_config(recipe, folder, first_epoch=first_epoch)
     model, tokenizer = load_model(base, config, recipe.model.revision, CHAT_TEMPLATES[recipe.model.chat_template])
     guard = StopGuard(folder)
+    progress = ProgressWriter(run_dir / "sft", "one epoch" if first_epoch else "")
     trainer = SFTTrainer(
         model=model,
         args=config,
@@ -83,9 +83,9 @@ def train(folder: Path, run_dir: Path) -> bool:
             run_dir / "build_data" / "sft.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]
         ),
         processing_class=tokenizer,
-        callbacks=[MetricsWriter(folder / "metrics.jsonl"), guard],
+        callbacks=[MetricsWriter(folder / "metrics.jsonl"), progress, FiniteGuard(), guard],
     )
-    return train_from_last_checkpoint(trainer, guard, folder)
+    train_from_last_checkpoint(trainer, guard, folder)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,10 @@ CHOICES: Mapping[str, Mapping[str, tuple[str | bool, ...]]] = {
 }
 """Valid values, by section and setting, of settings that TRL keeps as plain text and checks only while it trains."""
 
+# The filter would put an average in the place of every loss that is NaN, and a diverged training would look sound.
+DEFAULTS: Mapping[str, Any] = {"report_to": [], "logging_nan_inf_filter": False}
+"""Settings of both trainers where the recipe does not set them."""
+
 _AT_LEAST_ONE = (1, math.inf)
 _SHARE = (0, 1)
 _NOT_NEGATIVE = (0, math.inf)
@@ -100,7 +104,7 @@ def build_sft_config(
     Raises:
         SettingsError: the settings cannot work.
     """
-    settings = {"report_to": [], "logging_steps": 10} | recipe.sft.trainer
+    settings = DEFAULTS | {"logging_steps": 10} | recipe.sft.trainer
     if first_epoch:
         settings["num_train_epochs"] = 1
     return _build(SFTConfig, "sft", settings | {"seed": recipe.seed}, folder, processes)
@@ -119,7 +123,7 @@ def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = N
     """
     _require_whole_groups(recipe, processes)
     weights = {"reward_weights": [reward.weight for reward in recipe.grpo.rewards]}
-    settings = {"report_to": [], "logging_steps": 1} | recipe.grpo.trainer | weights
+    settings = DEFAULTS | {"logging_steps": 1} | recipe.grpo.trainer | weights
     config = _build(GRPOConfig, "grpo", settings | {"seed": recipe.seed}, folder, processes)
     build_rewards(recipe.grpo.rewards, config.num_generations)
     _refuse_split_groups(recipe, config)

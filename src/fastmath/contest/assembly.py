@@ -1,0 +1,114 @@
+"""Setting up a kernel: engine, rules, policy, clock and journal, as a recipe has them."""
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fastmath.answers.contests import CONTESTS
+from fastmath.contest.policy import find_policy
+from fastmath.engine.supervision import EngineKeeper
+from fastmath.engine.vllm import AsyncEngine, Engine, Sampling
+from fastmath.kernel.journal import Journal
+from fastmath.kernel.kernel import Kernel
+from fastmath.kernel.solver import SolverRules
+from fastmath.policies.clock import ClockRules
+from fastmath.prompts import SYSTEM_PROMPTS
+from fastmath.recipe.inference import KernelSettings
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.model_folder import check_model_folder
+
+JOURNAL = "questions.jsonl"
+
+
+@contextlib.contextmanager
+def open_kernel(
+    recipe: Recipe, model: Path, folder: Path, questions: int | None = None, started: float | None = None
+) -> Iterator[Kernel]:
+    """A kernel under the contest's clock; its engine starts with the first question and ends with the context.
+
+    Args:
+        recipe: recipe whose `kernel` section is used; where it sets no time limit, the contest's limit applies.
+        model: folder of the quantised checkpoint.
+        folder: folder for the journal; it is created if needed.
+        questions: number of questions expected; None takes the recipe's number, and without one the contest's.
+        started: value of `time.monotonic()` when the contest's clock began; None starts it with the first question.
+
+    Raises:
+        fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
+        fastmath.kernel.journal.JournalError: the journal in `folder` belongs to another model, contest or run.
+    """
+    # `predict` never raises, so without this check a missing model would mean the fallback answer to every question.
+    check_model_folder(model)
+    profile = CONTESTS[recipe.kernel.profile]
+    folder.mkdir(parents=True, exist_ok=True)
+    limit = recipe.kernel.limit_seconds or profile.limit_seconds
+    expected = questions or recipe.kernel.questions or profile.questions
+    keeper = EngineKeeper(engine_starter(recipe, model))
+    try:
+        yield build_kernel(recipe, model, keeper, limit, expected, folder / JOURNAL, started)
+    finally:
+        keeper.close()
+
+
+def build_kernel(
+    recipe: Recipe,
+    model: Path,
+    keeper: EngineKeeper,
+    limit: float,
+    questions: int,
+    journal: Path,
+    started: float | None = None,
+) -> Kernel:
+    """The kernel of a recipe for a contest of `questions` questions in `limit` seconds.
+
+    Raises:
+        fastmath.kernel.journal.JournalError: the journal belongs to another model, contest or run.
+    """
+    settings = recipe.kernel
+    identity = {"model": name_model(model), "contest": settings.profile, "run": f"{recipe.name}, seed {recipe.seed}"}
+    return Kernel(
+        keeper=keeper,
+        profile=CONTESTS[settings.profile],
+        system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
+        sampling=make_sampling(settings),
+        rules=make_rules(settings),
+        policy=find_policy(settings.policy),
+        clock=ClockRules(limit, questions),
+        journal=Journal(journal, identity),
+        samples=settings.samples,
+        slowdown=settings.slowdown,
+        hang_seconds=settings.hang_seconds,
+        started=started,
+    )
+
+
+def name_model(folder: Path) -> str:
+    """A name that differs between models: a hash of the configuration and of the names and sizes of all files."""
+    files = sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
+    configuration = (folder / "config.json").read_bytes()
+    return hashlib.sha256(configuration + repr(files).encode()).hexdigest()[:16]
+
+
+def engine_starter(recipe: Recipe, model: Path) -> Callable[[float], Engine]:
+    """A function that starts an engine; its argument scales the batch size that the recipe sets."""
+
+    def start(scale: float) -> Engine:
+        settings = recipe.kernel.engine
+        batch = max(1, int(scale * settings.arguments.get("max_num_seqs", recipe.kernel.samples)))
+        arguments = {**settings.arguments, "max_num_seqs": batch}
+        return AsyncEngine(model, settings.model_copy(update={"arguments": arguments}), recipe.seed)
+
+    return start
+
+
+def make_rules(settings: KernelSettings) -> SolverRules:
+    """The solver's rules from the kernel's settings: weights of votes, harvest and fallback answer."""
+    names = [item.name for item in dataclasses.fields(SolverRules)]
+    return SolverRules(**{name: getattr(settings, name) for name in names})
+
+
+def make_sampling(settings: KernelSettings) -> Sampling:
+    """The sampling parameters from the kernel's settings."""
+    return Sampling(settings.token_budget, settings.temperature, settings.top_p, settings.sample_stop)

@@ -1,0 +1,68 @@
+"""The files outside a run that a stage reads, known by their contents: data, test sets, launch files, a base model."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fastmath.recipe.load import find_accelerate_file
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.files import write_json
+
+HASHES = ".hashes.json"
+"""File in the run folder that remembers what has been hashed."""
+
+
+def list_sources(stage: str, recipe: Recipe, root: Path) -> dict[str, Path]:
+    """The local files that a stage reads from outside the run, by the setting that names them.
+
+    Hub names are no files: their contents are fixed by `revision`, which is a setting.
+
+    Args:
+        stage: name of the stage.
+        recipe: the resolved recipe.
+        root: folder at which relative paths in the recipe start.
+    """
+    if stage in ("sft", "grpo"):
+        section = recipe.sft if stage == "sft" else recipe.grpo
+        found = {f"{stage}.accelerate": find_accelerate_file(section.accelerate)}
+        return found | (dict(_list_folder("model.name", root / recipe.model.name)) if stage == "sft" else {})
+    if stage != "build_data":
+        return {}
+    data = recipe.data
+    named = {f"source {source.name}": source.path for source in data.sources if source.path is not None}
+    named |= {"data.test_path": data.test_path} if data.test_path is not None else {}
+    named |= {f"data.decontaminate.files.{index}": file for index, file in enumerate(data.decontaminate.files)}
+    return {key: path for name, file in named.items() for key, path in _list_folder(name, root / file)}
+
+
+def _list_folder(name: str, path: Path) -> Iterator[tuple[str, Path]]:
+    if path.is_file():
+        yield name, path
+    elif path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        yield from ((f"{name}: {file.relative_to(path)}", file) for file in files)
+
+
+def hash_sources(sources: Mapping[str, Path], run_dir: Path) -> dict[str, str]:
+    """SHA-256 of each file by its key; a file is read once and then known by its path, size and time.
+
+    Args:
+        sources: files from `list_sources`.
+        run_dir: the run folder, which remembers the hashes; it need not exist yet.
+    """
+    memory = run_dir / HASHES
+    known = json.loads(memory.read_text()) if memory.exists() else {}
+    hashes, fresh = {}, {}
+    for key, path in sources.items():
+        state = path.stat()
+        version = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+        hashes[key] = known.get(version) or fresh.setdefault(version, _hash_file(path))
+    if fresh and run_dir.is_dir():
+        write_json(memory, known | fresh)
+    return hashes
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
