@@ -109,7 +109,8 @@ def test_ordinary_answers_are_judged_before_hostile_ones_use_up_the_deadline(ver
     mixed = [pair for both in zip(hostile, ordinary, strict=True) for pair in both]
     verdicts = dict(zip(mixed, verifier.verify_many(mixed, deadline_seconds=8.0), strict=True))
     assert {verdicts[pair].correct for pair in ordinary} == {True}
-    assert {verdicts[pair].reason for pair in hostile} == {"cpu time", "batch deadline"}
+    # On busy cores the deadline may come before any of them has used its 0.5 s.
+    assert {verdicts[pair].reason for pair in hostile} <= {"cpu time", "batch deadline"}
 
 
 def test_a_batch_whose_time_is_over_leaves_the_rest_unjudged(verifier: Verifier) -> None:
