@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from fastmath.runs.gpus import list_gpu_names
+
 RECORDED_PACKAGES = (
     "torch",
     "transformers",
@@ -52,9 +54,6 @@ def list_package_versions() -> dict[str, str]:
 
 
 def describe_hardware() -> dict[str, Any]:
-    """`cpus`, their number; `memory_gib`, the main memory in GiB; `gpus`, the names of the GPUs."""
-    import torch  # takes seconds and a gigabyte, which readers of a manifest do not need
-
+    """`cpus`, their number; `memory_gib`, the main memory in GiB; `gpus`, the names of the visible GPUs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"cpus": os.cpu_count(), "memory_gib": round(memory, 1), "gpus": gpus}
+    return {"cpus": os.cpu_count(), "memory_gib": round(memory, 1), "gpus": list_gpu_names()}
