@@ -200,3 +200,8 @@ def test_a_curve_passes_through_the_table() -> None:
     expected = estimate_mean(pass_at_k(samples.cut(60).correct, 1), seed=5)
     assert single[:, 1] == pytest.approx([expected.value, expected.low, expected.high])
     assert majority[0, 1] == pytest.approx(majority_at_k(samples.cut(60), 4).mean())
+
+
+def test_budgets_that_coincide_are_listed_once():
+    # 0.7 x 1 and 1.0 x 1 are both rounded to 1
+    assert token_budgets(48, 1.0, (1.0, 0.7)) == [48, 1]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastmath.contest.policy import find_policy
+from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.sections import Recipe
 
 
@@ -30,7 +31,30 @@ def check_recipe(recipe: Recipe, root: Path, stages: Sequence[str]) -> None:
 
         for name in sampling:
             check_engine_arguments(name, getattr(recipe, name).engine.arguments)
+    if "grpo" in stages and not any(source.grpo for source in recipe.data.sources):
+        raise SettingsError(
+            "no source has `grpo: true`, so that GRPO would have no problems; set it for a source, or end with --to sft"
+        )
     if {"sft", "grpo"} & set(stages):
         from fastmath.training.trainers import check_trainers
 
         check_trainers(recipe)
+
+
+def check_sets(recipe: Recipe, run_dir: Path, stages: Sequence[str]) -> None:
+    """Refuse training sets that do not suffice for a step, for all trainings to come, as soon as the sets are there.
+
+    Args:
+        recipe: the recipe.
+        run_dir: the run folder, in which the data stage has finished.
+        stages: stages that are about to run.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: a set has fewer rows than a step of its training takes.
+    """
+    trainings = [stage for stage in ("sft", "grpo") if stage in stages]
+    if trainings:
+        from fastmath.training.sets import require_training_set  # TRL, which takes seconds
+
+        for stage in trainings:
+            require_training_set(stage, recipe, run_dir)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from fastmath.answers.contests import CONTESTS
+from fastmath.cli.paths import find_package, find_run, resolve_overrides
 from fastmath.contest.gateway import GatewayError, find_server
 from fastmath.kaggle.metadata import PackageError, check_metadata
 from fastmath.kaggle.package_check import Finding, check_package, write_held_out
@@ -29,7 +30,7 @@ kernel = typer.Typer(
 KERNEL_FAILURES = (GatewayError, JournalError, ModelFolderError, PackageError)
 """Errors of these commands that end them with exit code 1."""
 
-RunDir = Annotated[Path, typer.Option(help="run folder with the quantised model")]
+RunDir = Annotated[Path | None, typer.Option(help="run folder with the quantised model; runs/nano by default")]
 RecipeName = Annotated[str | None, typer.Option(help="recipe whose `kernel` section is used; the run's own by default")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
 
@@ -40,7 +41,7 @@ def serve(
     output: Annotated[Path, typer.Option(help="folder for submission.parquet, questions.jsonl and report.json")],
     gateway: Annotated[Path | None, typer.Option(help="folder with the competition's kaggle_evaluation")] = None,
     contest: Annotated[str | None, typer.Option(help="aimo2 or aimo3; the run's own by default")] = None,
-    run_dir: RunDir = Path("runs/nano"),
+    run_dir: RunDir = None,
     recipe: RecipeName = None,
     two_processes: Annotated[bool, typer.Option("--two-processes", help="in two processes, as on Kaggle")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
@@ -60,7 +61,7 @@ def serve(
         )
     from fastmath.contest.serving import answer_questions, load_served
 
-    settings, model = load_served(REPOSITORY_FOLDER / run_dir, overrides, recipe)
+    settings, model = load_served(find_run("nano", run_dir, {}), resolve_overrides(overrides), recipe)
     if two_processes:
         from fastmath.contest.two_processes import answer_in_two_processes
 
@@ -84,7 +85,7 @@ def serve(
 
 @kernel.command()
 def build(
-    output: Annotated[Path, typer.Option(help="folder of the package")] = Path("dist/kernel"),
+    output: Annotated[Path | None, typer.Option(help="folder of the package; dist/kernel by default")] = None,
     owner: Annotated[str | None, typer.Option(help="your name on Kaggle")] = None,
     machine: Annotated[str, typer.Option(help="target of the wheels: gpu (Kaggle), cpu (for `kernel check`)")] = "gpu",
     recipe: Annotated[str | None, typer.Option(help="recipe that the notebook uses, a name in configs/")] = None,
@@ -112,8 +113,8 @@ def build(
     if run_dir is not None:
         from fastmath.contest.serving import load_served
 
-        model = load_served(REPOSITORY_FOLDER / run_dir, {})[1]
-    folder = REPOSITORY_FOLDER / output
+        model = load_served(find_run("nano", run_dir, {}), {})[1]
+    folder = find_package(output)
     build_package(folder, options, REPOSITORY_FOLDER, model)
     if download:
         download_wheels(folder / "dataset")
@@ -130,11 +131,11 @@ def build(
 
 @kernel.command()
 def check(
-    package: Annotated[Path, typer.Option(help="package of `kernel build`, with this machine's wheels")] = Path(
-        "dist/kernel"
-    ),
+    package: Annotated[
+        Path | None, typer.Option(help="package of `kernel build`, with this machine's wheels; dist/kernel by default")
+    ] = None,
     wheels: Annotated[Path | None, typer.Option(help="the downloaded wheels; the package's dataset by default")] = None,
-    run_dir: RunDir = Path("runs/nano"),
+    run_dir: RunDir = None,
     recipe: RecipeName = None,
     csv: Annotated[Path | None, typer.Option(help="questions; three of the run's held-out ones by default")] = None,
     metadata_only: Annotated[bool, typer.Option("--metadata-only", help="do not run the notebook")] = False,
@@ -142,15 +143,16 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check the metadata and run the notebook as on Kaggle: a fresh environment, no package index, no network."""
-    folder = REPOSITORY_FOLDER / package
+    folder = find_package(package)
     if metadata_only:
         problems = check_metadata(folder)
         findings = [Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")]
     else:
         from fastmath.contest.serving import load_served
 
-        settings, model = load_served(REPOSITORY_FOLDER / run_dir, parse_assignments(assignments or []), recipe)
-        questions = csv or write_held_out(REPOSITORY_FOLDER / run_dir, folder / "questions.csv")
+        served = find_run("nano", run_dir, {})
+        settings, model = load_served(served, resolve_overrides(parse_assignments(assignments or [])), recipe)
+        questions = csv or write_held_out(served, folder / "questions.csv")
         findings = check_package(folder, wheels or folder / "dataset", model, settings, questions)
     seen = []
     for finding in findings:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fastmath.cli.check import check_recipe
+from fastmath.cli.check import check_recipe, check_sets
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.live import LiveLine
 from fastmath.cli.paths import find_run, resolve_overrides, resolve_recipe
@@ -68,9 +68,10 @@ def run(
     results, started = [], time.monotonic()
     try:
         for position, stage in enumerate(stages, 1):
-            results.append(
-                _run_stage(f"[{position}/{len(stages)}] {stage}", stage, recipe, folder, overrides, force, as_json)
-            )
+            title = f"[{position}/{len(stages)}] {stage}"
+            results.append(_run_stage(title, stage, recipe, folder, overrides, force, as_json))
+            if stage == "build_data":
+                check_sets(opened.recipe, folder, stages)
     except KeyboardInterrupt:
         typer.echo("\ninterrupted; the same command goes on from where this one stopped", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None

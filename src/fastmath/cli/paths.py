@@ -26,6 +26,11 @@ def find_run(recipe: str, run_dir: Path | None, overrides: Mapping[str, Any]) ->
     return REPOSITORY_FOLDER / "runs" / name_run(recipe, overrides) if run_dir is None else Path.cwd() / run_dir
 
 
+def find_package(folder: Path | None) -> Path:
+    """Absolute path of the package for Kaggle: from where the person stands, or `dist/kernel` in the checkout."""
+    return REPOSITORY_FOLDER / "dist" / "kernel" if folder is None else Path.cwd() / folder
+
+
 def resolve_recipe(recipe: str) -> str:
     """A recipe's path, made absolute; a name of a shipped recipe stays a name."""
     return str(Path.cwd() / recipe) if recipe.endswith((".yaml", ".yml")) else recipe

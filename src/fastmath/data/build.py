@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from fastmath.answers.integers import to_int
 from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
+from fastmath.data.enough import require_rows
 from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
@@ -46,7 +47,11 @@ REJECT_SCHEMA = polars.Schema(
 
 
 def run(stage: Stage) -> None:
-    """Build every product of the stage: `base_model/` (nano only), `sft`, `grpo`, `test`, `calibration`, `rejects`."""
+    """Build every product of the stage: `base_model/` (nano only), `sft`, `grpo`, `test`, `calibration`, `rejects`.
+
+    Raises:
+        fastmath.data.enough.NothingLeftError: no row of a source is left for any training set.
+    """
     recipe, folder = stage.recipe, stage.folder
     settings, seed = recipe.data, recipe.seed
     if recipe.model.nano is not None and not (folder / "base_model" / "tokenizer.json").exists():
@@ -78,8 +83,10 @@ def run(stage: Stage) -> None:
     write_parquet(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
     if repaired := survey["repaired"].sum():
         logger.warning("%d LaTeX commands had lost their backslash and were made whole", repaired)
-    write_json(folder / "funnel.json", count_funnel(settings.sources, training, rejects))
+    funnel = count_funnel(settings.sources, training, rejects)
+    write_json(folder / "funnel.json", funnel)
     write_card(folder, recipe)
+    require_rows(settings.sources, funnel, grpo, folder / "rejects.parquet")
     shutil.rmtree(folder / "survey")
 
 

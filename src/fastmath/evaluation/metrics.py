@@ -150,9 +150,11 @@ def median_tokens(samples: SampleArrays) -> float:
 def token_budgets(largest: int, median: float, shares: Sequence[float]) -> list[int]:
     """Token budgets of a report: the largest, then shares of the median length, rounded half up and at least 1.
 
+    Budgets that coincide are listed once.
+
     Example: largest 256, median 74, shares 1.0 and 0.7 give 256, 74 and 52 (51.8 rounded).
     """
-    return [largest] + [max(1, int(share * median + 0.5)) for share in shares]
+    return list(dict.fromkeys([largest, *(max(1, int(share * median + 0.5)) for share in shares)]))
 
 
 def accuracy_curve(

@@ -122,15 +122,19 @@ def render_runs_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["run", *header] if named else header]
     rows.append([":--"] * (2 if named else 1) + ["--:"] * (len(header) - 1))
     for model in first["models"]:
-        for position in range(len(model["budgets"])):
-            for run, report in reports.items():
-                found = next((entry for entry in report["models"] if entry["name"] == model["name"]), None)
-                if found is not None:
-                    cells = [model["name"], *_cells(found["budgets"][position], k)]
+        found = {run: _find_budgets(report, model["name"]) for run, report in reports.items()}
+        for position in range(max(map(len, found.values()))):
+            for run, budgets in found.items():
+                if position < len(budgets):  # a run whose budgets coincide has fewer
+                    cells = [model["name"], *_cells(budgets[position], k)]
                     rows.append([run, *cells] if named else cells)
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     kernels = [_describe_kernel(run, report["kernel"]) for run, report in reports.items() if "kernel" in report]
     return "\n\n".join([table, *kernels])
+
+
+def _find_budgets(report: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
+    return next((entry["budgets"] for entry in report["models"] if entry["name"] == model), [])
 
 
 def samples_of(report: Mapping[str, Any]) -> int:

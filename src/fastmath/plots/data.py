@@ -49,9 +49,10 @@ def plot_lengths(tokens: Sequence[int], sources: Sequence[str]) -> Figure:
     groups = [[count for count, source in zip(tokens, sources, strict=True) if source == name] for name in names]
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(8, 3.2))
-        axis.hist(groups, bins=40, stacked=True, label=names, color=PALETTE[: len(names)])
-        median = float(np.median(tokens))
-        axis.axvline(median, color=MUTED, linestyle="--", linewidth=1.2, label=f"median {median:,.0f} tokens")
+        if groups:
+            axis.hist(groups, bins=40, stacked=True, label=names, color=PALETTE[: len(names)])
+            median = float(np.median(tokens))
+            axis.axvline(median, color=MUTED, linestyle="--", linewidth=1.2, label=f"median {median:,.0f} tokens")
         axis.set(xlabel="tokens of the chosen trace", ylabel="problems", title="How long the SFT traces are")
         axis.legend()
     return figure

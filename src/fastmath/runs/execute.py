@@ -80,14 +80,14 @@ def execute(
     except PapermillExecutionError as error:
         if error.ename in STOPS or (interrupts is not None and interrupts.requested):
             raise KeyboardInterrupt from error
-        raise NotebookFailedError(f"cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+        raise NotebookFailedError(f"in cell {error.exec_count}: {error.ename}: {error.evalue}") from error
     except (DeadKernelError, RuntimeError) as error:
         if interrupts is not None and interrupts.requested:
             raise KeyboardInterrupt from error
         if not isinstance(error, DeadKernelError):
             raise
         raise NotebookFailedError(
-            "its Jupyter kernel died, for lack of memory or by a signal; the same command goes on from what is saved"
+            "as its Jupyter kernel died, for lack of memory or by a signal; the same command goes on from what is saved"
         ) from error
 
 

@@ -145,6 +145,6 @@ def run_stage(
         execute(REPOSITORY_FOLDER / NOTEBOOKS[name], output, parameters, REPOSITORY_FOLDER, interrupts)
     except NotebookFailedError as error:
         raise StageFailedError(
-            f"stage {name!r} failed in {error}\nThe executed notebook, with the traceback: {output}"
+            f"stage {name!r} failed {error}\nThe executed notebook, with the traceback: {output}"
         ) from error
     return StageResult(name, "done", time.monotonic() - started, stage.read_manifest()["peak_memory_gib"])

@@ -19,6 +19,7 @@ from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWrit
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.rewards import build_rewards
+from fastmath.training.sets import require_training_set
 from fastmath.training.trainers import build_grpo_config, count_processes
 
 
@@ -26,11 +27,13 @@ def run(stage: Stage) -> None:
     """Train the SFT model further; the products are `model/` and `metrics.jsonl`.
 
     Raises:
-        fastmath.recipe.errors.SettingsError: the settings of the trainer or of the rewards cannot work.
+        fastmath.recipe.errors.SettingsError: the settings of the trainer or of the rewards cannot work, or the GRPO set
+            is too small.
         fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
         fastmath.runs.model_folder.ModelFolderError: the trained weights are not all finite numbers.
     """
     build_grpo_config(stage.recipe, stage.folder, processes=count_processes(stage.recipe.grpo))
+    require_training_set("grpo", stage.recipe, stage.run_dir)
     check_model_folder(stage.product("sft", "model"))
     if not (stage.folder / "model" / "tokenizer.json").exists():
         launch("fastmath.training.grpo", stage, stage.recipe.grpo)

@@ -16,6 +16,7 @@ from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
 from fastmath.training.launch import launch, run_training_process
+from fastmath.training.sets import require_training_set
 from fastmath.training.trainers import build_sft_config, count_processes
 
 FIRST_EPOCH = "first_epoch"
@@ -28,12 +29,13 @@ def run(stage: Stage) -> None:
     The products are `model/` and `metrics.jsonl`, and the same in `first_epoch/` for the second model.
 
     Raises:
-        fastmath.recipe.errors.SettingsError: the trainer's settings cannot work.
+        fastmath.recipe.errors.SettingsError: the trainer's settings cannot work, or the SFT set is too small.
         fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
         fastmath.runs.model_folder.ModelFolderError: the trained weights are not all finite numbers.
     """
     settings = stage.recipe.sft
     build_sft_config(stage.recipe, stage.folder, processes=count_processes(settings))
+    require_training_set("sft", stage.recipe, stage.run_dir)
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
     for folder in folders:
         if not (folder / "model" / "tokenizer.json").exists():  # otherwise it had finished before an interruption

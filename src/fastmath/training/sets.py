@@ -1,0 +1,65 @@
+"""Refusing a training set that does not suffice for a single step, before hours are spent on what comes before it."""
+
+import json
+from pathlib import Path
+
+import polars
+
+from fastmath.data.enough import count_reasons
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.sections import Recipe
+from fastmath.training.trainers import build_grpo_config, build_sft_config, count_processes
+
+
+class TooFewRowsError(SettingsError):
+    """A training set has fewer rows than one step takes."""
+
+
+def require_training_set(stage: str, recipe: Recipe, run_dir: Path) -> None:
+    """Check that the data stage's products suffice for at least one step of a training.
+
+    Args:
+        stage: `sft` or `grpo`.
+        recipe: the recipe.
+        run_dir: the run folder, in which the data stage has finished.
+
+    Raises:
+        TooFewRowsError: they do not; the message says how many there are, how many are wanted and what was left out.
+    """
+    folder = run_dir / "build_data"
+    found = polars.scan_parquet(folder / f"{stage}.parquet").select(polars.len()).collect().item()
+    wanted, made_of, mend = _count_sft(recipe, run_dir) if stage == "sft" else _count_grpo(recipe, run_dir)
+    if found >= wanted:
+        return
+    funnel = json.loads((folder / "funnel.json").read_text())
+    raise TooFewRowsError(
+        f"the {stage.upper()} set has {found} rows, and one step takes {wanted} ({made_of}); {mend}, or give more "
+        "data: "
+        f"{'; '.join(count_reasons(name, outcomes) for name, outcomes in funnel.items())}"
+    )
+
+
+def _count_sft(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
+    """Rows of an optimiser step, what the number is made of, and what to change."""
+    processes = count_processes(recipe.sft)
+    config = build_sft_config(recipe, run_dir / "sft", processes=processes)
+    if config.packing:  # rows are joined to sequences, so that their number says nothing about steps
+        return 1, "with `sft.trainer.packing`", "set `packing: false`"
+    batch, accumulation = config.per_device_train_batch_size, config.gradient_accumulation_steps
+    return (
+        batch * processes * accumulation,
+        f"`per_device_train_batch_size` x processes x `gradient_accumulation_steps` = {batch} x {processes} x "
+        f"{accumulation}",
+        "lower `sft.trainer.per_device_train_batch_size` or `gradient_accumulation_steps`",
+    )
+
+
+def _count_grpo(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
+    """Prompts of a generation batch: TRL leaves out an incomplete one (trl/trainer/utils.py, `RepeatSampler`)."""
+    config = build_grpo_config(recipe, run_dir / "grpo", processes=count_processes(recipe.grpo))
+    batch, generations = config.generation_batch_size, config.num_generations
+    return (
+        batch // generations,
+        f"`generation_batch_size` / `num_generations` = {batch} / {generations}",
+        "lower `grpo.trainer.per_device_train_batch_size` or `steps_per_generation`",
+    )
