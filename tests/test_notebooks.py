@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,10 +105,9 @@ def test_no_held_out_problem_is_trained_on(tiny_run):
 
 
 def test_a_stage_runs_by_papermill_alone(tmp_path):
-    overrides = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in TINY.items())
     finished = papermill(
         "notebooks/01_build_data.ipynb", tmp_path / "out.ipynb", "-p", "run_dir", str(tmp_path / "run"),
-        "-y", f"overrides:\n{overrides}",
+        "-y", yaml_of(TINY),
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr[-2000:]
     assert (tmp_path / "run" / "build_data" / "sft.parquet").exists()
@@ -117,6 +117,35 @@ def test_a_missing_earlier_stage_is_named(tmp_path):
     finished = papermill("notebooks/02_sft.ipynb", tmp_path / "out.ipynb", "-p", "run_dir", str(tmp_path / "run"))
     assert finished.returncode != 0
     assert "sft needs stage 'build_data'" in finished.stderr
+
+
+def yaml_of(overrides: dict[str, object]) -> str:
+    return "overrides:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in overrides.items())
+
+
+def test_a_notebook_with_other_settings_than_its_finished_stage_changes_nothing(tiny_run, tmp_path):
+    run_dir, _ = tiny_run
+    before = {path: path.stat().st_mtime_ns for path in (run_dir / "grpo").rglob("*")}
+    finished = papermill(
+        "notebooks/03_grpo.ipynb", tmp_path / "out.ipynb", "-p", "run_dir", str(run_dir),
+        "-y", yaml_of(TINY | {"grpo.trainer.learning_rate": 1e-5}),
+    )  # fmt: skip
+    assert finished.returncode != 0
+    assert "grpo.trainer.learning_rate: 0.0003 → 1e-05" in finished.stderr
+    assert {path: path.stat().st_mtime_ns for path in (run_dir / "grpo").rglob("*")} == before
+
+
+def test_force_makes_a_notebook_s_stage_anew_and_keeps_what_was_there(tiny_run, tmp_path):
+    run_dir, _ = tiny_run
+    for stage in ("sft", "grpo", "reward_curves"):
+        shutil.copytree(run_dir / stage, tmp_path / "run" / stage)
+    finished = papermill(
+        "notebooks/04_reward_curves.ipynb", tmp_path / "out.ipynb", "-p", "run_dir", str(tmp_path / "run"),
+        "-p", "force", "True", "-y", yaml_of(TINY),
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    kept = next((tmp_path / "run" / "superseded").glob("*-reward_curves/reward_curves"))
+    assert {path.name for path in kept.iterdir()} == {path.name for path in (run_dir / "reward_curves").iterdir()}
 
 
 def test_overrides_given_as_a_string_are_refused(tmp_path):

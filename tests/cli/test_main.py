@@ -102,3 +102,13 @@ def test_status_tells_the_state_of_every_stage(tmp_path):
 def test_a_run_that_is_not_there_ends_with_2(tmp_path):
     finished = fastmath("status", str(tmp_path / "nowhere"))
     assert (finished.returncode, "there is no run" in finished.stderr) == (2, True)
+
+
+def test_an_earlier_evaluation_is_not_shown_as_the_result_of_another_stage(tmp_path):
+    (tmp_path / "report.json").write_text("this would not even be JSON")
+    settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
+    settings += ["evaluate.problems=10"]
+    assignments = [part for setting in settings for part in ("--set", setting)]
+    finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--to", "build_data", *assignments)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.splitlines()[-1] == f"look at 01_build_data.ipynb in {tmp_path}"

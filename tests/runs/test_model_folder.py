@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from fastmath.runs.model_folder import ModelFolderError, check_model_folder
+from fastmath.runs.model_folder import ModelFolderError, check_model_folder, require_finite
 
 
 @pytest.fixture
@@ -38,3 +40,13 @@ def test_a_missing_shard_is_named(folder):
 def test_a_missing_folder_says_that_its_stage_has_to_run(tmp_path):
     with pytest.raises(ModelFolderError, match="the stage that makes it has to run first"):
         check_model_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("value", "holds"), [(1.0, True), (float("nan"), False), (float("inf"), False)])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value, holds):
+    save_file({"layer.weight": torch.tensor([0.5, value])}, tmp_path / "model.safetensors")
+    if holds:
+        require_finite(tmp_path)
+    else:
+        with pytest.raises(ModelFolderError, match=r"1 of 2 weights of 'layer\.weight' in .* are NaN or infinite"):
+            require_finite(tmp_path)

@@ -26,7 +26,8 @@ def list_sources(stage: str, recipe: Recipe, root: Path) -> dict[str, Path]:
     if stage in ("sft", "grpo"):
         section = recipe.sft if stage == "sft" else recipe.grpo
         found = {f"{stage}.accelerate": find_accelerate_file(section.accelerate)}
-        return found | (dict(_list_folder("model.name", root / recipe.model.name)) if stage == "sft" else {})
+        local = stage == "sft" and recipe.model.nano is None
+        return found | (dict(_list_folder("model.name", root / recipe.model.name)) if local else {})
     if stage != "build_data":
         return {}
     data = recipe.data

@@ -250,7 +250,7 @@ class Stage:
                     raise DiskFullError(
                         f"no space left for {self.name} in {self.folder} "
                         f"({shutil.disk_usage(self.folder).free / 2**30:.2f} GiB free); what it has saved is kept: "
-                        "make room and run the same command again"
+                        "make room, or keep fewer checkpoints (`save_total_limit`), and run the same command again"
                     ) from error
                 raise
             else:

@@ -22,7 +22,7 @@ SHOWN_METRICS: Mapping[str, str] = {
     "loss": "loss",
     "mean_token_accuracy": "token accuracy",
     "reward": "reward",
-    "completions/mean_length": "tokens",
+    "completions/mean_length": "mean length",
     "kl": "KL",
 }
 """Metrics that stand in the progress, and their labels there."""
