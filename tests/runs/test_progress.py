@@ -49,6 +49,11 @@ def test_nan_is_written_as_null(tmp_path):
     assert json.loads((tmp_path / "progress.json").read_text())["figures"] == {"loss": None}
 
 
+def test_work_goes_on_where_its_progress_cannot_be_written(tmp_path, caplog):
+    ProgressFile(tmp_path / "nowhere", "step", 2).update(1, last=True)
+    assert "the progress cannot be written" in caplog.text
+
+
 def test_without_a_file_there_is_no_progress(tmp_path):
     assert read_progress(tmp_path) is None
 

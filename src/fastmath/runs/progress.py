@@ -5,6 +5,7 @@ The training, sampling and contest processes write it; the notebook's bar, the l
 """
 
 import json
+import logging
 import math
 import os
 import time
@@ -15,6 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tqdm.auto import tqdm
+
+logger = logging.getLogger(__name__)
 
 PROGRESS_FILE = "progress.json"
 WRITE_SECONDS = 1.0
@@ -128,11 +131,17 @@ class ProgressFile:
             figures={**self._progress.figures, **finite},
         )
         if last or time.monotonic() - self._written >= WRITE_SECONDS:
-            # Whole at every moment, but without the wait for the disk that `runs.files` takes: a clock may be running.
-            aside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            self._written = time.monotonic()
+            self._write()
+
+    def _write(self) -> None:
+        # Whole at every moment, but without the wait for the disk that `runs.files` takes: a clock may be running.
+        aside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
             aside.write_text(json.dumps(asdict(self._progress)))
             aside.replace(self._path)
-            self._written = time.monotonic()
+        except OSError as error:  # the work itself is worth more than word of it
+            logger.warning("the progress cannot be written: %s", error)
 
 
 class ProgressBar:
