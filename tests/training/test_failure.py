@@ -15,17 +15,27 @@ OWN = RankError(
 )
 ELASTIC = """
 torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
-============================================================
+======================================================
 fastmath.training.sft FAILED
-------------------------------------------------------------
+------------------------------------------------------
+Failures:
+[1]:
+  time      : 2026-11-25_09:24:23
+  host      : localhost
+  rank      : 0 (local_rank: 0)
+  exitcode  : -15 (pid: 6012)  (SIGTERM)
+  error_file: <N/A>
+  traceback : Signal 15 (SIGTERM) received by PID 6012
+------------------------------------------------------
 Root Cause (first observed failure):
 [0]:
-  time      : 2026-11-25_06:02:11
-  host      : host
+  time      : 2026-11-25_09:24:23
+  host      : localhost
   rank      : 1 (local_rank: 1)
-  exitcode  : -9 (pid: 4321)
+  exitcode  : -9 (pid: 6013)  (SIGKILL)
   error_file: <N/A>
-  traceback : Signal 9 (SIGKILL) received by PID 4321
+  traceback : Signal 9 (SIGKILL) received by PID 6013
+======================================================
 """
 
 

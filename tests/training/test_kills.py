@@ -140,14 +140,13 @@ def test_a_dead_kernel_and_an_interrupt_lose_no_step_of_two_ranks(tmp_path):
 
     # The step goes on for longer than any kernel waits; the next command waits for it and starts no second trainer.
     second, launchers = run.start(), []
-    begun = max(run.steps())
 
     def watch() -> bool:
         launchers.append(len(run.launchers()))
-        return max(run.steps(), default=0) > begun + 1
+        return max(run.steps(), default=0) >= 3 or second.poll() is not None
 
-    wait_until(watch, "a further step of the second command")
-    assert max(launchers) == 1
+    wait_until(watch, "step 3, by the second command")
+    assert (second.poll(), max(launchers)) == (None, 1)
 
     began = time.monotonic()
     second.send_signal(signal.SIGINT)

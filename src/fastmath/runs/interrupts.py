@@ -65,7 +65,7 @@ class Interrupts:
         kernels = find_kernels()
         if self.requested > 1 or not kernels:
             raise KeyboardInterrupt
-        self._say("stopping: what is running saves its work first, which may take as long as a step; again to kill it")
+        self._say("stopping after the present step, whose work is saved; a second Ctrl-C kills it")
         for kernel in kernels:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(kernel.pid, signal.SIGINT)  # as Jupyter interrupts a kernel: with the processes of its group

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from torch.serialization import register_package
 from transformers import Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -35,6 +36,9 @@ def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path)
         NoStepError: the training set does not suffice for a single step.
     """
     checkpoint = find_last_checkpoint(folder / "checkpoints")
+    # Several processes on the CPU have the device `cpu:0` (accelerate/state.py, `set_device`), to which the Trainer
+    # maps the optimiser's state, and of which torch's own readers know only the name `cpu`.
+    register_package(0, lambda _: None, lambda storage, location: storage if location.startswith("cpu:") else None)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if trainer.state.global_step == 0:
         raise NoStepError(

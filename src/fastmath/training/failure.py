@@ -26,7 +26,8 @@ _CONSEQUENCE = re.compile(
     re.IGNORECASE,
 )
 _KILLED = (
-    re.compile(r"rank\s*:\s*(?P<rank>\d+)[^\n]*\n\s*exitcode\s*:\s*-(?P<signal>\d+)"),  # torch elastic's summary
+    # torch elastic's summary, whose last part is the rank that ended first; the others it ends itself.
+    re.compile(r"Root Cause.*?\brank\s*:\s*(?P<rank>\d+)[^\n]*\n\s*exitcode\s*:\s*-(?P<signal>\d+)", re.DOTALL),
     re.compile(r"died with <Signals\.\w+: (?P<signal>\d+)>"),  # accelerate's launcher of one process
 )
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(?P<error>\S.*)")
