@@ -1,9 +1,12 @@
 """vLLM's asynchronous engine: real samples of a tiny random model, and folders that hold none."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling
@@ -25,11 +28,16 @@ SETTINGS = EngineSettings(
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsyncEngine]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     settings = NanoModelSettings(hidden_size=64, layers=1, heads=2, max_positions=1024, vocabulary_size=320)
     make_base_model(folder, settings, ["What is 3+4? So \\boxed{7}."], seed=0)
-    with AsyncEngine(folder, SETTINGS, counted=True) as engine:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(model: Path) -> Iterator[AsyncEngine]:
+    with AsyncEngine(model, SETTINGS, counted=True) as engine:
         yield engine
 
 
@@ -144,3 +152,31 @@ def test_prompt_longer_than_the_context_is_refused(engine: AsyncEngine) -> None:
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match="no model folder"):
         AsyncEngine(tmp_path / "nothing", SETTINGS)
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from fastmath.engine.vllm import AsyncEngine
+from fastmath.recipe.inference import EngineSettings
+if __name__ == "__main__":
+    engine = AsyncEngine(Path(sys.argv[1]), EngineSettings.model_validate_json(sys.argv[2]), seed=0)
+    print("up", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_an_engine_whose_process_is_killed_ends_too(model: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    process = subprocess.Popen(
+        [sys.executable, str(program), str(model), SETTINGS.model_dump_json()], stdout=subprocess.PIPE, text=True
+    )
+    while process.stdout.readline() not in ("up\n", ""):
+        pass
+    engines = psutil.Process(process.pid).children(recursive=True)
+    assert len(engines) >= 2  # vLLM's own process, and Python's tracker of shared memory
+    process.kill()
+    _, alive = psutil.wait_procs(engines, timeout=20)
+    assert alive == []

@@ -1,7 +1,7 @@
 """The line of `fastmath run` that says where the running stage stands, in a terminal and in a log."""
 
+import os
 import shutil
-import sys
 import threading
 import time
 from pathlib import Path
@@ -26,10 +26,10 @@ class LiveLine:
         Args:
             title: beginning of the line.
             folder: the stage's folder, whose progress file is read.
-            output: where to write; None takes the standard output.
+            output: where to write; None takes the present standard output, also while that is redirected.
         """
         self._title, self._folder = title, folder
-        self._output = output or sys.stdout
+        self._output = output or os.fdopen(os.dup(1), "w")
         self._terminal = self._output.isatty()
         self._began = time.time()
         self._ended = threading.Event()

@@ -73,6 +73,8 @@ def run(
             if stage == "build_data":
                 check_sets(opened.recipe, folder, stages)
     except KeyboardInterrupt:
+        # The notebook's task, which nobody waits for any more, would otherwise end the output with its traceback.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         typer.echo("\ninterrupted; the same command goes on from where this one stopped", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:

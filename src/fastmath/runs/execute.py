@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def execute(
         KeyboardInterrupt: a stop was requested.
     """
     try:
-        with _redirect_stderr(output.with_name("notebooks.log")):
+        with _redirect_output(output.with_name("notebooks.log")):
             execute_notebook(
                 str(notebook),
                 str(output),
@@ -92,16 +93,21 @@ def execute(
 
 
 @contextlib.contextmanager
-def _redirect_stderr(path: Path) -> Iterator[None]:
-    """Redirect the standard error of this process, and of the Jupyter kernels that it starts, to a file.
+def _redirect_output(path: Path) -> Iterator[None]:
+    """Redirect both outputs of this process, and of the Jupyter kernels that it starts, to a file.
 
-    Libraries in a kernel write to the file descriptor directly, past Jupyter, and would break the progress lines.
+    Libraries in a kernel write to the file descriptors directly, past Jupyter, and would break the progress lines,
+    which have a descriptor of their own (`fastmath.cli.live`).
     """
-    saved = os.dup(2)
+    sys.stdout.flush()
+    saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
     try:
         with path.open("ab") as log:
-            os.dup2(log.fileno(), 2)
+            for descriptor in saved:
+                os.dup2(log.fileno(), descriptor)
             yield
     finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+        sys.stdout.flush()
+        for descriptor, original in saved.items():
+            os.dup2(original, descriptor)
+            os.close(original)

@@ -85,7 +85,8 @@ class _ProgressReports(tqdm):
         """Report how many samples are finished; the bar for the rendering of prompts is left out."""
         if self.desc.startswith("Processed"):
             speed = _OUTPUT_SPEED.search(self.postfix or "")
-            self.report.update(self.earlier + self.n, {TOKENS_PER_SECOND: float(speed[1])} if speed else None)
+            known = speed is not None and float(speed[1]) > 0  # nothing has been measured before the first sample
+            self.report.update(self.earlier + self.n, {TOKENS_PER_SECOND: float(speed[1])} if known else None)
             _end_with_parent()
         return True
 
