@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -38,6 +38,8 @@ LONG_STEPS = {
     "model.nano.heads": 4,
     "model.nano.intermediate_size": 1024,
 }
+# Checkpoints of this model take 5.6 MiB each.
+NANO_SIZED = {key: value for key, value in SETTINGS.items() if not key.startswith("model.")} | {"sft.accelerate": "cpu"}
 JUPYTER_SECONDS = 5.0
 PATIENCE_SECONDS = 240
 
@@ -214,3 +216,27 @@ def test_a_training_whose_loss_is_nan_fails_with_the_setting_to_change(run):
     assert (command.returncode, run.status()) == (1, "failed"), output
     assert "NotFiniteError: the loss is nan" in output
     assert "lower `sft.trainer.learning_rate` (now 1e+30)" in output
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for one checkpoint."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_the_training_goes_on_with_more_room(small_disk):
+    run = make_run(small_disk / "run", NANO_SIZED)
+    first = run.start()
+    output = first.communicate(timeout=120)[0]
+    assert (first.returncode, "no space is left" in output, "Traceback" in output) == (1, True, False), output
+    subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
+    second = run.start()
+    output = second.communicate(timeout=120)[0]
+    assert second.returncode == 0, output
+    assert run.steps() == list(range(1, STEPS + 1))

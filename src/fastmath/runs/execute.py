@@ -1,6 +1,7 @@
 """Executing a notebook by papermill, so that it can be interrupted in an orderly way and keeps the terminal clean."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -82,6 +83,13 @@ def execute(
         if error.ename in STOPS or (interrupts is not None and interrupts.requested):
             raise KeyboardInterrupt from error
         raise NotebookFailedError(f"in cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise NotebookFailedError(
+            f"as no space is left in {output.parent}; make room, or keep fewer checkpoints (`save_total_limit`), and "
+            "run the same command again: it goes on from what is saved"
+        ) from error
     except (DeadKernelError, RuntimeError) as error:
         if interrupts is not None and interrupts.requested:
             raise KeyboardInterrupt from error
