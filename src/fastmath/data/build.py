@@ -4,12 +4,9 @@ Every row of every source ends either in the SFT set, or in `rejects.parquet` wi
 """
 
 import collections
-import concurrent.futures
 import logging
-import multiprocessing
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +17,13 @@ from fastmath.answers.integers import to_int
 from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.enough import require_rows
+from fastmath.data.gather import assign_rows, gather
 from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import DataSettings, SourceSettings
 from fastmath.runs.files import write_json, write_parquet
-from fastmath.runs.progress import ProgressCounter
 from fastmath.runs.stage import Stage
 
 logger = logging.getLogger(__name__)
@@ -237,67 +234,16 @@ def _write_survey_inputs(stage: Stage, tokenizer: PreTrainedTokenizerBase, test:
 
 def _survey(inputs: SurveyInputs, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:
     tasks = [(part, partial(survey_part, inputs, part, folder=folder)) for part in parts]
-    return _gather(folder.parent, "survey", tasks, SURVEY_SCHEMA, settings.workers)
+    return gather(folder.parent, "survey", tasks, SURVEY_SCHEMA, settings.workers)
 
 
 def _collect(
     inputs: SurveyInputs, parts: Sequence[Part], chosen: polars.DataFrame, settings: DataSettings, folder: Path
 ) -> polars.DataFrame:
     wanted = {name[0]: rows["index"].sort() for name, rows in chosen.group_by("source")}
-    assigned = _assign_rows(parts, wanted)
+    assigned = assign_rows(parts, wanted)
     tasks = [(part, partial(collect_part, inputs, part, indices, folder=folder)) for part, indices in assigned]
-    return _gather(folder.parent, "collect", tasks, CHOSEN_SCHEMA, settings.workers)
-
-
-def _gather(
-    folder: Path,
-    label: str,
-    tasks: Sequence[tuple[Part, Callable[[], Path]]],
-    schema: polars.Schema,
-    workers: int | None,
-) -> polars.DataFrame:
-    """Run the tasks and join the tables that they write, in the order of the tasks; `folder` is the stage's."""
-    rows = sum(part.rows for part, _ in tasks)
-    counter = ProgressCounter(folder, "row", rows or None, label)
-    files = list(_run(tasks, workers, counter))
-    counter.close()
-    return polars.concat([polars.DataFrame(schema=schema), *map(polars.read_parquet, files)])
-
-
-def _assign_rows(parts: Sequence[Part], wanted: dict[object, polars.Series]) -> Iterator[tuple[Part, list[int]]]:
-    """Pair each part with its chosen rows and skip parts without any; the parts of a source must be consecutive."""
-    for position, part in enumerate(parts):
-        rows = wanted.get(part.source.name, polars.Series([], dtype=polars.Int64))
-        after = parts[position + 1] if position + 1 < len(parts) else None
-        start = 0 if part.shard is None else part.shard.first_row
-        same = after is not None and after.source == part.source and after.shard is not None
-        mine = rows.filter((rows >= start) & (rows < after.shard.first_row)) if same else rows.filter(rows >= start)
-        if len(mine):
-            yield part, mine.to_list()
-
-
-def _run(
-    tasks: Sequence[tuple[Part, Callable[[], Path]]], workers: int | None, counter: ProgressCounter
-) -> Iterator[Path]:
-    """Results of the tasks, in order, from at most `workers` processes (None: one per core); rows are counted."""
-    processes = min(workers or len(os.sched_getaffinity(0)), len(tasks))
-    if processes <= 1:
-        for part, task in tasks:
-            yield task()
-            counter.add(part.rows)
-        return
-    # Spawned, not forked: a fork of a process with threads, such as a notebook's, may hang.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = {pool.submit(task): part.rows for part, task in tasks}
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                future.result()
-                counter.add(futures[future])
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-        yield from (future.result() for future in futures)
+    return gather(folder.parent, "collect", tasks, CHOSEN_SCHEMA, settings.workers)
 
 
 def _limit(rows: polars.DataFrame, count: int | None, seed: int, purpose: str = "") -> polars.DataFrame:

@@ -62,6 +62,7 @@ def launch(module: str, stage: Stage, settings: TrainingSettings, folder: Path |
             stop=lambda process: _stop(process, folder),
             explain=lambda printed: explain_failure(read_errors(folder), printed, stage.name, settings.trainer),
         )
+    shutil.rmtree(folder / ERRORS, ignore_errors=True)  # empty, as no rank has failed
     if (folder / STOP_FILE).exists():
         raise StageStoppedError(
             f"the file {folder / STOP_FILE} has stopped the training after a checkpoint; run the same again to go on"
