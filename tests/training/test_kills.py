@@ -3,6 +3,7 @@
 Everything is real: `fastmath run`, papermill's Jupyter kernel, accelerate, two ranks of TRL's trainer joined by gloo.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -81,10 +82,10 @@ class Run:
         return found
 
     def ranks(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if "accelerate.commands.launch" not in process.cmdline()]
+        return [process for process in self.processes() if "accelerate.commands.launch" not in process.info["cmdline"]]
 
     def launchers(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if "accelerate.commands.launch" in process.cmdline()]
+        return [process for process in self.processes() if "accelerate.commands.launch" in process.info["cmdline"]]
 
     def wait_until_gone(self) -> None:
         wait_until(lambda: not self.processes(), "the end of all ranks")
@@ -109,7 +110,11 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 def kernel_of(command: subprocess.Popen[str]) -> psutil.Process:
     """The Jupyter kernel of a running command."""
-    return next(child for child in psutil.Process(command.pid).children() if "ipykernel_launcher" in child.cmdline())
+    for child in psutil.Process(command.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # another child that has just ended
+            if "ipykernel_launcher" in child.cmdline():
+                return child
+    raise AssertionError(f"the command {command.pid} has no Jupyter kernel")
 
 
 def make_run(folder: Path, settings: dict[str, object]) -> Run:

@@ -166,8 +166,13 @@ class StopGuard(TrainerCallback):
         return bool(flag.item())
 
     def _parent_lives(self) -> bool:
-        # `is_running` also compares the time of the start: another process may have got the number meanwhile.
-        return self._parent is not None and self._parent.is_running() and self._parent.status() != psutil.STATUS_ZOMBIE
+        if self._parent is None:
+            return False
+        try:
+            # `is_running` also compares the time of the start: another process may have got the number meanwhile.
+            return self._parent.is_running() and self._parent.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:  # it ended between the two questions
+            return False
 
 
 def _to_json(value: float) -> float | None:
