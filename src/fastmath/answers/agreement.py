@@ -7,12 +7,29 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 
-from sympy import Basic, Expr, Float, Interval, MatrixBase, Mul, Pow, Rational, Tuple, nan, zoo
+from sympy import (
+    Basic,
+    Expr,
+    Float,
+    I,
+    Interval,
+    MatrixBase,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    Tuple,
+    expand,
+    nan,
+    radsimp,
+    zoo,
+)
 
 MIN_DECIMALS = 2
 """Fewest decimal places, and fewest significant digits, of a rounded number that may stand for an exact one."""
 _MAX_NODES = 400
 _MAX_DIGITS = 30
+_UNIT = "i"
 
 Expression = Basic | MatrixBase
 
@@ -26,7 +43,9 @@ def agree(gold: Expression, prediction: Expression) -> bool:
     """
     if max(_count_nodes(gold), _count_nodes(prediction)) > _MAX_NODES or gold.has(nan, zoo) or prediction.has(nan, zoo):
         return False
-    return _agree(_as_vector(gold, prediction), _as_vector(prediction, gold))
+    if _agree(_as_vector(gold, prediction), _as_vector(prediction, gold)):
+        return True
+    return _agree_as_complex(gold, prediction)
 
 
 def is_rounded(decimal: Decimal, exact: Decimal) -> bool:
@@ -47,8 +66,8 @@ def is_rounded(decimal: Decimal, exact: Decimal) -> bool:
 def _agree(gold: Expression, prediction: Expression) -> bool:
     if gold == prediction:
         return True
-    if _is_number(gold) and _is_number(prediction):
-        return _numbers_agree(gold, prediction)
+    if is_number(gold) and is_number(prediction):
+        return numbers_agree(gold, prediction)
     if isinstance(gold, MatrixBase) and isinstance(prediction, MatrixBase):
         return gold.shape == prediction.shape and _all_agree(list(gold), list(prediction))
     if isinstance(gold, MatrixBase) or isinstance(prediction, MatrixBase):
@@ -79,9 +98,9 @@ def _matches(golds: Sequence[Expression], predictions: Sequence[Expression]) -> 
     return True
 
 
-def _numbers_agree(gold: Expr, prediction: Expr) -> bool:
+def numbers_agree(gold: Expr, prediction: Expr) -> bool:
     """Whether one of two numbers is a decimal that stands for the other, which is exact."""
-    decimal_gold, decimal_prediction = _as_decimal(gold), _as_decimal(prediction)
+    decimal_gold, decimal_prediction = as_decimal(gold), as_decimal(prediction)
     if (decimal_gold is None) == (decimal_prediction is None):
         return False
     decimal, exact = (decimal_gold, prediction) if decimal_prediction is None else (decimal_prediction, gold)
@@ -91,7 +110,29 @@ def _numbers_agree(gold: Expr, prediction: Expr) -> bool:
     return is_rounded(decimal, Decimal(str(exact.evalf(_MAX_DIGITS))))
 
 
-def _is_number(expression: Expression) -> bool:
+def _agree_as_complex(gold: Expression, prediction: Expression) -> bool:
+    """Whether two expressions are equal where the letter i, which math-verify takes for a variable, is the unit."""
+    if not any(isinstance(item, Expr) and _has_unit(item) for item in (gold, prediction)):
+        return False
+    gold, prediction = _with_unit(gold), _with_unit(prediction)
+    if isinstance(gold, Expr) and isinstance(prediction, Expr):
+        return radsimp(expand(gold - prediction)) == 0
+    return gold == prediction
+
+
+def _has_unit(expression: Expr) -> bool:
+    return any(symbol.name == _UNIT for symbol in expression.free_symbols)
+
+
+def _with_unit(expression: Expression) -> Expression:
+    # Whether math-verify assumes a variable to be real depends on the rest of the text.
+    return expression.xreplace(
+        {symbol: I if symbol.name == _UNIT else Symbol(symbol.name) for symbol in expression.free_symbols}
+    )
+
+
+def is_number(expression: Expression) -> bool:
+    """Whether an expression is a real number."""
     return isinstance(expression, Expr) and not expression.free_symbols and expression.is_real is True
 
 
@@ -106,7 +147,7 @@ def _terminates(exact: Expr) -> bool:
     return denominator == 1
 
 
-def _as_decimal(number: Expr) -> Decimal | None:
+def as_decimal(number: Expr) -> Decimal | None:
     r"""The decimal as written, including a power of ten (`2.31 \times 10^{-3}`); None for an exact number."""
     factors = number.args if isinstance(number, Mul) else (number,)
     floats = [factor for factor in factors if isinstance(factor, Float)]

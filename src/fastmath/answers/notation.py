@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
+from fastmath.answers.lists import join_thousands
+
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _WORD = r"(?:\\(?:text|textrm|mathrm|mbox)\s*\{\s*)?"
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
@@ -16,21 +18,28 @@ _CURRENCY = re.compile(
     r"(?:\\?[£€¥₹₩₽]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?:US)?\\\$)\s*(?=[0-9.])|(?<=[0-9])\s*(?:\\\$|\\?[£€¥₹₩₽])"
 )
 _MIXED = re.compile(r"(?<![0-9./^_{])([0-9]+)\s+([0-9]+)\s*/\s*([0-9]+)(?![0-9./])")
-_THOUSANDS = re.compile(
-    r"(?<![0-9.,])[1-9][0-9]{0,2}(?:(?:\{,\}|,?\\[,!;: ]|~|[\u00a0\u2009\u202f])[0-9]{3})+(?![0-9])"
-)
 _SCALE = re.compile(
     rf"(?<![0-9.])({_NUMBER})(?:\s|~|\\[,;:! ])*{_WORD}({'|'.join(_SCALES)})s?(?![A-Za-z])\s*\}}?", re.IGNORECASE
 )
 _SCIENTIFIC = re.compile(rf"(?<![\w.])({_NUMBER})[eE]([+-]?[0-9]+)(?![\w.])")
-_REPEATING = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\overline\s*\{\s*([0-9]+)\s*\}")
+_REPEATING = re.compile(
+    r"(?<![0-9.])(?P<whole>[0-9]*)\.(?P<fixed>[0-9]*)"
+    r"(?:\\(?:overline|bar)\s*(?:\{\s*(?P<barred>[0-9]+)\s*\}|(?P<digit>[0-9]))|\((?P<bracketed>[0-9]+)\)"
+    r"|\\dot\s*\{?\s*(?P<first>[0-9])\s*\}?(?:(?P<middle>[0-9]*)\\dot\s*\{?\s*(?P<last>[0-9])\s*\}?)?)"
+)
+_BASED = re.compile(
+    r"(?<![A-Za-z0-9_.,}])(?:\(\s*)?(?P<digits>[0-9][0-9A-F]*)(?:\s*\))?\s*_\s*"
+    r"(?:\{\s*(?P<braced>[0-9]{1,2})\s*\}|(?P<plain>[0-9])|\{\s*\\text\s*\{\s*(?P<word>[a-z]+)\s*\}\s*\})(?![0-9])"
+)
+_BASES = {name: base for base, name in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2)}
+_BASES |= {"ten": 10, "twelve": 12, "sixteen": 16}
+_EMPTY_SET = re.compile(r"\\varnothing(?![A-Za-z])|\\\{\s*\\\}")
+_ROMAN_UNIT = re.compile(r"\\(?:text|mathrm|textrm)\s*\{\s*([ie])\s*\}")
 _FUNCTION_POWER = re.compile(
     r"\\(sin|cos|tan|cot|sec|csc|log|ln)\s*\^\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))\s*([A-Za-z])(?![A-Za-z])"
 )
-_SPACED_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?: [0-9]{3})+")
-_DEGREES = re.compile(
-    r"(\\(?:sin|cos|tan|cot|sec|csc))\s*(?:\(\s*|\{\s*)?([0-9]{1,4})\s*\^\s*\{?\s*\\circ\s*\}?(?:\s*\)|\s*\})?"
-)
+_TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_DEGREE = re.compile(r"([0-9]{1,4}(?:\.[0-9]+)?)\s*\^\s*\{?\s*\\circ\s*\}?")
 _ANGLES = re.compile(r"\\langle(?![A-Za-z])((?:(?!\\langle)[^<>])*?)\\rangle(?![A-Za-z])")
 _CASES = re.compile(r"\\begin\s*\{cases\}((?:(?!\\begin).)*?)\\end\s*\{cases\}", re.DOTALL)
 _LINE = re.compile(r"\\\\|\n")
@@ -58,19 +67,14 @@ def write_out_mixed_numbers(answer: str) -> str:
     return _MIXED.sub(r"\1\\frac{\2}{\3}", answer)
 
 
-def join_thousands(answer: str) -> str:
-    r"""`1\ 000`, `1\,000`, `1{,}000` and `1~000` become `1000`; so does `1 000` where it is the whole answer.
-
-    A plain comma is kept, because it may separate two numbers.
-    """
-    if _SPACED_THOUSANDS.fullmatch(answer.strip()):
-        return answer.replace(" ", "")
-    return _THOUSANDS.sub(lambda match: re.sub("[^0-9]", "", match[0]), answer)
-
-
 def write_out_degrees(answer: str) -> str:
-    r"""`\sin 30^\circ` becomes `\sin(\frac{30\pi}{180})`: the sine of 30 degrees, and not of the number 30."""
-    return _DEGREES.sub(r"\1(\\frac{\2\\pi}{180})", answer)
+    r"""`\sin 30^\circ` becomes `\sin(\frac{30\pi}{180})`: the sine of 30 degrees, and not of the number 30.
+
+    In an answer with such a function all degrees are written out: `\sin(90^\circ - x)` is the cosine of x.
+    """
+    if not _TRIGONOMETRIC.search(answer):
+        return answer
+    return _DEGREE.sub(r"(\\frac{\1\\pi}{180})", answer)
 
 
 def write_out_scales(answer: str) -> str:
@@ -86,17 +90,45 @@ def write_out_exponents(answer: str) -> str:
 
 
 def write_out_repetitions(answer: str) -> str:
-    r"""`0.1\overline{6}`, a repeating decimal, becomes `\frac{1}{6}`: (16 - 1) / 90."""
+    r"""`0.1\overline{6}`, a repeating decimal, becomes `\frac{1}{6}`: (16 - 1) / 90.
+
+    So do `0.1\dot{6}`, `0.1\bar6` and `0.1(6)`; in `0.\dot{1}4\dot{2}` the digits from dot to dot are repeated.
+    """
 
     def as_fraction(match: re.Match[str]) -> str:
-        whole, fixed, repeated = match.groups()
         if len(match[0]) > 60:
             return match[0]
+        whole, fixed = match["whole"], match["fixed"]
+        repeated = match["barred"] or match["digit"] or match["bracketed"]
+        repeated = repeated or match["first"] + (match["middle"] or "") + (match["last"] or "")
         nines = (10 ** len(repeated) - 1) * 10 ** len(fixed)
         value = Fraction(int(whole + fixed + repeated or 0) - int(whole + fixed or 0), nines)
         return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
     return _REPEATING.sub(as_fraction, answer)
+
+
+def write_out_bases(answer: str) -> str:
+    """`52_{8}`, a number in base 8, becomes `42`; the index must not be dropped."""
+
+    def as_decimal(match: re.Match[str]) -> str:
+        base = _BASES.get(match["word"], 0) or int(match["braced"] or match["plain"] or 0)
+        try:
+            return str(int(match["digits"], base)) if 2 <= base <= 36 and len(match["digits"]) <= 60 else match[0]
+        except ValueError:  # a digit that the base does not have
+            return match[0]
+
+    return _BASED.sub(as_decimal, answer)
+
+
+def write_empty_sets(answer: str) -> str:
+    r"""`\varnothing` and `\{\}` become `\emptyset`."""
+    return _EMPTY_SET.sub(r"\\emptyset", answer)
+
+
+def write_units_as_letters(answer: str) -> str:
+    r"""`3\mathrm{i}` becomes `3i`: the imaginary unit must not be dropped like a unit of measurement."""
+    return _ROMAN_UNIT.sub(r" \1 ", answer)
 
 
 def brace_function_powers(answer: str) -> str:
@@ -133,6 +165,7 @@ RULES: tuple[Callable[[str], str], ...] = (
     drop_currency,
     write_out_mixed_numbers,
     join_thousands,
+    write_out_bases,
     write_out_scales,
     write_out_exponents,
     write_out_repetitions,
@@ -140,5 +173,7 @@ RULES: tuple[Callable[[str], str], ...] = (
     write_out_degrees,
     round_angles,
     list_cases,
+    write_empty_sets,
+    write_units_as_letters,
     group_assignments,
 )

@@ -17,28 +17,33 @@ from collections.abc import Sequence
 from typing import Any
 
 import math_verify
+from sympy import Float
 
 from fastmath.answers.agreement import agree
 from fastmath.answers.cost import is_cheap
+from fastmath.answers.exactness import contradict
 from fastmath.answers.extract import extract_boxed
+from fastmath.answers.forms import compare_congruences, compare_forms
 from fastmath.answers.integers import to_int
+from fastmath.answers.lists import compare_decimal_commas, separate_items
 from fastmath.answers.notation import rewrite_notation
+from fastmath.answers.relations import BOUND, INEQUALITY, is_calculation, names_quantity, split_equations
+from fastmath.answers.typography import is_prose, undress
 
 # math-verify warns once per process that its time-outs are off; they are off on purpose.
 logging.getLogger("math_verify.parser").setLevel(logging.ERROR)
 logging.getLogger("math_verify.grader").setLevel(logging.ERROR)
 
-_MATH_MARK = re.compile(r"\$|\\[(\[]|\\boxed")
 # One number with or without a unit, or prose; `3x` is neither.
 _PLAIN = re.compile(
-    r"[0-9][0-9.,]*(?:\s+[A-Za-z]{2,}(?:\^[23])?)*|(?=.*[A-Za-z]{3})[A-Za-z]+(?:\s+[A-Za-z]+)+[.!?]?", re.DOTALL
+    r"[0-9]+(?:\.[0-9]*)?(?:\s+[A-Za-z]{2,}(?:\^[23])?)*|(?=.*[A-Za-z]{3})[A-Za-z]+(?:\s+[A-Za-z]+)+[.!?]?", re.DOTALL
 )
+_TEXT = re.compile(r"\\[A-Za-z]*text[A-Za-z]*\s*\{([^{}]*)\}|\\mathrm\s*\{([^{}]*)\}")
 _INVISIBLE = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\[,;:! ]|\$")
 _IDLE_SPACE = re.compile(r"(?<!\w)\s++|\s++(?!\w)")
-_ARGUMENTS = re.compile(r"([A-Za-z}]\s*)\([^()]*\)|_\s*(?:\{[^{}]*\}|\w)")
-_LETTER = re.compile(r"[A-Za-z]")
-_JOINED = re.compile(r"[-+*^]|\\(?:cdot|times|pm)(?![A-Za-z])|[0-9]\s*[A-Za-z]")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_FLOAT_DIGITS = 15
+_EXACT_DIGITS = 100
 
 
 def verify(gold: str, prediction: str | None) -> bool | None:
@@ -60,15 +65,16 @@ def verify(gold: str, prediction: str | None) -> bool | None:
     if exact is not None:
         return exact
     parsed_gold = _parse(gold)
-    golds = _expressions(parsed_gold)
-    wrong = False if golds else None
-    if prediction is None or ("=" not in gold and _is_condition(prediction)):
+    wrong = False if _expressions(parsed_gold) else None
+    if prediction is None:
         return wrong
-    parsed_prediction = _parse(prediction)
-    if math_verify.verify(parsed_gold, parsed_prediction, timeout_seconds=None):
-        return True
-    pairs = itertools.product(golds, _expressions(parsed_prediction))
-    return True if any(agree(*pair) for pair in pairs) else wrong
+    gold, prediction = undress(gold), undress(prediction)
+    if (verdict := compare_forms(gold, prediction, verify)) is not None:
+        return verdict
+    if _is_condition(gold, prediction):
+        return wrong
+    pairs = itertools.product(parsed_gold, _parse(prediction))
+    return True if any(_match(*pair) for pair in pairs) else wrong
 
 
 def verify_exactly(gold: str, prediction: str | None) -> bool | None:
@@ -79,10 +85,12 @@ def verify_exactly(gold: str, prediction: str | None) -> bool | None:
     gold_integer = _to_int(gold)
     if prediction is None:
         return None if gold_integer is None else False
+    if (same_class := compare_congruences(gold, prediction)) is not None:
+        return same_class
     if (normalised := _normalise(gold)) and normalised == _normalise(prediction):
         return True
     if gold_integer is None:
-        return None
+        return compare_decimal_commas(undress(gold), undress(prediction))
     prediction_integer = _to_int(prediction)
     if prediction_integer is not None:
         return gold_integer == prediction_integer
@@ -98,8 +106,26 @@ def _to_int(answer: str) -> int | None:
 
 
 def _normalise(answer: str) -> str:
-    r"""The answer without markup that a reader does not see: spacing, dollar signs, `\left`, the size of a fraction."""
+    r"""The answer without markup that a reader does not see: spacing, dollar signs, `\left`, the size of a fraction.
+
+    Words are compared without their capitals.
+    """
+    answer = undress(answer)
+    words = _TEXT.sub(r" \1\2 ", answer).strip() if "\\" in answer else answer
+    if len(words) > 2 and words.replace(" ", "").isalpha():
+        return " ".join(words.casefold().split())
     return _FRACTION.sub(r"\\frac", _IDLE_SPACE.sub("", _INVISIBLE.sub(" ", answer)))
+
+
+def _match(gold: object, prediction: object) -> bool:
+    """Whether one reading of the gold equals one reading of the prediction."""
+    if isinstance(gold, str) or isinstance(prediction, str):
+        return math_verify.verify([gold], [prediction], timeout_seconds=None)
+    # Differences below 10^-digits count as none; a decimal of the answers has no more than a float's digits.
+    digits = _FLOAT_DIGITS if gold.has(Float) or prediction.has(Float) else _EXACT_DIGITS
+    if math_verify.verify([gold], [prediction], numeric_precision=digits, timeout_seconds=None):
+        return not contradict(gold, prediction)
+    return agree(gold, prediction)
 
 
 def _expressions(parsed: Sequence[object]) -> list[Any]:
@@ -107,17 +133,18 @@ def _expressions(parsed: Sequence[object]) -> list[Any]:
     return [item for item in parsed if not isinstance(item, str)]
 
 
-def _is_condition(answer: str) -> bool:
-    r"""Whether an answer is an equation that does not name one quantity: `(x+y)^2=81` does not give 81 as the answer.
+def _is_condition(gold: str, prediction: str) -> bool:
+    r"""Whether a prediction is a relation or a bound where the gold is none: `(x+y)^2=81` does not give 81.
 
-    The left side names one quantity where no operator joins its letters, as in `x`, `f(n+1)`, `a_{n+1}`, `|AB|` and
-    `A:B`. An equation between numbers (`3^2 = 9`) is a calculation that ends with its result, and no condition.
+    An equation that names a quantity (`x = 7`) or ends with its result (`3^2 = 9`) gives a value. Sentences are no
+    conditions: math-verify looks for the value that they name.
     """
-    left, equals, _ = answer.strip().strip("$").partition("=")
-    if not equals or left.endswith(("<", ">", "!", ":")) or _MATH_MARK.search(answer.strip().strip("$")):
+    if is_prose(prediction):
         return False
-    name = _ARGUMENTS.sub(r"\1", left)
-    return bool(_LETTER.search(name) and _JOINED.search(name))
+    if INEQUALITY.search(prediction) or BOUND.search(prediction):
+        return not (is_prose(gold) or INEQUALITY.search(gold) or BOUND.search(gold))
+    left, *right = split_equations(prediction)
+    return bool(right) and "=" not in gold and not (is_calculation(left) or names_quantity(left))
 
 
 def _cheap_part(answer: str) -> str:
@@ -130,7 +157,10 @@ def _cheap_part(answer: str) -> str:
 
 def _parse(answer: str) -> list[object]:
     """What math-verify parses from an answer; empty where it finds nothing or parsing would be too costly."""
-    answer = rewrite_notation(_cheap_part(answer))
+    answer = undress(_cheap_part(answer))
+    prose = is_prose(answer)
+    # Commas within a sentence separate its parts, and not numbers.
+    answer = rewrite_notation(answer) if prose else separate_items(rewrite_notation(answer))
     # math-verify recognises LaTeX by its delimiters, but parses plain numbers (`10 cm^2`) better without them.
-    marked = _MATH_MARK.search(answer) or _PLAIN.fullmatch(answer.strip())
+    marked = prose or _PLAIN.fullmatch(answer.strip())
     return math_verify.parse(answer if marked else f"${answer}$", parsing_timeout=None) if answer.strip() else []
