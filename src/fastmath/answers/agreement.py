@@ -24,6 +24,7 @@ from sympy import (
     radsimp,
     zoo,
 )
+from sympy import FiniteSet as SympyFiniteSet
 
 MIN_DECIMALS = 2
 """Fewest decimal places, and fewest significant digits, of a rounded number that may stand for an exact one."""
@@ -112,15 +113,18 @@ def numbers_agree(gold: Expr, prediction: Expr) -> bool:
 
 def _agree_as_complex(gold: Expression, prediction: Expression) -> bool:
     """Whether two expressions are equal where the letter i, which math-verify takes for a variable, is the unit."""
-    if not any(isinstance(item, Expr) and _has_unit(item) for item in (gold, prediction)):
+    if not (_has_unit(gold) or _has_unit(prediction)):
         return False
-    gold, prediction = _with_unit(gold), _with_unit(prediction)
-    if isinstance(gold, Expr) and isinstance(prediction, Expr):
-        return radsimp(expand(gold - prediction)) == 0
-    return gold == prediction
+    return _expand(_with_unit(gold)) == _expand(_with_unit(prediction))
 
 
-def _has_unit(expression: Expr) -> bool:
+def _expand(expression: Expression) -> Expression:
+    if isinstance(expression, Tuple | SympyFiniteSet):
+        return expression.func(*map(_expand, expression.args))
+    return radsimp(expand(expression)) if isinstance(expression, Expr) else expression
+
+
+def _has_unit(expression: Expression) -> bool:
     return any(symbol.name == _UNIT for symbol in expression.free_symbols)
 
 

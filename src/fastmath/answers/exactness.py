@@ -6,6 +6,7 @@ They are checked only where math-verify finds two answers equal, and only on exp
 from collections.abc import Sequence
 from decimal import Decimal
 
+from math_verify.grader import get_pct_val
 from sympy import Basic, Expr, Float, Interval, MatrixBase, Tuple, UnevaluatedExpr
 from sympy import FiniteSet as SympyFiniteSet
 from sympy.core.relational import Equality, Relational
@@ -28,6 +29,8 @@ def contradict(gold: Expression, prediction: Expression) -> bool:
     if isinstance(gold, Relational) and isinstance(prediction, Relational):
         return gold.lhs == prediction.lhs and contradict(gold.rhs, prediction.rhs)
     gold, prediction = _right_side(gold), _right_side(prediction)
+    if gold.has(UnevaluatedExpr) or prediction.has(UnevaluatedExpr):
+        return _percentages_differ(gold, prediction)
     if is_number(gold) and is_number(prediction):
         return _numbers_differ(gold, prediction)
     if isinstance(gold, Interval) and isinstance(prediction, Interval):
@@ -61,8 +64,6 @@ def _can_be_paired(golds: Sequence[Basic], predictions: Sequence[Basic]) -> bool
 
 
 def _numbers_differ(gold: Expr, prediction: Expr) -> bool:
-    if gold.has(UnevaluatedExpr) or prediction.has(UnevaluatedExpr):  # a percentage is compared with or without `%`
-        return False
     decimals = as_decimal(gold), as_decimal(prediction)
     if None not in decimals:
         return not _almost_equal(*decimals)
@@ -74,6 +75,22 @@ def _numbers_differ(gold: Expr, prediction: Expr) -> bool:
         return False
     decimal, exact = (decimals[0], prediction) if decimals[1] is None else (decimals[1], gold)
     return not _almost_equal(decimal, Decimal(str(exact.evalf(30))))
+
+
+def _percentages_differ(gold: Expression, prediction: Expression) -> bool:
+    """As `_numbers_differ`; where only one of two numbers has a percent sign, its value with or without it counts."""
+    (gold, has_sign), (prediction, has_other_sign) = _drop_percent(gold), _drop_percent(prediction)
+    if not (is_number(gold) and is_number(prediction)):
+        return False
+    differ = _numbers_differ(gold, prediction)
+    if has_sign == has_other_sign or not differ:
+        return differ
+    return _numbers_differ(gold / 100, prediction) if has_sign else _numbers_differ(gold, prediction / 100)
+
+
+def _drop_percent(number: Expression) -> tuple[Expression, bool]:
+    percent = get_pct_val(number)
+    return (number, False) if percent is None else (percent, True)
 
 
 def _is_significant(difference: Expr) -> bool:

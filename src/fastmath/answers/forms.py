@@ -20,9 +20,11 @@ _TIME = re.compile(
     r"(?:\s|~|\\[,;: ])*(?:\\(?:text|textrm|mathrm)\s*\{\s*)?(?:(?P<half>[ap])\.?\s?m\.?)?\s*\}?",
     re.IGNORECASE,
 )
+_RATIO = re.compile(r"[0-9]{1,9}(?:\s*:\s*[0-9]{1,9})+")
 _MODULO = re.compile(r"\(?\s*(?:\\text\s*\{\s*\(?\s*mod(?:ulo)?\s*\}?|\\[bp]?mod(?![A-Za-z])|(?<![A-Za-z])mod(?![A-Za-z]))")
 _EQUIVALENT = re.compile(r"\\equiv(?![A-Za-z])")
 _ELLIPSIS = re.compile(r"\\[lc]?dots|\.\.\.")
+_OPEN_SUM = re.compile(r"(?:[-+*]|\\(?:cdot|times))\s*(?:\\[lc]?dots(?![A-Za-z])|\.\.\.)")
 _COMMA = re.compile(r"\s*(?<![{\\]),\s*")
 _BRACKETS = re.compile(r"(?:\\left)?(?:\\\{|[\[({])(?P<items>.*?)(?:\\right)?(?:\\\}|[\])}])", re.DOTALL)
 _NAMED = re.compile(r"[A-Za-z]\s*(?:=|\\in(?![A-Za-z]))")
@@ -39,7 +41,8 @@ def compare_forms(gold: str, prediction: str, compare: Compare) -> bool | None:
     """
     if max(len(gold), len(prediction)) > MAX_CHARACTERS:
         return None
-    for verdict in (compare_times(gold, prediction), compare_congruences(gold, prediction)):
+    for rule in (compare_times, compare_ratios, compare_congruences):
+        verdict = rule(gold, prediction)
         if verdict is not None:
             return verdict
     verdict = compare_progressions(gold, prediction, compare)
@@ -60,11 +63,26 @@ def compare_times(gold: str, prediction: str) -> bool | None:
     return None if None in seconds else seconds[0] == seconds[1]
 
 
+def compare_ratios(gold: str, prediction: str) -> bool | None:
+    """Whether two ratios of integers are the same; those with a zero only where all figures are.
+
+    Example: `2:4:6` is `1:2:3`, and not `2:4`.
+    """
+    if not (_RATIO.fullmatch(gold) and _RATIO.fullmatch(prediction)):
+        return None
+    golds, predictions = ([int(part) for part in text.split(":")] for text in (gold, prediction))
+    if len(golds) != len(predictions) or 0 in (*golds, *predictions):
+        return golds == predictions
+    return all(one * predictions[0] == golds[0] * other for one, other in zip(golds, predictions, strict=True))
+
+
 def compare_congruences(gold: str, prediction: str) -> bool | None:
     r"""Whether two congruences name the same classes: of the same modulus, and of the same residues modulo it.
 
     Example: `n \equiv 3 \pmod{7}` is `10 \pmod 7`, and not `3 \pmod 5`.
     """
+    if max(len(gold), len(prediction)) > MAX_CHARACTERS:
+        return None
     classes = _read_congruence(gold), _read_congruence(prediction)
     return None if None in classes else classes[0] == classes[1]
 
@@ -76,6 +94,8 @@ def compare_progressions(gold: str, prediction: str, compare: Compare) -> bool |
 
     Example: `1, 2, \ldots, 5` is `1, 2, 3, 4, 5`; `1, 2, \ldots, n` is not `1, 3, \ldots, 2n-1`.
     """
+    if _OPEN_SUM.search(gold) or _OPEN_SUM.search(prediction):
+        return False  # nobody says which terms the dots stand for
     golds, predictions = _read_list(gold), _read_list(prediction)
     if not (golds.goes_on or predictions.goes_on):
         return None

@@ -107,9 +107,11 @@ def _evaluate(text: str, names_only: bool) -> int:
     """The integer behind the last sign of a chain of equations and congruences."""
     *parts, right = (part for part in _RELATION.split(text) if part is not None)
     value = evaluate_integer(_PARENTHESISED_MODULO.sub(r"\\bmod \1", right))
-    for left, sign in zip(parts[::2], parts[1::2], strict=True):
+    for position, (left, sign) in enumerate(zip(parts[::2], parts[1::2], strict=True)):
         if _SEVERAL.search(re.sub(r"\([^()]*\)", "", left)):
             raise NotAnIntegerError("several equations")
+        if position and re.search("[0-9]", left) and not is_calculation(left):
+            raise NotAnIntegerError("a value and a name between two equality signs: two equations")
         if is_calculation(left):
             if sign == "=" and not _may_equal(left, value):
                 raise NotAnIntegerError("a calculation with another result")

@@ -8,7 +8,7 @@ comma within brackets, before another number of digits, or before a space separa
 import re
 from collections.abc import Iterator
 
-_GROUP_MARK = r"(?:\{,\}(?:\\!)?|,\\!|\\[,!;: ]|~)"
+_GROUP_MARK = r"(?:\{,\}(?:\\!)?|,\\!|\\[,!;: ]|~|\{\\[,!;: ]\})"
 _TOKEN = re.compile(
     rf"(?<![0-9.,])(?P<marked>[1-9][0-9]{{0,2}}(?:{_GROUP_MARK}\s?[0-9]{{3}})+)(?![0-9])"
     r"|(?<![0-9.,])(?P<plain>[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?![0-9]|,[0-9])"
@@ -21,12 +21,15 @@ _DECIMAL_POINT = re.compile(r"[+-]?[0-9]+\.[0-9]{2}")
 
 _ENVIRONMENT = re.compile(r"\\begin\s*\{|\\sum|\\prod|\\int|\\lim")
 _TIGHT_COMMA = re.compile(r"(?<![{\\]),(?:\\[,;: ])*(?=[^\s!}])")
-_WORD = r"(?:\\(?:text|textrm|mathrm)\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))"
-_CONNECTIVE = re.compile(rf"(?:\s|,|\\[,;: ]|\\q?quad(?![A-Za-z]))*(?:{_WORD}|\\(?:lor|vee)(?![A-Za-z]))(?:\s|\\[,;: ]|\\q?quad(?![A-Za-z]))*")
-_GAP = re.compile(r"\s*,?\s*(?:\\q?quad(?![A-Za-z])|\\\\(?![A-Za-z])|\\newline(?![A-Za-z])|&|\n)(?:\s|\\q?quad(?![A-Za-z])|&|\\\\)*")
-_SEMICOLON = re.compile(r"\s*(?<!\\);\s*")
+_CONNECTIVE = re.compile(
+    r"\\(?:text|textrm|mathrm)\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])"
+    r"|\\(?:lor|vee)(?![A-Za-z])"
+)
+_GAP = re.compile(r"\\q?quad(?![A-Za-z])|\\\\(?![A-Za-z])|\\newline(?![A-Za-z])|&|\n")
+_AROUND = " \t,~"
+_SEMICOLON = re.compile(r"(?<!\\);")
 _RANGE = re.compile(r"(?<=[0-9])\s*\\sim(?![A-Za-z])\s*(?=[0-9])")
-_WORDLESS = re.compile(r"\\(?:text|textrm|mathrm)\s*\{[^{}]*\}|\\[A-Za-z]+|[^A-Za-z0-9]+")
+_WORDLESS = re.compile(r"\\(?:text|textrm|mathrm)\s*\{[^{}]*\}|\\[,;:! ]|[^A-Za-z0-9\\]+")
 
 
 def join_thousands(answer: str) -> str:
@@ -77,10 +80,15 @@ def separate_items(answer: str) -> str:
         return answer
     answer = _RANGE.sub(", ", answer)
     if ";" not in answer:
-        answer = _CONNECTIVE.sub(", ", answer)
-    items = _GAP.split(answer)
-    if len(items) > 1 and all(_WORDLESS.sub("", item) for item in items):
-        answer = ", ".join(items)
+        answer = _split(_CONNECTIVE, answer) or answer
+    answer = _split(_GAP, answer) or answer
     if ";" in answer and "," not in answer:
-        answer = _SEMICOLON.sub(", ", answer)
+        answer = _split(_SEMICOLON, answer) or answer
     return _TIGHT_COMMA.sub(", ", answer)
+
+
+def _split(separator: re.Pattern[str], answer: str) -> str | None:
+    """The items between separators as a list with commas; None where there are none, or one has no content."""
+    items = [item.strip(_AROUND) for item in separator.split(answer)]
+    items = [item for item in items if item]
+    return ", ".join(items) if len(items) > 1 and all(_WORDLESS.sub("", item) for item in items) else None

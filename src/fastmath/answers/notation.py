@@ -29,7 +29,10 @@ _REPEATING = re.compile(
 )
 _BASED = re.compile(
     r"(?<![A-Za-z0-9_.,}])(?:\(\s*)?(?P<digits>[0-9][0-9A-F]*)(?:\s*\))?\s*_\s*"
-    r"(?:\{\s*(?P<braced>[0-9]{1,2})\s*\}|(?P<plain>[0-9])|\{\s*\\text\s*\{\s*(?P<word>[a-z]+)\s*\}\s*\})(?![0-9])"
+    r"(?:\{\s*\(?\s*(?:\\text\s*\{\s*base\s*\}\s*)?(?P<braced>[0-9]{1,2})\s*\)?\s*\}|(?P<plain>[0-9])|\{\s*\\text\s*\{\s*(?P<word>[a-z]+)\s*\}\s*\})(?![0-9])"
+)
+_BASE_IN_WORDS = re.compile(
+    r"\s*(?:\\text\s*\{|\()?\s*\(?\s*(?:in\s+)?base\s*\}?\s*\{?\s*([0-9]{1,2})\s*\)?\s*\}?", re.IGNORECASE
 )
 _BASES = {name: base for base, name in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2)}
 _BASES |= {"ten": 10, "twelve": 12, "sixteen": 16}
@@ -39,7 +42,8 @@ _FUNCTION_POWER = re.compile(
     r"\\(sin|cos|tan|cot|sec|csc|log|ln)\s*\^\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))\s*([A-Za-z])(?![A-Za-z])"
 )
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
-_DEGREE = re.compile(r"([0-9]{1,4}(?:\.[0-9]+)?)\s*\^\s*\{?\s*\\circ\s*\}?")
+_DEGREES = r"([0-9]{1,4}(?:\.[0-9]+)?)\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))"
+_DEGREE = re.compile(rf"\(\s*{_DEGREES}\s*\)|\s*{_DEGREES}")
 _ANGLES = re.compile(r"\\langle(?![A-Za-z])((?:(?!\\langle)[^<>])*?)\\rangle(?![A-Za-z])")
 _CASES = re.compile(r"\\begin\s*\{cases\}((?:(?!\\begin).)*?)\\end\s*\{cases\}", re.DOTALL)
 _LINE = re.compile(r"\\\\|\n")
@@ -74,7 +78,7 @@ def write_out_degrees(answer: str) -> str:
     """
     if not _TRIGONOMETRIC.search(answer):
         return answer
-    return _DEGREE.sub(r"(\\frac{\1\\pi}{180})", answer)
+    return _DEGREE.sub(lambda match: rf"(\frac{{{match[1] or match[2]}\pi}}{{180}})", answer)
 
 
 def write_out_scales(answer: str) -> str:
@@ -109,7 +113,7 @@ def write_out_repetitions(answer: str) -> str:
 
 
 def write_out_bases(answer: str) -> str:
-    """`52_{8}`, a number in base 8, becomes `42`; the index must not be dropped."""
+    r"""`52_{8}` and `52\text{ (base 8)}`, numbers in base 8, become `42`; the base must not be dropped."""
 
     def as_decimal(match: re.Match[str]) -> str:
         base = _BASES.get(match["word"], 0) or int(match["braced"] or match["plain"] or 0)
@@ -118,6 +122,8 @@ def write_out_bases(answer: str) -> str:
         except ValueError:  # a digit that the base does not have
             return match[0]
 
+    if "base" in answer:
+        answer = _BASE_IN_WORDS.sub(r"_{\1}", answer)
     return _BASED.sub(as_decimal, answer)
 
 

@@ -6,6 +6,10 @@ _INDEX = re.compile(r"_\s*(?:\{[^{}]*\}|\\[A-Za-z]+|\w)")
 _ARGUMENTS = re.compile(rf"([A-Za-z}}]\s*)\([^()]*\)|{_INDEX.pattern}")
 _VALUE_ARGUMENTS = re.compile(r"([A-Za-z}]'?\s*)\([^()A-Za-z]*\)")
 _SINGLE = re.compile(r"(?:[A-Za-z]|[A-Z]{2,4}|[A-Za-z]{3,}|\\[A-Za-z]+)'?")
+_SUM = re.compile(
+    rf"(?:[-+*()\s']|[0-9]+(?=\s*[A-Za-z(\\])|\\(?:cdot|times)(?![A-Za-z])"
+    rf"|(?:\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|overline|angle)(?![A-Za-z])|[A-Za-z{{}}])(?:{_INDEX.pattern})?)+"
+)
 _NAME = re.compile(rf"(?:\\[A-Za-z]+|[A-Za-z])(?:{_INDEX.pattern})?")
 _OPERATIONS = re.compile(
     r"\\(?:cdot|times|ast|div|pm|[dtc]?frac|sqrt|[dt]?binom|left|right|[lcv]?dots|[lr](?:floor|ceil)|[bp]?mod|over"
@@ -63,7 +67,7 @@ def may_be_asked_for(left: str) -> bool:
 
     True for `m+n`, `xy`, `2(a+b)` and `AB \cdot AC`; False for `x^2`, `9x` and `x+1`.
     """
-    return "^" not in left and len(set(_NAME.findall(_OPERATIONS.sub(" ", left)))) > 1
+    return _SUM.fullmatch(left) is not None and len(set(_NAME.findall(_OPERATIONS.sub(" ", left)))) > 1
 
 
 def _letters(side: str) -> str:

@@ -1,10 +1,13 @@
 r"""What an answer says without its dress: characters beyond ASCII, and commands that change only how it looks.
 
-Every function takes linear time, and leaves an answer alone that needs nothing.
+Every function takes linear time, and leaves an answer alone that needs nothing or is very long.
 """
 
 import re
 import unicodedata
+
+MAX_CHARACTERS = 12_000
+"""Longest answer that is undressed, in characters; longer ones are too costly to parse in any case."""
 
 _SYMBOLS = {
     **dict.fromkeys("\u2212\u2013\uff0d\ufe63", "-"),
@@ -22,6 +25,9 @@ _RAISED |= {chr(0x2070 + digit): str(digit) for digit in (0, *range(4, 10))}
 _LOWERED = {chr(0x2080 + digit): str(digit) for digit in range(10)} | {"\u208a": "+", "\u208b": "-", "\u2099": "n"}
 _SCRIPTS = re.compile(f"(?P<raised>[{''.join(_RAISED)}]+)|(?P<lowered>[{''.join(_LOWERED)}]+)")
 _VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e]")
+_OVERLINE = "\u0305"
+_OVERLINED = re.compile(f"(?:[0-9]{_OVERLINE})+")
+_DOTTED = re.compile("([0-9])\u0307")
 # Full-width forms, and the bold, slanted and double-struck alphabets of mathematics.
 _FORMS = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]+")
 _ROOT = re.compile(r"\\sqrt(?:\s+(?=[{(0-9A-Za-z])|(?=[(0-9]))(?:([0-9]+|[A-Za-z])|\(([^()]*)\))?")
@@ -36,7 +42,7 @@ _COLOURS = ("color", "textcolor", "colorbox", "fcolorbox")
 _EMPTY = ("phantom", "hphantom", "vphantom", "hspace", "vspace", "label", "tag", "kern")
 _SWITCHES = (
     *("bf", "rm", "it", "tt", "sf", "sc", "bfseries", "displaystyle", "textstyle", "scriptstyle", "boldmath", "strut"),
-    *("large", "Large", "LARGE", "huge", "Huge", "small", "tiny", "normalsize", "centering", "limits", "nolimits"),
+    *("large", "Large", "LARGE", "huge", "Huge", "small", "tiny", "normalsize", "centering", "limits", "nolimits", "checkmark", "blacksquare"),
     *("big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "mathstrut"),
 )
 _GROUPED = re.compile(
@@ -49,9 +55,14 @@ _DECORATION = re.compile(
 _SWITCH = re.compile(rf"\\(?:{'|'.join(_SWITCHES)})(?![A-Za-z])\s?")
 _WORD = re.compile(rf"\\(?:{'|'.join(_WORDS)})(?=\s*\{{)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_EMPTY_DELIMITERS = re.compile(r"\\left\s*\.((?:(?!\\left).)*?)\\right\s*\.", re.DOTALL)
 _NEGATION = re.compile(r"\\not\s*(=|<|>|\\in(?![A-Za-z])|\\equiv(?![A-Za-z]))")
 _NEGATED = {"=": r"\neq ", "<": r"\nless ", ">": r"\ngtr ", r"\in": r"\notin ", r"\equiv": r"\not\equiv "}
 _DELIMITED = re.compile(r"\$\$([^$]+)\$\$|\$([^$]+)\$|\\\(((?:(?!\\\)).)+)\\\)|\\\[((?:(?!\\\]).)+)\\\]", re.DOTALL)
+_LEADING = re.compile(
+    r"(?:\s|=|\\(?:therefore|implies|Rightarrow|Longrightarrow|rightarrow|to|hence)(?![A-Za-z])|\\[,;:! ])+"
+)
+_QUOTES = re.compile("[\"'`\u201c\u2018]+(.*?)[\"'`\u201d\u2019]+", re.DOTALL)
 _EMPHASISED = re.compile(r"\*\*([^*]+)\*\*|__([^_]+)__")
 _PUNCTUATION = re.compile(r"(?:\s|[,;]|(?<!\.)\.|\\[,;:! ]|(?<!\\)\\)+\Z")
 
@@ -76,8 +87,10 @@ def undress(answer: str) -> str:
 
     Example: `\color{red}{5}`, `\underline{5}`, `**5**`, `$5$.` and a full-width 5 are `5`; `5²` is `5^{2}`.
     """
-    if answer.isalnum() and answer.isascii():
+    if (answer.isalnum() and answer.isascii()) or len(answer) > MAX_CHARACTERS:
         return answer
+    if "\\left" in answer:
+        answer = _EMPTY_DELIMITERS.sub(r"\1", answer)
     answer = _strip_outside(answer)
     if not answer.isascii() and not is_prose(answer):
         answer = _write_in_latex(answer)
@@ -90,13 +103,16 @@ def undress(answer: str) -> str:
 def _strip_outside(answer: str) -> str:
     """Drop the delimiters around the whole answer, and the punctuation and spaces around it."""
     answer = _PUNCTUATION.sub("", answer.strip())
-    whole = _EMPHASISED.fullmatch(answer) or _DELIMITED.fullmatch(answer)
+    if leading := _LEADING.match(answer):
+        answer = answer[leading.end() :]
+    whole = _EMPHASISED.fullmatch(answer) or _DELIMITED.fullmatch(answer) or _QUOTES.fullmatch(answer)
     return _PUNCTUATION.sub("", next(filter(None, whole.groups())).strip()) if whole else answer
 
 
 def _write_in_latex(answer: str) -> str:
     answer = _FORMS.sub(lambda match: unicodedata.normalize("NFKC", match[0]), answer)
     answer = _VULGAR.sub(_write_fraction, answer)
+    answer = _DOTTED.sub(r"\\dot{\1}", _OVERLINED.sub(_write_overline, answer))
     answer = _SCRIPTS.sub(_write_script, answer)
     answer = answer.translate(_TRANSLATION)
     return _ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2]}}}" if match[1] or match[2] else r"\sqrt", answer)
@@ -105,6 +121,10 @@ def _write_in_latex(answer: str) -> str:
 def _write_fraction(match: re.Match[str]) -> str:
     numerator, _, denominator = unicodedata.normalize("NFKC", match[0]).partition("\u2044")
     return rf"\frac{{{numerator}}}{{{denominator}}}"
+
+
+def _write_overline(match: re.Match[str]) -> str:
+    return rf"\overline{{{match[0].replace(_OVERLINE, '')}}}"
 
 
 def _write_script(match: re.Match[str]) -> str:

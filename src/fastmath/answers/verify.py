@@ -40,7 +40,8 @@ _PLAIN = re.compile(
 )
 _TEXT = re.compile(r"\\[A-Za-z]*text[A-Za-z]*\s*\{([^{}]*)\}|\\mathrm\s*\{([^{}]*)\}")
 _INVISIBLE = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\[,;:! ]|\$")
-_IDLE_SPACE = re.compile(r"(?<!\w)\s++|\s++(?!\w)")
+# The space in `1, 000` is not idle: it separates two numbers.
+_IDLE_SPACE = re.compile(r"(?<![\w,])\s++|(?<=,)\s++(?![0-9])|\s++(?!\w)")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _FLOAT_DIGITS = 15
 _EXACT_DIGITS = 100
@@ -111,7 +112,7 @@ def _normalise(answer: str) -> str:
     Words are compared without their capitals.
     """
     answer = undress(answer)
-    words = _TEXT.sub(r" \1\2 ", answer).strip() if "\\" in answer else answer
+    words = _TEXT.sub(r" \1\2 ", answer).strip() if "\\text" in answer or "\\mathrm" in answer else answer
     if len(words) > 2 and words.replace(" ", "").isalpha():
         return " ".join(words.casefold().split())
     return _FRACTION.sub(r"\\frac", _IDLE_SPACE.sub("", _INVISIBLE.sub(" ", answer)))
