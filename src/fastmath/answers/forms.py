@@ -49,6 +49,12 @@ def compare_forms(gold: str, prediction: str, compare: Compare) -> bool | None:
     return compare_definitions(gold, prediction, compare) if verdict is None else verdict
 
 
+def has_form(gold: str) -> bool:
+    """Whether an undressed reference is judged by these rules alone: a clock time with its half of the day."""
+    match = _TIME.fullmatch(gold.strip()) if len(gold) <= MAX_CHARACTERS else None
+    return match is not None and match["half"] is not None and _count_seconds(match) is not None
+
+
 def compare_times(gold: str, prediction: str) -> bool | None:
     """Whether two clock times are the same; None where one of them is no time, or where both may be ratios.
 

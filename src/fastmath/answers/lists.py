@@ -20,7 +20,7 @@ _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]{2}")
 _DECIMAL_POINT = re.compile(r"[+-]?[0-9]+\.[0-9]{2}")
 
 _ENVIRONMENT = re.compile(r"\\begin\s*\{|\\sum|\\prod|\\int|\\lim")
-_TIGHT_COMMA = re.compile(r"(?<![{\\]),(?:\\[,;: ])*(?=[^\s!}])")
+_TIGHT_COMMA = re.compile(r"(?<![{\\]),(?:\\[,;: ])*(?=[-+0-9.(\\])(?!\\!)")
 _CONNECTIVE = re.compile(
     r"\\(?:text|textrm|mathrm)\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])"
     r"|\\(?:lor|vee)(?![A-Za-z])"

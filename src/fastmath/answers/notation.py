@@ -37,6 +37,11 @@ _BASE_IN_WORDS = re.compile(
 _BASES = {name: base for base, name in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2)}
 _BASES |= {"ten": 10, "twelve": 12, "sixteen": 16}
 _EMPTY_SET = re.compile(r"\\varnothing(?![A-Za-z])|\\\{\s*\\\}")
+_LAST_LETTER = re.compile(r"(?<=[\s0-9}])([A-Za-z]{1,2})\s*$")
+_NAME = re.compile(r"\\(?:text|mathrm|mbox)\s*\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]{3,}")
+_COMMAND_AT_END = re.compile(r"\\(?!pi$)[A-Za-z]+$")
+_RELATION = re.compile(r"[=<>,]")
+_VARIABLE = re.compile(r"[A-Za-z]")
 _ROMAN_UNIT = re.compile(r"\\(?:text|mathrm|textrm)\s*\{\s*([ie])\s*\}")
 _FUNCTION_POWER = re.compile(
     r"\\(sin|cos|tan|cot|sec|csc|log|ln)\s*\^\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))\s*([A-Za-z])(?![A-Za-z])"
@@ -160,6 +165,20 @@ def list_cases(answer: str) -> str:
     return _CASES.sub(as_list, answer)
 
 
+def keep_last_letter(answer: str) -> str:
+    r"""In `a + c` and `\frac{a}{b} c` the last letter is a variable like the others, and must not go as a unit would."""
+    last = _LAST_LETTER.search(answer)
+    if last is None:
+        return answer
+    before, letter = answer[: last.start()].rstrip(), last[1]
+    if before.endswith(("+", "-", "*", "/", "=", ",", "<", ">", "(")):
+        return before + letter
+    if _COMMAND_AT_END.search(before):
+        return f"{before}{{{letter}}}"
+    term = _RELATION.split(before)[-1]
+    return rf"{before}\cdot({letter})" if _VARIABLE.search(_NAME.sub(" ", term)) else answer
+
+
 def group_assignments(answer: str) -> str:
     r"""In `p=5, q=2 \text{ and } p=7, q=2` the word becomes a semicolon, as it separates complete solutions."""
     groups = [_QUAD.sub(" ", group).strip() for group in _CONNECTIVE.split(answer)]
@@ -181,5 +200,6 @@ RULES: tuple[Callable[[str], str], ...] = (
     list_cases,
     write_empty_sets,
     write_units_as_letters,
+    keep_last_letter,
     group_assignments,
 )

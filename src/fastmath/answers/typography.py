@@ -55,6 +55,7 @@ _DECORATION = re.compile(
 _SWITCH = re.compile(rf"\\(?:{'|'.join(_SWITCHES)})(?![A-Za-z])\s?")
 _WORD = re.compile(rf"\\(?:{'|'.join(_WORDS)})(?=\s*\{{)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_NEGATIVE_SPACE = re.compile(r"(?<![,}])\\!")
 _EMPTY_DELIMITERS = re.compile(r"\\left\s*\.((?:(?!\\left).)*?)\\right\s*\.", re.DOTALL)
 _NEGATION = re.compile(r"\\not\s*(=|<|>|\\in(?![A-Za-z])|\\equiv(?![A-Za-z]))")
 _NEGATED = {"=": r"\neq ", "<": r"\nless ", ">": r"\ngtr ", r"\in": r"\notin ", r"\equiv": r"\not\equiv "}
@@ -94,6 +95,8 @@ def undress(answer: str) -> str:
     answer = _strip_outside(answer)
     if not answer.isascii() and not is_prose(answer):
         answer = _write_in_latex(answer)
+    if "\\!" in answer:
+        answer = _NEGATIVE_SPACE.sub("", answer)
     if "\\" in answer and _DECORATION.search(answer):
         answer = _NEGATION.sub(lambda match: _NEGATED[match[1]], answer)
         answer = _SWITCH.sub("", _WORD.sub(r"\\text", _drop_groups(answer)))

@@ -7,6 +7,7 @@ pair that cannot be judged gets a verdict of None with the reason, and does not 
 
 import collections
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -21,11 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from fastmath.answers.integers import to_int
 from fastmath.answers.verify import verify_exactly
 
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 120.0
+OUR_REASONS = frozenset(("reference", "wall time", "memory", "crash", "batch deadline"))
+"""Reasons that a prediction alone cannot bring about: a pair without a verdict for one of them stays without."""
 _GRACE_SECONDS = 2.0
 _ATTEMPTS = 2
 _PACKAGES = str(Path(__file__).parents[2])
@@ -36,10 +40,12 @@ class Verdict:
     """Result of comparing one answer with its reference.
 
     Attributes:
-        correct: whether the answer equals the reference; None where the pair cannot be judged.
-        reason: why the pair cannot be judged: `reference` (the reference is empty, unparseable or too costly),
+        correct: whether the answer equals the reference; None where the pair cannot be judged. An answer that takes too
+            much time beside an integer is wrong: nobody needs that long to write an integer, and a model must not
+            escape a bad score by writing what cannot be judged.
+        reason: why the pair was not compared: `reference` (the reference is empty, unparseable or too costly),
             `cpu time`, `wall time`, `memory`, `crash`, `batch deadline`, or the name of an exception; None where the
-            pair was judged.
+            pair was compared.
     """
 
     correct: bool | None
@@ -118,7 +124,8 @@ class Verifier:
             else:
                 verdicts[pair] = Verdict(exact)
         if hard:
-            verdicts |= zip(hard, self._ask(hard, deadline_seconds), strict=True)
+            found = self._ask(hard, deadline_seconds)
+            verdicts |= {pair: _settle(pair[0], verdict) for pair, verdict in zip(hard, found, strict=True)}
         unjudged = collections.Counter(verdict.reason for verdict in verdicts.values() if verdict.correct is None)
         if unjudged:
             logger.info("%d of %d pairs cannot be judged: %s", unjudged.total(), len(verdicts), dict(unjudged))
@@ -154,6 +161,13 @@ class Verifier:
         if self._supervisor is not None:
             self._supervisor.stop()
             self._supervisor = None
+
+
+def _settle(gold: str, verdict: Verdict) -> Verdict:
+    """The verdict, or wrong where what the prediction says has kept it from being compared with an integer."""
+    if verdict.correct is None and verdict.reason not in OUR_REASONS and to_int(gold) is not None:
+        return dataclasses.replace(verdict, correct=False)
+    return verdict
 
 
 @dataclass

@@ -23,7 +23,7 @@ from fastmath.answers.agreement import agree
 from fastmath.answers.cost import is_cheap
 from fastmath.answers.exactness import contradict
 from fastmath.answers.extract import extract_boxed
-from fastmath.answers.forms import compare_congruences, compare_forms
+from fastmath.answers.forms import compare_congruences, compare_forms, has_form
 from fastmath.answers.integers import to_int
 from fastmath.answers.lists import compare_decimal_commas, separate_items
 from fastmath.answers.notation import rewrite_notation
@@ -66,13 +66,14 @@ def verify(gold: str, prediction: str | None) -> bool | None:
     if exact is not None:
         return exact
     parsed_gold = _parse(gold)
-    wrong = False if _expressions(parsed_gold) else None
+    gold = undress(gold)
+    wrong = False if has_form(gold) or _expressions(parsed_gold) else None
     if prediction is None:
         return wrong
-    gold, prediction = undress(gold), undress(prediction)
+    prediction = undress(prediction)
     if (verdict := compare_forms(gold, prediction, verify)) is not None:
         return verdict
-    if _is_condition(gold, prediction):
+    if _differ_in_kind(gold, prediction):
         return wrong
     pairs = itertools.product(parsed_gold, _parse(prediction))
     return True if any(_match(*pair) for pair in pairs) else wrong
@@ -134,18 +135,24 @@ def _expressions(parsed: Sequence[object]) -> list[Any]:
     return [item for item in parsed if not isinstance(item, str)]
 
 
-def _is_condition(gold: str, prediction: str) -> bool:
-    r"""Whether a prediction is a relation or a bound where the gold is none: `(x+y)^2=81` does not give 81.
+def _differ_in_kind(gold: str, prediction: str) -> bool:
+    r"""Whether one answer is a number and the other a relation or a bound: `(x+y)^2=81`, `\neq 81` and `> 81` are not 81.
 
-    An equation that names a quantity (`x = 7`) or ends with its result (`3^2 = 9`) gives a value. Sentences are no
-    conditions: math-verify looks for the value that they name.
+    An equation that names a quantity (`x = 7`) or ends with its result (`3^2 = 9`) gives a value. Sentences are of any
+    kind: math-verify looks for the value that they name.
     """
-    if is_prose(prediction):
+    if is_prose(gold) or is_prose(prediction):
         return False
-    if INEQUALITY.search(prediction) or BOUND.search(prediction):
-        return not (is_prose(gold) or INEQUALITY.search(gold) or BOUND.search(gold))
+    if _is_bound(prediction):
+        return not _is_bound(gold)
+    if _is_bound(gold):
+        return to_int(prediction) is not None
     left, *right = split_equations(prediction)
     return bool(right) and "=" not in gold and not (is_calculation(left) or names_quantity(left))
+
+
+def _is_bound(answer: str) -> bool:
+    return bool(INEQUALITY.search(answer) or BOUND.search(answer))
 
 
 def _cheap_part(answer: str) -> str:
