@@ -55,6 +55,34 @@ CHAT_TEMPLATES: dict[str, str] = {
 }
 
 
+class TraceError(ValueError):
+    """A text is no trace; the message says why."""
+
+
+def normalise_trace(trace: str) -> str:
+    r"""A trace in the one form in which it is trained on: `<think>`, reasoning, `</think>`, an empty line, the answer.
+
+    The prompt of inference ends with `<think>` and a newline, so every trace begins with them, also one that a source
+    gives without. A trace that is normalised stays as it is.
+
+    Raises:
+        TraceError: the reasoning does not end, begins behind other text, or there are several of it.
+
+    Example: `<think>So 7.</think>7` becomes `<think>\nSo 7.\n</think>\n\n7`.
+    """
+    before, start, rest = trace.partition(THINK_START)
+    reasoning, end, answer = (rest if start else before).partition(THINK_END)
+    if not end:
+        raise TraceError(f"no {THINK_END} in the trace")
+    if start and before.strip():
+        raise TraceError(f"text before {THINK_START}")
+    if THINK_START in reasoning or THINK_START in answer or THINK_END in answer:
+        raise TraceError("several reasonings in the trace")
+    reasoning, answer = reasoning.strip(), answer.strip()
+    normal = f"{THINK_START}\n{reasoning}\n{THINK_END}" if reasoning else f"{THINK_START}\n{THINK_END}"
+    return f"{normal}\n\n{answer}" if answer else normal
+
+
 def find_end_ids(tokenizer: "PreTrainedTokenizerBase", known: Sequence[int] = ()) -> list[int]:
     """Ids of the stop tokens: `</think>`, the `known` ones and the tokenizer's end-of-sequence token, without repeats.
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmath.answers.integers import to_int
+from fastmath.answers.integers import canonical_answer, read_gold, to_int
 from helpers.files import SHARED, needs_shared
 
 CASES = SHARED / "answers" / "extraction_cases.jsonl"
@@ -59,6 +59,14 @@ CASES = SHARED / "answers" / "extraction_cases.jsonl"
         (r"n \equiv 7 \pmod{11}", 7),
         (r"n \equiv 18 \pmod{11}", 7),
         (r"n \equiv 7 \ (\bmod\ 11)", 7),
+        (r"2(d_1+d_2) = 2 \cdot 20 = 40", 40),
+        (r"AB \cdot AC = bc = 468", 468),
+        ("147 + 147 = 294", 294),
+        (r"12\ 345", 12345),
+        ("52,", 52),
+        ("5²", 25),
+        ("４２", 42),
+        (r"\color{red}{\underline{5}}", 5),
     ],
 )
 def test_the_integer_is_read(text: str, value: int) -> None:
@@ -70,6 +78,8 @@ def test_the_integer_is_read(text: str, value: int) -> None:
     [
         *("", " ", "x", "7x", "C", "2 3", "2,3", "1234,567", r"\pm 3", "x = 7, y = 8", r"12\text{ or }13"),
         *("1/2", r"\frac{1}{0}", "0^0", "0^{-1}", r"\sqrt{2}", r"\sqrt{-1}", r"1\frac{4}{2}", "(-1)!", "0.5!"),
+        *("x^2 = 8", "9x = 81", "5x - 7y + 11z + 4 = 0", r"x=1 \text{ or } x=2", r"x=7 \quad x=8", "x=7 y=8", "2+2=5"),
+        *("(24,108)", r"\{4,112\}", r"4,\,112", "1,2,3", r"42\text{ or more}", r"52\text{ base eight}", r"3\mathrm{i}"),
         *(r"x \neq 7", "x != 7", "x > 7", "50%", r"50\%", r"7\text{ thousand}", "1011_2", r"\boxed{7}", "(7", "\u0663"),
     ],
 )
@@ -124,3 +134,43 @@ def test_integers_modulo_1000_of_another_parser_are_read_alike() -> None:
     rows = [json.loads(line) for line in CASES.read_text().splitlines()]
     rows = [row for row in rows if row["task"] == "latex_to_int_mod_1000"]
     assert [to_int(row["input"], modulus=1000) for row in rows] == [row["expected"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        *(
+            "5x - 7y + 11z + 4 = 0",
+            r"x=1 \text{ or } x=2",
+            "(24,108)",
+            r"(6,235^\circ)",
+            "x + y = 2",
+            "xy = 1",
+            "|z| = 5",
+        ),
+        *(
+            "x^2 + y^2 = 25",
+            "f(x) = 0",
+            r"n \equiv 3 \pmod{7}",
+            r"1 \text{ and } 2",
+            "x=3, x=5",
+            r"\{1,200\}",
+            "[0,100]",
+        ),
+        *("1,2", "3:4", r"x \le 5", r"\pm 3", "52_8", r"x=1 \lor x=2", r"3 \quad 4", "(1,000)", "12.5", r"\frac{1}{2}"),
+    ],
+)
+def test_a_gold_that_is_more_than_one_number_is_never_rewritten(gold: str) -> None:
+    assert canonical_answer(gold) == gold
+
+
+@pytest.mark.parametrize(
+    ("gold", "value"),
+    [("025", 25), ("27.0", 27), ("x = 5", 5), ("AB = 12", 12), ("a_{10} = 7", 7), ("f(2) = 3", 3), (r"90^\circ", 90)],
+)
+def test_a_gold_that_is_one_number_is_written_as_one(gold: str, value: int) -> None:
+    assert (read_gold(gold), canonical_answer(gold)) == (value, str(value))
+
+
+def test_a_vote_may_name_what_a_contest_asks_for_where_a_gold_may_not() -> None:
+    assert (to_int("m + n = 47"), read_gold("m + n = 47")) == (47, None)

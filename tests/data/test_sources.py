@@ -83,6 +83,74 @@ def test_a_light_r1_trace_without_an_answer_is_kept_aside(tmp_path):
     assert read(write(tmp_path / "rows.jsonl", row), "light_r1")[0].reason == "malformed: no answer in the trace"
 
 
+def light_r1(problem, trace="<think>\nSo 7.\n</think>\n\n\\boxed{7}", roles=("user", "assistant")):
+    return {
+        "conversations": [
+            dict(zip(("from", "value"), turn, strict=True)) for turn in zip(roles, (problem, trace), strict=True)
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "What is 3 + 4?\nPlease reason step by step, and put your final answer within \\boxed{}.",
+        "Please reason step by step, and put your final answer within \\boxed{}.\nWhat is 3 + 4?",
+        "Please reason step by step, and put your final answer within \\boxed{}. What is 3 + 4?",
+        "Please reason step by step. What is 3 + 4?",
+        "What is 3 + 4? Let's think step by step and output the final answer within \\boxed{}.",
+    ],
+)
+def test_the_instruction_is_cut_wherever_it_stands(tmp_path, turn):
+    assert read(write(tmp_path / "rows.jsonl", light_r1(turn)), "light_r1")[0].problem == "What is 3 + 4?"
+
+
+def test_a_turn_without_a_problem_is_kept_aside(tmp_path):
+    row = light_r1("Please reason step by step, and put your final answer within \\boxed{}.")
+    reject = read(write(tmp_path / "rows.jsonl", row), "light_r1")[0]
+    assert reject.reason == "malformed: no problem beside the instruction"
+
+
+def test_a_system_turn_and_other_names_of_the_roles_are_read(tmp_path):
+    row = light_r1("p", roles=("human", "gpt"))
+    row["conversations"].insert(0, {"from": "system", "value": "You are a model."})
+    assert read(write(tmp_path / "rows.jsonl", row), "light_r1")[0].problem == "p"
+
+
+@pytest.mark.parametrize(
+    "trace", ["So 7.</think>\\boxed{7}", "<think>So 7.</think>\n\\boxed{7}", "<think>\n\nSo 7.\n</think>\\boxed{7}"]
+)
+def test_every_trace_begins_as_the_prompt_of_inference_ends(tmp_path, trace):
+    row = read(write(tmp_path / "rows.jsonl", GOOD | {"generations": [trace]}))[0]
+    assert row.generations == ("<think>\nSo 7.\n</think>\n\n\\boxed{7}",)
+
+
+@pytest.mark.parametrize(
+    ("trace", "reason"),
+    [
+        ("Sure. <think>So 7.</think>7", "text before <think>"),
+        ("<think>So 7.</think>7<think>again</think>8", "several reasonings in the trace"),
+        ("<think>So \x00 7.</think>7", "control characters in the trace"),
+    ],
+)
+def test_a_text_that_is_no_trace_is_kept_aside(tmp_path, trace, reason):
+    row = {"problem": "p", "answer": "7", "generation": trace}
+    assert read(write(tmp_path / "rows.jsonl", row), "published")[0].reason == f"malformed: {reason}"
+
+
+def test_commands_at_the_beginning_of_texts_answers_and_boxes_are_repaired_and_counted(tmp_path):
+    # JSON makes a form feed of the `\\f` of `\\frac`, a tab of that of `\\triangle`, a carriage return of `\\rho`.
+    row = {
+        "problem": "\triangle ABC",
+        "answer": "\x0crac{1}{2}",
+        "generations": ["<think>\n\x0crac{1}{2}</think>\n\\boxed{\x0crac{1}{2}}\rho"],
+    }
+    read_row = read(write(tmp_path / "rows.jsonl", row))[0]
+    assert (read_row.problem, read_row.answer) == ("\\triangle ABC", "\\frac{1}{2}")
+    assert read_row.generations == ("<think>\n\\frac{1}{2}\n</think>\n\n\\boxed{\\frac{1}{2}}\\rho",)
+    assert read_row.repaired == 5
+
+
 def test_columns_of_other_names_are_mapped(tmp_path):
     row = {"question": "p", "gold": "1", "generations": GOOD["generations"]}
     path = write(tmp_path / "rows.jsonl", row)
@@ -95,19 +163,47 @@ def test_missing_columns_are_named_with_those_found_and_the_mapping_that_mends_i
         read(path)
 
 
-def test_flags_of_math_verify_count_before_those_of_llama(tmp_path):
-    row = GOOD | {"correctness_math_verify": [False], "correctness_llama": [True]}
-    assert read(write(tmp_path / "rows.jsonl", row))[0].correct == (False,)
-
-
-def test_flags_of_llama_count_where_there_are_no_others(tmp_path):
-    row = GOOD | {"correctness_math_verify": None, "correctness_llama": [True]}
-    assert read(write(tmp_path / "rows.jsonl", row))[0].correct == (True,)
+@pytest.mark.parametrize(
+    ("checked", "judged", "correct"),
+    [
+        ([True, False], [True, True], (True, False)),  # math-verify accepts one: the other's flags do not count
+        ([False, False], [True, True], (True, True)),  # rows that OpenR1 kept on purpose
+        ([False, False], [True, None], (True, False)),
+        ([False, None], [False, False], (False, None)),
+        (None, [True, False], (True, False)),
+    ],
+)
+def test_a_language_model_is_asked_where_math_verify_accepts_nothing(tmp_path, checked, judged, correct):
+    row = GOOD | {"generations": GOOD["generations"] * 2}
+    row |= {"correctness_math_verify": checked, "correctness_llama": judged}
+    assert read(write(tmp_path / "rows.jsonl", row))[0].correct == correct
 
 
 def test_a_hub_dataset_without_a_revision_is_refused():
     with pytest.raises(SettingsError, match="needs `revision`"):
         read("someone/some-dataset")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_held_out_problems_may_begin_with_a_byte_order_mark(tmp_path, encoding):
+    path = tmp_path / "test.csv"
+    path.write_text("id,problem,answer\na,é?,3\n", encoding=encoding)
+    assert list(read_problems(path)) == [{"id": "a", "problem": "é?", "answer": "3"}]
+
+
+@pytest.mark.parametrize("name", ["test.csv", "test.jsonl"])
+def test_held_out_problems_in_latin_1_are_refused_with_the_way_to_mend_it(tmp_path, name):
+    path = tmp_path / name
+    text = "id,problem,answer\na,é?,3\n" if name.endswith("csv") else '{"problem": "é?", "answer": "3"}\n'
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(SettingsError, match="iconv -f latin1 -t utf-8"):
+        list(read_problems(path))
+
+
+def test_a_held_out_problem_may_be_very_long(tmp_path):
+    path = tmp_path / "test.csv"
+    path.write_text(f'id,problem,answer\na,"{"x, " * 70_000}",3\n')
+    assert len(next(iter(read_problems(path)))["problem"]) == 3 * 70_000 - 1
 
 
 def test_held_out_problems_come_from_a_csv(tmp_path):

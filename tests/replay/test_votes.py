@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fastmath.answers.contests import CONTESTS
 from fastmath.replay.votes import VotesFileError, draw_contest, draw_samples, read_votes
 
 ROW = {"id": "a", "gold": "025", "model": "m", "answers": ["25", "", "x", "27.0"], "tokens": [10, 20, 30, 40]}
@@ -39,6 +40,20 @@ def test_answers_are_read_as_in_the_contest(tmp_path: Path) -> None:
 def test_a_malformed_line_is_named(tmp_path: Path, line: object, complaint: str) -> None:
     with pytest.raises(VotesFileError, match=f"line 2: .*{complaint}"):
         read_votes(write(tmp_path, ROW, line))
+
+
+@pytest.mark.parametrize(("profile", "gold", "vote"), [("aimo1", 720, 25), ("aimo3", 70_720, 1025)])
+def test_golds_and_votes_are_read_by_the_rules_of_the_contest(tmp_path, profile, gold, vote) -> None:
+    # 70720 modulo 1000 is 720, and 1025 is 25.
+    (recording,) = read_votes(
+        write(tmp_path, ROW | {"gold": "70720", "answers": ["1025"], "tokens": [1]}), profile=CONTESTS[profile]
+    )
+    assert (recording.gold, recording.samples[0].answer) == (gold, vote)
+
+
+def test_a_gold_of_another_contest_is_refused_with_the_contests_that_it_fits(tmp_path) -> None:
+    with pytest.raises(VotesFileError, match=r"from 0 to 999; it is one of aimo1 and aimo3 \(--profile\)"):
+        read_votes(write(tmp_path, ROW | {"gold": "70720"}))
 
 
 def test_an_unknown_model_is_told_the_known_ones(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ r"""Answers of forms that math-verify does not know: clock times, congruences, d
 Each form is read from the text and compared by a rule of its own; None means that a rule does not apply.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _RATIO = re.compile(r"[0-9]{1,9}(?:\s*:\s*[0-9]{1,9})+")
-_MODULO = re.compile(r"\(?\s*(?:\\text\s*\{\s*\(?\s*mod(?:ulo)?\s*\}?|\\[bp]?mod(?![A-Za-z])|(?<![A-Za-z])mod(?![A-Za-z]))")
+_MODULO = re.compile(
+    r"\(?\s*(?:\\text\s*\{\s*\(?\s*mod(?:ulo)?\s*\}?|\\[bp]?mod(?![A-Za-z])|(?<![A-Za-z])mod(?![A-Za-z]))"
+)
 _EQUIVALENT = re.compile(r"\\equiv(?![A-Za-z])")
 _ELLIPSIS = re.compile(r"\\[lc]?dots|\.\.\.")
 _OPEN_SUM = re.compile(r"(?:[-+*]|\\(?:cdot|times))\s*(?:\\[lc]?dots(?![A-Za-z])|\.\.\.)")
@@ -190,7 +193,7 @@ class _List:
         terms = [to_int(term) for term in self.before]
         if None in terms or len(terms) < 2:
             return None
-        differences = {later - earlier for earlier, later in zip(terms, terms[1:], strict=False)}
+        differences = {later - earlier for earlier, later in itertools.pairwise(terms)}
         difference = differences.pop()
         return (terms[0], difference) if not differences and difference else None
 

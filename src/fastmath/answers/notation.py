@@ -166,7 +166,7 @@ def list_cases(answer: str) -> str:
 
 
 def keep_last_letter(answer: str) -> str:
-    r"""In `a + c` and `\frac{a}{b} c` the last letter is a variable like the others, and must not go as a unit would."""
+    r"""In `a + c` and `\frac{a}{b} c` the last letter is a variable like the others, and must not go like a unit."""
     last = _LAST_LETTER.search(answer)
     if last is None:
         return answer

@@ -58,7 +58,7 @@ def is_single_name(left: str) -> bool:
 
     True for `x`, `a_{10}`, `f(2)`, `AB`, `\angle ABC` and `\alpha`; False for `xy`, `|z|`, `f(x)` and `A:B`.
     """
-    bare = _ARGUMENTS.sub(r"\1", _VALUE_ARGUMENTS.sub(r"\1", left) if "(" in left else left)
+    bare = _INDEX.sub("", _VALUE_ARGUMENTS.sub(r"\1", left))
     return "(" not in bare and _SINGLE.fullmatch("".join(_OPERATIONS.sub("", bare).split())) is not None
 
 

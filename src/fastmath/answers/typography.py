@@ -33,7 +33,19 @@ _FORMS = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]+")
 _ROOT = re.compile(r"\\sqrt(?:\s+(?=[{(0-9A-Za-z])|(?=[(0-9]))(?:([0-9]+|[A-Za-z])|\(([^()]*)\))?")
 
 _UNWRAPPED = (
-    *("underline", "uline", "underbar", "bm", "boldsymbol", "pmb", "mathsf", "mathtt", "mathit", "mathbf", "ensuremath"),
+    *(
+        "underline",
+        "uline",
+        "underbar",
+        "bm",
+        "boldsymbol",
+        "pmb",
+        "mathsf",
+        "mathtt",
+        "mathit",
+        "mathbf",
+        "ensuremath",
+    ),
     *("Large", "large", "LARGE", "huge", "Huge", "small", "normalsize", "mathnormal", "smash"),
 )
 _WORDS = ("emph", "textup", "textsf", "texttt", "textsl", "textnormal", "textmd", "hbox", "mbox")
@@ -42,7 +54,21 @@ _COLOURS = ("color", "textcolor", "colorbox", "fcolorbox")
 _EMPTY = ("phantom", "hphantom", "vphantom", "hspace", "vspace", "label", "tag", "kern")
 _SWITCHES = (
     *("bf", "rm", "it", "tt", "sf", "sc", "bfseries", "displaystyle", "textstyle", "scriptstyle", "boldmath", "strut"),
-    *("large", "Large", "LARGE", "huge", "Huge", "small", "tiny", "normalsize", "centering", "limits", "nolimits", "checkmark", "blacksquare"),
+    *(
+        "large",
+        "Large",
+        "LARGE",
+        "huge",
+        "Huge",
+        "small",
+        "tiny",
+        "normalsize",
+        "centering",
+        "limits",
+        "nolimits",
+        "checkmark",
+        "blacksquare",
+    ),
     *("big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "mathstrut"),
 )
 _GROUPED = re.compile(

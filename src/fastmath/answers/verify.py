@@ -136,7 +136,7 @@ def _expressions(parsed: Sequence[object]) -> list[Any]:
 
 
 def _differ_in_kind(gold: str, prediction: str) -> bool:
-    r"""Whether one answer is a number and the other a relation or a bound: `(x+y)^2=81`, `\neq 81` and `> 81` are not 81.
+    r"""Whether one answer is a number and the other a relation or a bound: `(x+y)^2=81` and `\neq 81` are not 81.
 
     An equation that names a quantity (`x = 7`) or ends with its result (`3^2 = 9`) gives a value. Sentences are of any
     kind: math-verify looks for the value that they name.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fastmath.answers.contests import CONTESTS
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import find_policies
 from fastmath.recipe.errors import SettingsError, require_known
@@ -19,6 +20,7 @@ def replay(
     model: Annotated[str | None, typer.Option(help="only this model's questions")] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="most samples per question")] = 16,
     policy: Annotated[str, typer.Option(help="name of the policy, or `list` to print the names")] = "default",
+    profile: Annotated[str, typer.Option(help=f"contest that reads golds and votes: {', '.join(CONTESTS)}")] = "aimo2",
     contest: Annotated[bool, typer.Option("--contest", help="replay contests of 50 questions on one clock")] = False,
     limit: Annotated[float, typer.Option(min=0, help="time limit, as a share of the time of full votes of 16")] = 0.5,
     slowdown: Annotated[float, typer.Option(help="a step with b samples takes 1 + b / SLOWDOWN; may be inf")] = 24.0,
@@ -32,11 +34,12 @@ def replay(
         typer.echo(json.dumps(list(policies)) if as_json else "\n".join(map(_describe, policies.items())))
         return
     require_known("--policy", policy, policies)
+    require_known("--profile", profile, CONTESTS)
     if votes is None:
         raise SettingsError("--votes is missing; want a JSONL file of recorded samples")
     if not slowdown > 0:
         raise SettingsError(f"--slowdown is {slowdown}; want more than 0, inf where batches cost nothing")
-    recordings = read_votes(votes, model)
+    recordings = read_votes(votes, model, CONTESTS[profile])
     cores = processes or os.cpu_count() or 1
     if contest:
         setting = ContestSetting(limit, slowdown, n)

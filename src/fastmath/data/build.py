@@ -13,11 +13,12 @@ from pathlib import Path
 import polars
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from fastmath.answers.integers import to_int
+from fastmath.answers.integers import read_gold
 from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.enough import require_rows
 from fastmath.data.gather import assign_rows, gather
+from fastmath.data.held_out import HeldOutSet, read_held_out
 from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
@@ -58,10 +59,10 @@ def run(stage: Stage) -> None:
         rows = generate_rows("train", settings.nano, problems, seed)
         texts = [f"{row['problem']}\n{generation}" for row in rows for generation in row["generations"]]
         make_base_model(folder / "base_model", recipe.model.nano, texts, seed)
-    test = read_held_out(settings, seed, stage.root)
-    write_parquet(test, folder / "test.parquet")
+    held_out = read_held_out(settings, seed, stage.root)
+    write_parquet(held_out.problems, folder / "test.parquet")
 
-    inputs = _write_survey_inputs(stage, load_tokenizer(stage), test)
+    inputs = _write_survey_inputs(stage, load_tokenizer(stage), held_out.problems)
     parts = [part for source in settings.sources for part in list_parts(source, settings.nano, seed, stage.root)]
     survey = _survey(inputs, parts, settings, folder / "survey")
     survey = mark_repeated_uuids(survey)
@@ -75,7 +76,9 @@ def run(stage: Stage) -> None:
     write_parquet(training.select(columns), folder / "sft.parquet")
     write_parquet(grpo, folder / "grpo.parquet")
     write_parquet(_calibration(training, settings.calibration_rows, seed), folder / "calibration.parquet")
-    rejects = polars.concat([explain_rejects(survey, chosen, repeats, training), grpo_rejects])
+    rejects = polars.concat(
+        [explain_rejects(survey, chosen, repeats, training), grpo_rejects, _list_held_out_rejects(held_out)]
+    )
     write_parquet(rejects, folder / "rejects.parquet")
     write_parquet(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
     if repaired := survey["repaired"].sum():
@@ -92,22 +95,6 @@ def load_tokenizer(stage: Stage) -> PreTrainedTokenizerBase:
     model = stage.recipe.model
     name = str(stage.run_dir / "build_data" / "base_model") if model.nano is not None else model.name
     return AutoTokenizer.from_pretrained(name, revision=model.revision)
-
-
-def read_held_out(settings: DataSettings, seed: int, root: Path) -> polars.DataFrame:
-    """Read the held-out problems: `id` (str), `problem` (str), `answer` (int64); a relative path starts at `root`."""
-    if settings.test_path is None:
-        rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
-        records = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
-    else:
-        rows = list(read_problems(root / settings.test_path))
-        records = [(row["id"], row["problem"], to_int(row["answer"])) for row in rows]
-        unusable = [identifier for identifier, _, answer in records if answer is None]
-        if unusable:
-            logger.warning("%d held-out problems have no integer answer and are left out: %s", len(unusable), unusable)
-        records = [record for record in records if record[2] is not None]
-    schema = {"id": polars.String, "problem": polars.String, "answer": polars.Int64}
-    return polars.DataFrame(records, schema=schema, orient="row")
 
 
 def mark_repeated_uuids(survey: polars.DataFrame) -> polars.DataFrame:
@@ -172,7 +159,7 @@ def select_grpo(
     if settings.answer_range is None:
         return rows.select("problem", "answer", "source"), polars.DataFrame(schema=REJECT_SCHEMA)
     low, high = settings.answer_range
-    integers = [to_int(answer) for answer in rows["answer"]]
+    integers = [read_gold(answer) for answer in rows["answer"]]
     fits = polars.Series([value is not None and low <= value <= high for value in integers], dtype=polars.Boolean)
     rejects = rows.filter(~fits).select(
         "source",
@@ -230,6 +217,11 @@ def _write_survey_inputs(stage: Stage, tokenizer: PreTrainedTokenizerBase, test:
     write_parquet(polars.DataFrame(held_out, schema=schema, orient="row"), folder / "held_out.parquet")
     (folder / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str())
     return SurveyInputs(folder / "tokenizer.json", folder / "held_out.parquet", settings.decontaminate)
+
+
+def _list_held_out_rejects(held_out: HeldOutSet) -> polars.DataFrame:
+    rows = [("held-out", item.index, item.reason, item.detail, item.excerpt) for item in held_out.rejects]
+    return polars.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
 
 
 def _survey(inputs: SurveyInputs, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:

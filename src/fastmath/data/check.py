@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fastmath.data.sources import read_problems
+from fastmath.data.held_out import read_held_out
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.sections import Recipe
 
@@ -31,5 +31,6 @@ def check_data(recipe: Recipe, root: Path) -> None:
     path = root / recipe.data.test_path
     if not path.is_file():
         raise SettingsError(f"`data.test_path`: there is no file {path}; want JSONL or CSV of problem and answer")
-    held_out = sum(1 for _ in read_problems(path))
-    recipe.require_held_out(held_out, f"{path} holds {held_out}")
+    held_out = read_held_out(recipe.data, recipe.seed, root)
+    usable = held_out.problems.height
+    recipe.require_held_out(usable, f"{path} holds {usable} usable")

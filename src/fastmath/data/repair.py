@@ -7,30 +7,41 @@ printed, and a model would learn them.
 import re
 from dataclasses import dataclass
 
-_LETTERS = {"\x07": "a", "\x08": "b", "\t": "t", "\x0b": "v", "\x0c": "f"}
-r"""Control characters that Python or JSON makes of `\a`, `\b`, `\t`, `\v` and `\f` → the letter of the escape."""
 _COMMANDS = {
-    "a": ("lpha", "ngle", "pprox", "rcsin", "rccos", "rctan", "st"),
-    "b": ("oxed", "inom", "eta", "egin", "ar", "mod", "igl", "igr", "oldsymbol", "ullet", "ot"),
-    "t": ("ext", "imes", "heta", "riangle", "an", "frac", "o", "binom", "ilde", "au"),
-    "v": ("ec", "ert", "arphi", "arepsilon", "dots"),
-    "f": ("rac", "loor", "orall", "box"),
+    "\x07": ("a", "lpha ngle pprox rcsin rccos rctan rcsec st symp leph malg cute sinh rg"),
+    "\x08": (
+        "b",
+        "oxed inom eta egin ar mod ig igg igl igr iggl iggr igcup igcap oldsymbol ullet ot ecause f m etween",
+    ),
+    "\x0b": ("v", "ec ert arphi arepsilon dots artheta arrho arnothing arsigma arpi ee dash phantom space artriangle"),
+    "\x0c": ("f", "rac loor orall box lat ootnote"),
+    # A carriage return may end a line, and only what begins no word can be told from the next one.
+    "\r": ("r", "ight ho ightarrow ightleftharpoons ceil floor angle brace vert"),
 }
+r"""Control characters that Python or JSON makes of the escapes of `\a`, `\b`, `\v`, `\f` and `\r` → the letter of the
+escape, and what follows it in the commands that begin with it."""
+
+_PARTNERED = ("floor", "angle", "brace", "vert")
+"""Words that a line may begin with; after a carriage return they are commands where the left one stands in the text."""
+
 # A tab may also be layout, and `an` or `o` may begin a word. So after a tab only beginnings that no text would have
 # there are taken for commands.
-_AFTER_TAB = ("ext{", "imes", "heta", "riangle", "frac{", "binom{", "ilde{")
+_AFTER_TAB = (
+    r"ext(?:bf|it|rm|sf|tt|up|normal)?\s*\{|imes|heta|riangle|frac|binom\s*[{0-9]|ilde\s*\{|herefore|au(?![A-Za-z])"
+)
+_AFTER_NEWLINE = r"abla(?![A-Za-z])|otin(?![A-Za-z])|eq(?=\s*[0-9\\{]|\s+[a-z]\s*[,.$)])"
 
 
 def _compile() -> re.Pattern[str]:
     certain = [
-        rf"{re.escape(mark)}(?=(?:{'|'.join(_COMMANDS[letter])})(?![A-Za-z]))"
-        for mark, letter in _LETTERS.items()
-        if mark != "\t"
+        rf"{re.escape(mark)}(?=(?:{'|'.join(map(re.escape, endings.split()))})(?![A-Za-z]))"
+        for mark, (_, endings) in _COMMANDS.items()
     ]
-    return re.compile("|".join([*certain, rf"\t(?=(?:{'|'.join(map(re.escape, _AFTER_TAB))}))"]))
+    return re.compile("|".join([*certain, rf"\t(?={_AFTER_TAB})", rf"\n(?={_AFTER_NEWLINE})"]))
 
 
 _REPAIRABLE = _compile()
+_LETTERS = {mark: letter for mark, (letter, _) in _COMMANDS.items()} | {"\t": "t", "\n": "n"}
 _BROKEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_END = re.compile(r"\r\n?")
 
@@ -57,5 +68,15 @@ def repair_text(text: str) -> Repair:
     """
     if text.isprintable():
         return Repair(text, 0, 0)
-    text, repaired = _REPAIRABLE.subn(lambda match: "\\" + _LETTERS[match[0]], _LINE_END.sub("\n", text))
-    return Repair(text, repaired, len(_BROKEN.findall(text)))
+    repaired = 0
+
+    def write_backslash(match: re.Match[str]) -> str:
+        nonlocal repaired
+        word = next((word for word in _PARTNERED if text.startswith(word, match.end())), None)
+        if match[0] == "\r" and word is not None and rf"\l{word}" not in text:
+            return match[0]
+        repaired += 1
+        return "\\" + _LETTERS[match[0]]
+
+    whole = _LINE_END.sub("\n", _REPAIRABLE.sub(write_backslash, text))
+    return Repair(whole, repaired, len(_BROKEN.findall(whole)))

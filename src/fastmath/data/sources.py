@@ -1,6 +1,5 @@
-"""Reading the sources of a recipe: rows of every schema become `SourceRow`s, or `Reject`s where they do not fit."""
+"""The sources of a recipe: their files, their parts, and their rows as `SourceRow`s or `Reject`s."""
 
-import csv
 import fnmatch
 import json
 import logging
@@ -9,32 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastmath.answers.extract import extract_answer
-from fastmath.answers.integers import canonical_answer
+import polars
+
 from fastmath.data.readers import RawRow, Shard, list_files, list_shards, read_columns, read_shard
 from fastmath.data.repair import repair_text
+from fastmath.data.schemas import FURTHER_COLUMNS, WANTED_COLUMNS, MalformedRowError, Reject, SourceRow, read_row
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings, SourceSettings
 from fastmath.recipe.errors import SettingsError
 
 logger = logging.getLogger(__name__)
-
-INSTRUCTION = "Please reason step by step"
-"""Beginning of the instruction that Light-R1 appends to its problems; it is removed, as our template adds its own."""
-
-WANTED_COLUMNS = {
-    "nano": ("problem", "answer", "generations"),
-    "openr1": ("problem", "answer", "generations"),
-    "light_r1": ("conversations",),
-    "published": ("problem", "generation", "answer"),
-    "problems": ("problem", "answer"),
-}
-"""Columns that a source must have, by its kind."""
-
-_FURTHER_COLUMNS = (
-    *("uuid", "correctness_math_verify", "correctness_llama", "is_reasoning_complete", "finish_reasons"),
-)
-"""Columns that are read where a source has them."""
 
 
 @dataclass(frozen=True)
@@ -57,55 +40,6 @@ class Part:
     def rows(self) -> int:
         """Number of rows; 0 where it is unknown until the part is read."""
         return self.nano.train_problems if self.nano is not None else self.shard.rows
-
-
-@dataclass(frozen=True)
-class SourceRow:
-    """One problem with its generations.
-
-    Attributes:
-        source: name of the source.
-        index: number of the row in its source, from 0.
-        uuid: identifier of the row that the source itself gives; None where it gives none.
-        problem: text of the problem.
-        answer: gold answer as text, an integer without leading zeros or decimals; for Light-R1 the answer at the end of
-            the trace.
-        generations: traces, the solutions with their reasoning.
-        correct: whether each generation is correct; None where the source does not say.
-        complete: whether each generation ended by itself, and was not cut off.
-    """
-
-    source: str
-    index: int
-    uuid: str | None
-    problem: str
-    answer: str
-    generations: tuple[str, ...]
-    correct: tuple[bool | None, ...]
-    complete: tuple[bool, ...]
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A row that was left out.
-
-    Attributes:
-        source: name of the source.
-        index: number of the row in its source, from 0.
-        reason: rule that dropped the row.
-        detail: what the rule found.
-        excerpt: beginning of the row, as JSON; empty where the row could not be read.
-    """
-
-    source: str
-    index: int
-    reason: str
-    detail: str
-    excerpt: str
-
-
-class _MalformedRowError(ValueError):
-    """A row does not fit its schema; the message becomes the reason of its reject."""
 
 
 def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int, root: Path) -> list[Part]:
@@ -132,53 +66,63 @@ def read_part(part: Part) -> Iterator[SourceRow | Reject]:
             continue
         record = {**record, **{ours: record.get(theirs) for ours, theirs in source.columns.items()}}
         try:
-            yield _READERS[source.kind](source.name, index, record)
-        except _MalformedRowError as error:
+            yield read_row(source.kind, source.name, index, record)
+        except MalformedRowError as error:
             excerpt = json.dumps(record, default=str)[:200]
             yield Reject(source.name, index, f"malformed: {error}", "", excerpt)
 
 
 def read_problems(path: Path, wanted: Sequence[str] = ("problem", "answer")) -> Iterator[dict[str, str]]:
-    """Yield `id, problem, answer` of held-out problems from a CSV, JSON or JSONL file, all as text.
+    """Yield `id, problem, answer` of held-out problems from a CSV, JSON, JSONL or parquet file, all as text.
 
     LaTeX commands that lost their backslash to an escape are repaired, and their number is logged.
 
     Args:
-        path: file of problems; a row without `id` gets its row number, and a missing answer is an empty text.
+        path: file of problems. A row without an id gets its number, and one without a value an empty text.
         wanted: columns that every row must have.
 
     Raises:
-        SettingsError: the file is missing, lacks a column, or a row of it is broken.
+        SettingsError: the file is missing, is no UTF-8, lacks a column, or a row of it is broken.
     """
     if not path.is_file():
         raise SettingsError(f"{path} names held-out problems, and there is no such file")
     repaired, broken = 0, 0
     for index, row in _read_rows(path):
         if isinstance(row, str):
-            raise SettingsError(f"{path}, row {index}: {row}")
+            hint = f"; `iconv -f latin1 -t utf-8 {path.name}` may mend it" if "UTF-8" in row else ""
+            raise SettingsError(f"{path}, row {index}: {row}{hint}")
         missing = set(wanted) - row.keys()
         if missing:
             raise SettingsError(f"{path}, row {index}: no {', '.join(sorted(missing))}; found {', '.join(row)}")
-        repair = repair_text(row["problem"])
-        repaired, broken = repaired + repair.repaired, broken + repair.broken
-        yield {"id": str(row.get("id", index)), "problem": repair.text, "answer": str(row.get("answer", ""))}
+        problem, answer = repair_text(_to_text(row["problem"])), repair_text(_to_text(row.get("answer")))
+        repaired, broken = repaired + problem.repaired + answer.repaired, broken + problem.broken + answer.broken
+        identifier = _to_text(row.get("id")) or str(index)
+        yield {"id": identifier, "problem": problem.text.strip(), "answer": answer.text.strip()}
     if repaired or broken:
         logger.warning("%s: %d commands repaired, %d control characters unexplained", path.name, repaired, broken)
 
 
+def _to_text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
 def _read_rows(path: Path) -> Iterator[tuple[int, RawRow]]:
-    if path.suffix == ".csv":
-        with path.open(newline="") as file:
-            yield from enumerate(csv.DictReader(file))
-    else:
+    if path.suffix != ".csv":
         for shard in list_shards([path]):
             yield from read_shard(shard)
+        return
+    try:
+        table = polars.read_csv(path, infer_schema=False)
+    except polars.exceptions.PolarsError as error:
+        hint = f"; `iconv -f latin1 -t utf-8 {path.name}` may mend it" if "utf-8" in str(error).lower() else ""
+        raise SettingsError(f"{path} is no CSV of text in UTF-8: {str(error).splitlines()[0]}{hint}") from error
+    yield from enumerate(table.iter_rows(named=True))
 
 
 def _read_records(part: Part) -> Iterable[tuple[int, dict[str, Any] | str]]:
     if part.nano is not None:
         return enumerate(generate_rows("train", part.nano, part.nano.train_problems, part.seed))
-    wanted = (*WANTED_COLUMNS[part.source.kind], *_FURTHER_COLUMNS)
+    wanted = (*WANTED_COLUMNS[part.source.kind], *FURTHER_COLUMNS)
     return read_shard(part.shard, [part.source.columns.get(name, name) for name in wanted])
 
 
@@ -218,83 +162,3 @@ def _check_columns(source: SourceSettings, found: Sequence[str]) -> None:
             f"source {source.name!r} of kind {source.kind!r} lacks {', '.join(missing)}; its columns are "
             f"{', '.join(found)}. Map them: columns: {{{mapping}}}"
         )
-
-
-def _read_openr1(name: str, index: int, record: dict[str, Any]) -> SourceRow:
-    generations = record.get("generations")
-    if not isinstance(generations, list) or not all(isinstance(text, str) for text in generations) or not generations:
-        raise _MalformedRowError("no generations")
-    flags = _read_flags(record, "correctness_math_verify") or _read_flags(record, "correctness_llama")
-    flags = flags or [None] * len(generations)
-    complete = _read_flags(record, "is_reasoning_complete") or ["</think>" in text for text in generations]
-    if len(flags) != len(generations) or len(complete) != len(generations):
-        raise _MalformedRowError("flags and generations differ in number")
-    return SourceRow(
-        source=name,
-        index=index,
-        uuid=str(record["uuid"]) if record.get("uuid") is not None else None,
-        problem=_require_text(record, "problem"),
-        answer=_read_answer(record),
-        generations=tuple(generations),
-        correct=tuple(flags),
-        complete=tuple(flag is True for flag in complete),
-    )
-
-
-def _read_flags(record: dict[str, Any], key: str) -> list[bool | None] | None:
-    flags = record.get(key)
-    if flags is None:
-        return None
-    if not isinstance(flags, list) or not all(flag is None or isinstance(flag, bool) for flag in flags):
-        raise _MalformedRowError(f"{key!r} is no list of true, false and null")
-    return flags
-
-
-def _read_light_r1(name: str, index: int, record: dict[str, Any]) -> SourceRow:
-    turns = record.get("conversations")
-    if not isinstance(turns, list) or [turn.get("from") for turn in turns if isinstance(turn, dict)] != [
-        "user",
-        "assistant",
-    ]:
-        raise _MalformedRowError("conversation is not one user and one assistant turn")
-    trace = _require_text(turns[1], "value")
-    answer = extract_answer(trace, where="anywhere")
-    if answer is None:
-        raise _MalformedRowError("no answer in the trace")
-    problem = _require_text(turns[0], "value").partition(INSTRUCTION)[0].strip()
-    # The answer was extracted from the trace, so the trace is correct by definition.
-    return SourceRow(name, index, None, problem, canonical_answer(answer), (trace,), (True,), (True,))
-
-
-def _read_published(name: str, index: int, record: dict[str, Any]) -> SourceRow:
-    generation = _require_text(record, "generation")
-    return SourceRow(
-        name, index, None, _require_text(record, "problem"), _read_answer(record), (generation,), (True,), (True,)
-    )
-
-
-def _read_problem(name: str, index: int, record: dict[str, Any]) -> SourceRow:
-    return SourceRow(name, index, None, _require_text(record, "problem"), _read_answer(record), (), (), ())
-
-
-def _read_answer(record: dict[str, Any]) -> str:
-    answer = record.get("answer")
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        return canonical_answer(str(answer))
-    return canonical_answer(_require_text(record, "answer"))
-
-
-def _require_text(record: dict[str, Any], key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise _MalformedRowError(f"no text in {key!r}")
-    return value.strip()
-
-
-_READERS = {
-    "nano": _read_openr1,
-    "openr1": _read_openr1,
-    "light_r1": _read_light_r1,
-    "published": _read_published,
-    "problems": _read_problem,
-}

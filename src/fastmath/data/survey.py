@@ -19,8 +19,9 @@ from fastmath.answers.judge import judge_completions
 from fastmath.answers.verifier import Verifier
 from fastmath.data.decontaminate import HeldOut, HeldOutProblem, normalize_problem
 from fastmath.data.repair import repair_text
+from fastmath.data.schemas import Reject, SourceRow
 from fastmath.data.select import passes_accuracy, share_correct
-from fastmath.data.sources import Part, Reject, SourceRow, read_part
+from fastmath.data.sources import Part, read_part
 from fastmath.data.tokens import TokenCounter
 from fastmath.recipe.data import DecontaminationSettings
 from fastmath.runs.files import write_parquet
@@ -138,29 +139,29 @@ def _unknown(flags: Sequence[bool | None]) -> list[int]:
 def _survey_row(
     row: SourceRow, correct: tuple[bool, ...], counter: TokenCounter, held_out: HeldOut, part: Part
 ) -> tuple[object, ...]:
-    repair = repair_text(row.problem)
+    broken = repair_text(row.problem).broken + repair_text(row.answer).broken
     accuracy = share_correct(correct) if correct else None
     reason, detail = None, ""
-    match = held_out.match(repair.text)
-    if repair.broken:
-        reason, detail = "broken control characters", f"{repair.broken} in the problem"
+    match = held_out.match(row.problem)
+    if broken:
+        reason, detail = "broken control characters", f"{broken} in the problem and its answer"
     elif match is not None:
         reason = "stands in the held-out problems"
         detail = f"{match.name} {match.id}: " + ("same text" if match.exact else f"{match.share:.0%} of its n-grams")
     elif correct and not any(correct):
         reason, detail = "no correct generation", f"of {len(correct)}"
     passes = [] if reason or accuracy is None else _passes(row, correct, accuracy, counter, part)
-    excerpt = "" if any(passes) else repair.text[:200]
+    excerpt = "" if any(passes) else row.problem[:200]
     return (
         *(
             row.source,
             row.index,
             row.uuid,
-            normalize_problem(repair.text),
+            normalize_problem(row.problem),
             accuracy,
             len(correct),
             passes,
-            repair.repaired,
+            row.repaired,
         ),
         *(reason, detail, excerpt),
     )
@@ -183,15 +184,11 @@ def _collect_rows(
     while batch := list(islice(rows, BATCH_ROWS)):
         for row, correct in zip(batch, judge_generations(batch, verifier), strict=True):
             texts = [text for text, right in zip(row.generations, correct, strict=True) if right]
-            problem = repair_text(row.problem).text
             if not texts:
-                yield row.source, row.index, problem, None, row.answer, None
+                yield row.source, row.index, row.problem, None, row.answer, None
                 continue
             best, tokens = counter.shortest(texts)
-            generation = repair_text(texts[best]).text
-            if generation != texts[best]:
-                tokens = counter.count(generation)
-            yield row.source, row.index, problem, generation, row.answer, tokens
+            yield row.source, row.index, row.problem, texts[best], row.answer, tokens
 
 
 @functools.lru_cache(maxsize=1)

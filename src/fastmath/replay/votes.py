@@ -100,7 +100,12 @@ def _read_line(line: str, place: str, profile: ContestProfile) -> Recording:
         raise VotesFileError(f"{place}: a sample of {wrong!r} tokens; want whole numbers from 0")
     gold = contest_answer(str(row["gold"]), profile)
     if gold is None:
-        raise VotesFileError(f"{place}: the gold answer {row['gold']!r} is no answer of {profile.name}")
+        fitting = [name for name, other in CONTESTS.items() if contest_answer(str(row["gold"]), other) is not None]
+        raise VotesFileError(
+            f"{place}: the gold answer {row['gold']!r} is no answer of {profile.name}, whose answers are integers from "
+            f"{profile.answer_range[0]} to {profile.answer_range[1]}"
+            + (f"; it is one of {' and '.join(fitting)} (--profile)" if fitting else "")
+        )
     samples = zip(tokens, (_read_answer(text, profile) for text in answers), strict=True)
     return Recording(str(row["id"]), row["model"], gold, tuple(RecordedSample(*sample) for sample in samples))
 

@@ -1,0 +1,102 @@
+"""Held-out problems: those that a recipe evaluates on, and those that it must not train on."""
+
+import collections
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars
+
+from fastmath.answers.integers import read_gold
+from fastmath.data.sources import read_problems
+from fastmath.nano.rows import generate_rows
+from fastmath.recipe.data import DataSettings
+from fastmath.recipe.errors import SettingsError
+
+logger = logging.getLogger(__name__)
+
+HELD_OUT_SCHEMA = polars.Schema({"id": polars.String, "problem": polars.String, "answer": polars.Int64})
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class HeldOutReject:
+    """A held-out problem that cannot be used.
+
+    Attributes:
+        index: number of the row in its file, from 0.
+        reason: why.
+        detail: the value that is at fault.
+        excerpt: beginning of the problem.
+    """
+
+    index: int
+    reason: str
+    detail: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class HeldOutSet:
+    """The problems that a recipe evaluates on.
+
+    Attributes:
+        problems: table of `id, problem, answer` (`HELD_OUT_SCHEMA`).
+        rejects: problems of the file that cannot be used.
+    """
+
+    problems: polars.DataFrame
+    rejects: tuple[HeldOutReject, ...] = ()
+
+
+def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
+    """Read the problems of `data.test_path`, or make those of the embedded task where it names none.
+
+    A problem without text, without an answer that is one integer of 64 bits, or with the id of an earlier one is set
+    aside.
+
+    Args:
+        settings: the recipe's `data`.
+        seed: seed with which the embedded task makes its problems.
+        root: folder at which a relative path starts.
+
+    Raises:
+        SettingsError: the file cannot be read, or no problem of it can be used.
+    """
+    if settings.test_path is None:
+        rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
+        records = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
+        return HeldOutSet(polars.DataFrame(records, schema=HELD_OUT_SCHEMA, orient="row"))
+    path = root / settings.test_path
+    held_out = sort_out(list(read_problems(path)))
+    if held_out.rejects:
+        reasons = collections.Counter(reject.reason for reject in held_out.rejects)
+        counts = ", ".join(f"{count:,} with {reason}" for reason, count in reasons.most_common())
+        logger.warning("%s: %d held-out problems are set aside: %s", path.name, len(held_out.rejects), counts)
+        if held_out.problems.is_empty():
+            raise SettingsError(f"`data.test_path`: no problem of {path} can be used: {counts}; want integer answers")
+    if held_out.problems.is_empty():
+        raise SettingsError(f"`data.test_path`: {path} holds no problem; want JSONL or CSV of problem and answer")
+    return held_out
+
+
+def sort_out(rows: Sequence[dict[str, str]]) -> HeldOutSet:
+    """Sort rows of `id, problem, answer` into those that can be evaluated on and those that cannot."""
+    kept: dict[str, tuple[str, str, int]] = {}
+    rejects = []
+    for index, row in enumerate(rows):
+        answer = read_gold(row["answer"])
+        if not row["problem"].strip():
+            reason, detail = "no text in 'problem'", ""
+        elif answer is None:
+            reason, detail = "no integer answer", row["answer"]
+        elif abs(answer) > _LARGEST:
+            reason, detail = "an answer beyond 64 bits", row["answer"]
+        elif row["id"] in kept:
+            reason, detail = "the id of an earlier problem", row["id"]
+        else:
+            kept[row["id"]] = (row["id"], row["problem"], answer)
+            continue
+        rejects.append(HeldOutReject(index, reason, detail[:200], row["problem"][:200]))
+    return HeldOutSet(polars.DataFrame(list(kept.values()), schema=HELD_OUT_SCHEMA, orient="row"), tuple(rejects))

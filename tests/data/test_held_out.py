@@ -1,0 +1,72 @@
+"""Held-out problems that cannot be used are set aside with a reason, and a file without any other is refused."""
+
+import json
+
+import polars
+import pytest
+
+from fastmath.data.held_out import read_held_out, sort_out
+from fastmath.recipe.data import DataSettings
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import load_recipe
+
+ROWS = [{"id": "a", "problem": "p", "answer": "025"}, {"id": "b", "problem": "q", "answer": "7"}]
+
+
+def settings(path) -> DataSettings:
+    return load_recipe("nano", {"data.test_path": str(path)}).data
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"id": "c", "problem": "r", "answer": str(2**63)}, "an answer beyond 64 bits"),
+        ({"id": "c", "problem": "r", "answer": "2^{2024}"}, "an answer beyond 64 bits"),
+        ({"id": "c", "problem": "r", "answer": r"\frac{1}{2}"}, "no integer answer"),
+        ({"id": "c", "problem": "r", "answer": "5x - 7y + 4 = 0"}, "no integer answer"),
+        ({"id": "c", "problem": "r", "answer": ""}, "no integer answer"),
+        ({"id": "c", "problem": " ", "answer": "7"}, "no text in 'problem'"),
+        ({"id": "a", "problem": "r", "answer": "7"}, "the id of an earlier problem"),
+    ],
+)
+def test_what_cannot_be_evaluated_on_is_set_aside_with_its_reason(row, reason):
+    held_out = sort_out([*ROWS, row])
+    assert [(reject.index, reject.reason) for reject in held_out.rejects] == [(2, reason)]
+    assert held_out.problems["answer"].to_list() == [25, 7]
+
+
+@pytest.mark.parametrize("identifier", [None, ""])
+def test_a_problem_without_an_id_has_the_number_of_its_row(tmp_path, identifier):
+    path = tmp_path / "test.jsonl"
+    path.write_text("".join(json.dumps(row | {"id": identifier}) + "\n" for row in ROWS))
+    assert read_held_out(settings(path), 0, tmp_path).problems["id"].to_list() == ["0", "1"]
+
+
+def test_a_null_among_problems_is_set_aside(tmp_path):
+    path = tmp_path / "test.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*ROWS, {"problem": None, "answer": 3}]))
+    held_out = read_held_out(settings(path), 0, tmp_path)
+    assert [reject.reason for reject in held_out.rejects] == ["no text in 'problem'"]
+
+
+def test_a_parquet_file_of_integers_is_read(tmp_path):
+    path = tmp_path / "test.parquet"
+    polars.DataFrame({"problem": ["p"], "answer": [7]}).write_parquet(path)
+    assert read_held_out(settings(path), 0, tmp_path).problems.rows() == [("0", "p", 7)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [{"problem": "p", "answer": "x"}, {"problem": None, "answer": "3"}],
+            "1 with no integer answer, 1 with no text",
+        ),
+        ([], "holds no problem"),
+    ],
+)
+def test_a_file_without_a_usable_problem_is_refused(tmp_path, rows, message):
+    path = tmp_path / "test.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(SettingsError, match=message):
+        read_held_out(settings(path), 0, tmp_path)
