@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from fastmath.answers.extract import extract_answer
-from fastmath.answers.verifier import Verdict, Verifier, VerifierError
+from fastmath.answers.verifier import OUR_REASONS, Verdict, Verifier, VerifierError, settle
 
 RIGHT = ("0.5", r"\frac{1}{2}")
 WRONG = ("0.5", r"\frac{1}{3}")
@@ -99,6 +99,20 @@ def test_a_check_that_overruns_costs_the_others_nothing(verifier: Verifier) -> N
     verdicts = verifier.verify_many([SLOW, RIGHT, SLOW, WRONG])
     assert correct(verdicts) == [None, True, None, False]
     assert verdicts[0].reason == "cpu time"
+
+
+def test_what_cannot_be_judged_in_time_is_wrong_beside_an_integer(verifier: Verifier) -> None:
+    # The same prediction has no verdict beside a reference that would have to be compared by SymPy.
+    assert verifier.verify_many([("7", SLOW[1]), SLOW]) == [Verdict(False, "cpu time"), Verdict(None, "cpu time")]
+
+
+@pytest.mark.parametrize("reason", sorted(OUR_REASONS))
+def test_what_is_our_fault_is_never_held_against_an_answer(reason: str) -> None:
+    assert settle("7", Verdict(None, reason)) == Verdict(None, reason)
+
+
+def test_an_error_that_a_prediction_brings_about_is_held_against_it() -> None:
+    assert settle("7", Verdict(None, "RecursionError")) == Verdict(False, "RecursionError")
 
 
 def test_ordinary_answers_are_judged_before_hostile_ones_use_up_the_deadline(verifier: Verifier) -> None:

@@ -149,6 +149,11 @@ def test_what_the_workers_cannot_judge_in_time_gets_no_reward_and_is_counted_by_
     assert metrics["judge/cannot_judge/cpu_time"] == 0.5
 
 
+def test_what_the_workers_cannot_judge_in_time_is_wrong_beside_an_integer() -> None:
+    integral = r"\int_0^1 \frac{\sin(x^x)}{\ln(x+1)^{x}}dx"
+    assert call(build("accuracy"), [rf"So \boxed{{{integral}}}.</think>"]) == [0.0]
+
+
 def test_conversational_completions_are_read_like_plain_ones() -> None:
     conversation = [[{"role": "assistant", "content": text}] for text in (RIGHT, WRONG)]
     assert call(build("accuracy"), conversation) == call(build("accuracy"), [RIGHT, WRONG])

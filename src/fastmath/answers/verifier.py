@@ -125,7 +125,7 @@ class Verifier:
                 verdicts[pair] = Verdict(exact)
         if hard:
             found = self._ask(hard, deadline_seconds)
-            verdicts |= {pair: _settle(pair[0], verdict) for pair, verdict in zip(hard, found, strict=True)}
+            verdicts |= {pair: settle(pair[0], verdict) for pair, verdict in zip(hard, found, strict=True)}
         unjudged = collections.Counter(verdict.reason for verdict in verdicts.values() if verdict.correct is None)
         if unjudged:
             logger.info("%d of %d pairs cannot be judged: %s", unjudged.total(), len(verdicts), dict(unjudged))
@@ -163,7 +163,7 @@ class Verifier:
             self._supervisor = None
 
 
-def _settle(gold: str, verdict: Verdict) -> Verdict:
+def settle(gold: str, verdict: Verdict) -> Verdict:
     """The verdict, or wrong where what the prediction says has kept it from being compared with an integer."""
     if verdict.correct is None and verdict.reason not in OUR_REASONS and to_int(gold) is not None:
         return dataclasses.replace(verdict, correct=False)
