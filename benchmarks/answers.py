@@ -17,7 +17,6 @@ ARGUMENTS = {
     "eq-0028": "the label asks that a formula over three lines is not read; its value is 9 all the same",
     "eq-0029": "as eq-0028",
     "eq-0260": "the label drops the first of three boxes, `1`, because prose follows it; we compare all of them",
-    "eq-0321": "a time of day is no answer of this job, and `08:34 P.M.` = `20:34` would need rules of its own",
     "eq-0322": "contradicts eq-0319, by which `10 cm^2` equals 10: a unit does not change the number",
     "eq-0330": "equal for positive radii only, which the text does not state; SymPy rightly does not assume it",
     "eq-0337": "the prediction's backslashes are doubled, so it is no LaTeX; guessing would let broken output pass",

@@ -94,7 +94,7 @@ def _read(text: str, *, names_only: bool) -> int | None:
 def _normalise(text: str) -> str:
     """Remove what does not contribute to the value: looks, spacing, units, the letter of a multiple-choice option."""
     text = _NOISE.sub("", undress(text).removeprefix(r"\$")).strip()
-    text = _SPACING.sub(" ", separate_items(join_thousands(text))).strip().rstrip(".")
+    text = _SPACING.sub(" ", separate_items(join_thousands(text))).strip()
     if _SCALE.search(text):
         raise NotAnIntegerError("a word scales the number")
     if (unit := _UNIT_AT_END.search(text)) and _NO_UNIT.search(" ".join(_TEXT.findall(unit[0]))):

@@ -76,7 +76,7 @@ _GROUPED = re.compile(
     r"(?=\s*[{\[])"
 )
 _DECORATION = re.compile(
-    rf"\\(?:{'|'.join({*_UNWRAPPED, *_WORDS, *_COLOURS, *_EMPTY, *_SWITCHES, 'not'})})(?![A-Za-z])"
+    rf"\\(?:{'|'.join((*_UNWRAPPED, *_WORDS, *_COLOURS, *_EMPTY, *_SWITCHES, 'not'))})(?![A-Za-z])"
 )
 _SWITCH = re.compile(rf"\\(?:{'|'.join(_SWITCHES)})(?![A-Za-z])\s?")
 _WORD = re.compile(rf"\\(?:{'|'.join(_WORDS)})(?=\s*\{{)")
@@ -103,7 +103,8 @@ PROSE_WORDS = 3
 
 def is_prose(answer: str) -> bool:
     """Whether an answer is text with formulas in it, rather than one formula."""
-    return bool(_MATH_MARK.search(answer)) or len(_PLAIN_WORD.findall(_QUOTED.sub(" ", answer))) >= PROSE_WORDS
+    words = _PLAIN_WORD.findall(_QUOTED.sub(" ", answer))
+    return bool(_MATH_MARK.search(answer)) or len(words) >= PROSE_WORDS or "answer" in map(str.casefold, words)
 
 
 def undress(answer: str) -> str:
