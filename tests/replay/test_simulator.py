@@ -316,3 +316,11 @@ def test_json_has_what_a_program_reads(made_votes: Path) -> None:
 
 def test_policies_are_listed() -> None:
     assert json.loads(fastmath("replay", "--policy", "list", "--json").stdout) == list(find_policies())
+
+
+def test_the_command_reads_golds_by_the_rules_of_a_contest(tmp_path: Path) -> None:
+    votes = tmp_path / "votes.jsonl"
+    row = {"id": "a", "gold": "70720", "model": "m", "answers": ["70720"] * 4, "tokens": [10] * 4}
+    votes.write_text(json.dumps(row) + "\n")
+    command = ("replay", "--votes", str(votes), "--n", "4", "--seeds", "1", "--json", "--profile")
+    assert [fastmath(*command, profile).returncode for profile in ("aimo2", "aimo3")] == [2, 0]
