@@ -54,6 +54,7 @@ def test_what_is_plain_stays_as_it_is(answer: str) -> None:
         (r"so \boxed{5}", True),
         ("it is $5$", True),
         (r"\frac{1}{2}", False),
+        ("-(ab + ac + bc)", False),
         ("5 cm", False),
         (r"\text{all of the numbers}", False),
         (r"2, 3 \text{ and } 4", False),

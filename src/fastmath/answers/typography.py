@@ -97,14 +97,18 @@ _PUNCTUATION = re.compile(r"(?:\s|[,;]|(?<!\.)\.|\\[,;:! ]|(?<!\\)\\)+\Z")
 _MATH_MARK = re.compile(r"\$|\\[(\[]|\\boxed")
 _QUOTED = re.compile(r"\\[A-Za-z]*text[A-Za-z]*\s*\{[^{}]*\}|\\mathrm\s*\{[^{}]*\}")
 _PLAIN_WORD = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]{2,}(?![A-Za-z}])")
+_TWO_WORDS = re.compile(rf"{_PLAIN_WORD.pattern}\s+{_PLAIN_WORD.pattern}")
 PROSE_WORDS = 3
-"""Words outside LaTeX from which an answer is a sentence."""
+"""Words outside LaTeX, two of them next to each other, from which an answer is a sentence: `ab + ac + bc` is none."""
 
 
 def is_prose(answer: str) -> bool:
     """Whether an answer is text with formulas in it, rather than one formula."""
-    words = _PLAIN_WORD.findall(_QUOTED.sub(" ", answer))
-    return bool(_MATH_MARK.search(answer)) or len(words) >= PROSE_WORDS or "answer" in map(str.casefold, words)
+    if _MATH_MARK.search(answer):
+        return True
+    text = _QUOTED.sub(" ", answer)
+    words = _PLAIN_WORD.findall(text)
+    return "answer" in map(str.casefold, words) or (len(words) >= PROSE_WORDS and bool(_TWO_WORDS.search(text)))
 
 
 def undress(answer: str) -> str:
