@@ -1,12 +1,12 @@
-r"""All system prompts and chat templates, by name; training, evaluation and kernel of a recipe use the same ones.
+r"""System prompts, generation prompts, and the text that a model is to write after one.
 
-A template renders an assistant turn whole, with its reasoning (the native DeepSeek-R1-Distill template drops
-everything before `</think>`). A generation prompt ends with `<think>` and a newline. A training example continues
-with the same text after its prompt, so that a rendered prompt is a prefix of the rendered example.
+Training, evaluation and kernel ask a problem with the model's own generation prompt, from its chat template. A training
+example is this prompt, the trace and the end of the text, encoded one after the other. It is never rendered as an
+assistant's turn, because templates change such turns: that of DeepSeek-R1-Distill drops the reasoning.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # the extraction of answers imports this module and must work without transformers
     from transformers import PreTrainedTokenizerBase
@@ -25,34 +25,14 @@ SYSTEM_PROMPTS: dict[str, str | None] = {
     "boxed": r"Please reason step by step, and put your final answer within \boxed{}.",
 }
 
-_NANO_TEMPLATE = (
+NANO_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}<|assistant|>{{ message['content'] }}{{ eos_token }}"
     "{% else %}<|user|>{{ message['content'] }}{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
 )
-
-_DEEPSEEK_R1_TEMPLATE = (
-    "{{ bos_token }}"
-    "{% for message in messages %}"
-    "{% if message['role'] == 'assistant' %}<｜Assistant｜>{{ message['content'] }}{{ eos_token }}"
-    "{% elif message['role'] == 'user' %}<｜User｜>{{ message['content'] }}"
-    "{% else %}{{ message['content'] }}{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
-)
-
-_CHATML_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
-)
-
-CHAT_TEMPLATES: dict[str, str] = {
-    "nano": _NANO_TEMPLATE,
-    "deepseek_r1": _DEEPSEEK_R1_TEMPLATE,
-    "chatml": _CHATML_TEMPLATE,
-}
+"""Chat template of the embedded model; every other model keeps its own."""
 
 
 class TraceError(ValueError):
@@ -83,20 +63,49 @@ def normalise_trace(trace: str) -> str:
     return f"{normal}\n\n{answer}" if answer else normal
 
 
-def find_end_ids(tokenizer: "PreTrainedTokenizerBase", known: Sequence[int] = ()) -> list[int]:
-    """Ids of the stop tokens: `</think>`, the `known` ones and the tokenizer's end-of-sequence token, without repeats.
+def continue_prompt(prompt: str, trace: str) -> str:
+    r"""The text that a model is to write after a prompt, so that the two together hold a normalised trace.
 
-    Args:
-        tokenizer: the model's tokenizer.
-        known: stop tokens that the model already has.
-
-    Raises:
-        ValueError: the tokenizer does not encode `</think>` as one token.
+    Example: after a prompt that ends with `<think>\n` the trace goes on behind these words; after one that ends with
+    `<|im_start|>assistant\n` (Qwen3, SmolLM2) the model writes `<think>` itself.
     """
+    opened = f"{THINK_START}\n"
+    for beginning in (opened, THINK_START):
+        if prompt.endswith(beginning) and trace.startswith(beginning):
+            return trace.removeprefix(beginning)
+    return trace
+
+
+GenerationEnd = Literal["end_of_text", "think_end", "box"]
+"""Where a generation ends: at the model's own end of the text, at the end of its reasoning, or at its first box."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What ends a generation besides the model's own end tokens, which always do.
+
+    Ends are given whenever a model is sampled and are no part of its folder, so that a published model ends its texts
+    as its base model does.
+
+    Attributes:
+        token_ids: tokens at which a generation ends.
+        strings: texts at which it ends, for a tokenizer in which a mark is several tokens.
+    """
+
+    token_ids: tuple[int, ...] = ()
+    strings: tuple[str, ...] = ()
+
+
+def find_ending(tokenizer: "PreTrainedTokenizerBase", end: GenerationEnd) -> Ending:
+    """What ends a generation at `end`; at a box the caller stops reading, and the reasoning's end is the last resort.
+
+    Example: `think_end` is one token id for DeepSeek-R1-Distill, and a string for Qwen2.5 and SmolLM2, whose
+    vocabularies have no token for `</think>`.
+    """
+    if end == "end_of_text":
+        return Ending()
     ids = tokenizer.encode(THINK_END, add_special_tokens=False)
-    if len(ids) != 1:
-        raise ValueError(f"{THINK_END} makes {len(ids)} tokens here; want one: add it to the tokenizer before training")
-    return list(dict.fromkeys([*ids, *known, tokenizer.eos_token_id]))
+    return Ending(token_ids=(ids[0],)) if len(ids) == 1 else Ending(strings=(THINK_END,))
 
 
 def build_messages(problem: str, system_prompt: str | None) -> list[dict[str, str]]:
@@ -107,5 +116,10 @@ def build_messages(problem: str, system_prompt: str | None) -> list[dict[str, st
 
 def render_prompt(tokenizer: "PreTrainedTokenizerBase", problem: str, system_prompt: str | None) -> list[int]:
     """Token ids of the prompt that asks `problem`, rendered by the chat template of the tokenizer."""
+    return tokenizer.encode(write_prompt(tokenizer, problem, system_prompt), add_special_tokens=False)
+
+
+def write_prompt(tokenizer: "PreTrainedTokenizerBase", problem: str, system_prompt: str | None) -> str:
+    """Text of the prompt that asks `problem`, with its special tokens."""
     messages = build_messages(problem, system_prompt)
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)

@@ -12,7 +12,7 @@ from fastmath.kernel.journal import Journal
 from fastmath.kernel.kernel import Kernel
 from fastmath.kernel.solver import SolverRules
 from fastmath.policies.clock import ClockRules
-from fastmath.recipe.inference import SampleStop
+from fastmath.prompts import GenerationEnd
 from helpers.fixed_policy import FixedPolicy
 from helpers.scripted_engine import Sample, ScriptedEngine
 
@@ -22,7 +22,7 @@ def make_kernel(
     *script: Sample,
     seconds: float = 20.0,
     questions: int = 2,
-    stop: SampleStop = "think_end",
+    stop: GenerationEnd = "think_end",
     **rules: float,
 ) -> Kernel:
     engine = ScriptedEngine(script)

@@ -5,10 +5,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fastmath.nano.model import build_model, make_base_model, train_tokenizer
 from fastmath.nano.rows import generate_rows
-from fastmath.prompts import CHAT_TEMPLATES, build_messages, render_prompt
+from fastmath.prompts import render_prompt
 from fastmath.recipe.data import NanoDataSettings
 from fastmath.recipe.sections import NanoModelSettings
-from fastmath.training.models import end_at_think_end
 
 TEXTS = [f"{row['problem']}\n{row['generations'][0]}" for row in generate_rows("train", NanoDataSettings(), 200)]
 OTHER_TEXTS = ["é∑ 数学 \U0001f600", "a  b\n\n\tc", "12,345.67", r"\boxed{\frac{1}{2}}", ""]
@@ -48,24 +47,6 @@ def test_the_model_has_well_under_a_million_parameters(folder):
 def test_the_same_seed_gives_the_same_weights(tokenizer):
     first, second = (build_model(tokenizer, NanoModelSettings(), seed=1) for _ in range(2))
     assert all((a == b).all() for a, b in zip(first.parameters(), second.parameters(), strict=True))
-
-
-def test_generation_ends_where_the_reasoning_ends(tokenizer):
-    model = build_model(tokenizer, NanoModelSettings(), seed=0)
-    end_at_think_end(model, tokenizer)
-    assert tokenizer.convert_tokens_to_ids("</think>") in model.generation_config.eos_token_id
-
-
-@pytest.mark.parametrize("name", CHAT_TEMPLATES)
-def test_a_prompt_is_a_prefix_of_its_training_text(tokenizer, name):
-    messages = build_messages("1 + 1?", "Be brief.")
-    answer = {"role": "assistant", "content": "<think>\n2\n</think>\n\n2"}
-    prompt, whole = (
-        tokenizer.apply_chat_template(turns, chat_template=CHAT_TEMPLATES[name], tokenize=False, **options)
-        for turns, options in ((messages, {"add_generation_prompt": True}), ([*messages, answer], {}))
-    )
-    assert whole.startswith(prompt)
-    assert "<think>\n2\n</think>" in whole
 
 
 def test_a_rendered_prompt_opens_the_reasoning(tokenizer):

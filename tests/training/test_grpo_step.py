@@ -1,5 +1,6 @@
 """One real step of TRL's trainer with our rewards: what cannot be judged moves nothing."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class ForgetfulJudge(Judge):
     def judge(self, texts: Sequence[str], golds: Sequence[object], *log: object) -> list[Judgement]:
         judgements = super().judge(texts, golds, *log)
         return [
-            Judgement(item.answer, Verdict(None, "cpu time"), item.finished) if index % GENERATIONS == 0 else item
+            dataclasses.replace(item, verdict=Verdict(None, "cpu time")) if index % GENERATIONS == 0 else item
             for index, item in enumerate(judgements)
         ]
 

@@ -45,4 +45,6 @@ def test_more_processes_take_more_rows(tmp_path):
 
 def test_packed_rows_are_not_counted(tmp_path):
     write_sets(tmp_path, 1)
-    require_training_set("sft", load_recipe("nano", {"sft.trainer.packing": True}), tmp_path)
+    require_training_set(
+        "sft", load_recipe("nano", {"sft.trainer.packing": True, "sft.trainer.packing_strategy": "wrapped"}), tmp_path
+    )

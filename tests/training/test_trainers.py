@@ -79,6 +79,33 @@ def test_what_only_trl_knows_is_refused_in_its_own_words():
         check_trainers(load_recipe("nano", {"sft.trainer.fp16": True, "sft.trainer.bf16": True}))
 
 
+@pytest.mark.parametrize("sampling", [{"top_p": 0.9}, {"min_p": 0.05}, {"top_k": 20}])
+def test_a_sequence_s_correction_of_truncated_sampling_is_refused(sampling):
+    # A kept mass of 0.99 a token is 0.99^8000 = 1e-35 over 8,000 tokens.
+    overrides = {f"grpo.trainer.{name}": value for name, value in {"use_vllm": True, **sampling}.items()}
+    with pytest.raises(SettingsError, match="the gradient vanishes in long completions"):
+        check_trainers(load_recipe("nano", overrides))
+
+
+@pytest.mark.parametrize(
+    "mend",
+    [
+        {"vllm_importance_sampling_correction": False},
+        {"vllm_importance_sampling_mode": "token_truncate"},
+        {"top_p": 1.0},
+        {"use_vllm": False},
+    ],
+)
+def test_what_the_refusal_asks_for_is_accepted(mend):
+    settings = {"use_vllm": True, "top_p": 0.9} | mend
+    check_trainers(load_recipe("nano", {f"grpo.trainer.{name}": value for name, value in settings.items()}))
+
+
+def test_packing_without_a_flash_attention_is_refused():
+    with pytest.raises(SettingsError, match="would let each attend to those before it"):
+        check_trainers(load_recipe("nano", {"sft.trainer.packing": True}))
+
+
 def test_parts_of_groups_in_a_process_are_refused_where_lengths_are_compared_within_groups():
     # 8 processes x 2 x 2 = 32 completions are 4 groups of 8, but each process would see half of one.
     settings = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}

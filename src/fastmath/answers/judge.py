@@ -20,11 +20,13 @@ class Judgement:
         answer: content of the completion's box; None where it has no box, or was cut off before `</think>`.
         verdict: result of comparing the answer with the reference.
         finished: whether the completion ended its reasoning with `</think>`.
+        boxed: whether the reasoning contains a box that is not empty.
     """
 
     answer: str | None
     verdict: Verdict
     finished: bool
+    boxed: bool
 
     @property
     def correct(self) -> bool | None:
@@ -38,6 +40,8 @@ def judge_completions(
     verifier: Verifier,
     where: AnswerPlace = "reasoning",
     deadline_seconds: float | None = None,
+    *,
+    require_finished: bool = True,
 ) -> list[Judgement]:
     """Judge many completions in parallel.
 
@@ -48,10 +52,11 @@ def judge_completions(
         where: part of a completion in which its answer is searched; see `extract_answer`.
         deadline_seconds: wall time allowed for all completions together, in seconds; completions that are not verified
             by then are not judged (`correct` is None). None sets no limit.
+        require_finished: whether a completion without `</think>` counts as cut off, and has no answer.
     """
-    answers = [extract_answer(text, where) for text in texts]
+    answers = [extract_answer(text, where, require_finished=require_finished) for text in texts]
     verdicts = verifier.verify_many(list(zip(golds, answers, strict=True)), deadline_seconds)
     return [
-        Judgement(answer, verdict, finished=THINK_END in text)
+        Judgement(answer, verdict, THINK_END in text, boxed=extract_answer(text) is not None)
         for text, answer, verdict in zip(texts, answers, verdicts, strict=True)
     ]

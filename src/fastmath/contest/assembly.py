@@ -111,4 +111,11 @@ def make_rules(settings: KernelSettings) -> SolverRules:
 
 def make_sampling(settings: KernelSettings) -> Sampling:
     """The sampling parameters from the kernel's settings."""
-    return Sampling(settings.token_budget, settings.temperature, settings.top_p, settings.sample_stop)
+    return Sampling(
+        settings.token_budget,
+        settings.temperature,
+        settings.top_p,
+        settings.generation_end,
+        settings.answer_place,
+        settings.min_p,
+    )

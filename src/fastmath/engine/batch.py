@@ -12,6 +12,7 @@ from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.distributed import cleanup_dist_env_and_memory
 
 from fastmath.engine.expand import find_runnable_checkpoint
+from fastmath.prompts import GenerationEnd, find_ending
 from fastmath.recipe.inference import EngineSettings
 
 
@@ -86,7 +87,15 @@ class BatchEngine:
         return self._llm.model_config.max_model_len
 
     def draw(
-        self, draws: Sequence[Draw], *, token_budget: int, temperature: float, top_p: float, progress: Any
+        self,
+        draws: Sequence[Draw],
+        *,
+        token_budget: int,
+        temperature: float,
+        top_p: float,
+        min_p: float,
+        end: GenerationEnd,
+        progress: Any,
     ) -> list[Drawn]:
         """Draw every sample; the results stand in the order of `draws`.
 
@@ -95,14 +104,20 @@ class BatchEngine:
             token_budget: most tokens per sample.
             temperature: sampling temperature.
             top_p: probability mass from which each token is sampled; 1.0 keeps all tokens.
+            min_p: least probability of a token, as a share of the likeliest one's; 0.0 keeps all tokens.
+            end: where a sample ends; its stop token or text is part of it.
             progress: a class like `tqdm`, with which vLLM shows its progress.
         """
+        ending = find_ending(self.tokenizer, end)
         parameters = [
             SamplingParams(
                 seed=draw.seed,
                 temperature=temperature,
                 top_p=top_p,
+                min_p=min_p,
                 max_tokens=token_budget,
+                stop_token_ids=list(ending.token_ids),
+                stop=list(ending.strings),
                 # The end of the reasoning is a stop token, which vLLM would otherwise leave out of the text.
                 include_stop_str_in_output=True,
                 skip_special_tokens=False,

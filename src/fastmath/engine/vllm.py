@@ -20,10 +20,11 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 import psutil
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from fastmath.answers.extract import AnswerPlace
 from fastmath.engine.expand import find_runnable_checkpoint
 from fastmath.engine.machine import choose_arguments, read_capability
-from fastmath.prompts import THINK_END
-from fastmath.recipe.inference import EngineSettings, SampleStop
+from fastmath.prompts import GenerationEnd, find_ending
+from fastmath.recipe.inference import EngineSettings
 from fastmath.runs.model_folder import check_model_folder
 
 logger = logging.getLogger(__name__)
@@ -39,14 +40,18 @@ class Sampling:
         token_budget: largest number of generated tokens, the stop token included.
         temperature: sampling temperature; 0 is greedy decoding.
         top_p: probability mass of the most likely tokens that are sampled from (nucleus sampling).
-        stop: `think_end` = the sample runs to the end of its reasoning; `box` = it is stopped at its first complete
-            box, whose content is its answer.
+        stop: `end_of_text` = the sample runs to the model's own end; `think_end` = to the end of its reasoning; `box` =
+            it is stopped at its first complete box, whose content is its answer.
+        answer_place: part of the sample whose last box is its answer.
+        min_p: least probability of a token that is sampled, as a share of the likeliest one's.
     """
 
     token_budget: int
     temperature: float
     top_p: float
-    stop: SampleStop = "think_end"
+    stop: GenerationEnd = "think_end"
+    answer_place: AnswerPlace = "reasoning"
+    min_p: float = 0.0
 
 
 class Chunk(NamedTuple):
@@ -191,13 +196,17 @@ class AsyncEngine:
                 f"the prompt has {len(prompt)} tokens and the context {self.context_tokens}; raise "
                 "`engine.arguments.max_model_len`"
             )
+        ending = find_ending(self.tokenizer, sampling.stop)
         parameters = SamplingParams(
             max_tokens=min(sampling.token_budget, room),
             temperature=sampling.temperature,
             top_p=sampling.top_p,
-            stop_token_ids=self._stop_token_ids(),
-            # vLLM would leave the stop token out of its text; the caller decodes the tokens once, with it.
-            detokenize=False,
+            min_p=sampling.min_p,
+            stop_token_ids=list(ending.token_ids),
+            stop=list(ending.strings),
+            # vLLM would leave the stop token out of its text; the caller decodes the tokens once, with it. To look for
+            # a text vLLM has to decode, too.
+            detokenize=bool(ending.strings),
             output_kind=RequestOutputKind.DELTA,
         )
         outputs = self._llm.generate({"prompt_token_ids": list(prompt)}, parameters, request_id)
@@ -239,12 +248,6 @@ class AsyncEngine:
         if self._loop.is_running():
             self.run(_shut_down(self._llm), timeout)
             self._stop_loop()
-
-    def _stop_token_ids(self) -> list[int]:
-        # Given explicitly, since a quantised checkpoint may have lost its generation config.
-        identifier = self.tokenizer.convert_tokens_to_ids(THINK_END)
-        known = identifier is not None and identifier != self.tokenizer.unk_token_id
-        return [identifier] if known else []
 
     def _stop_loop(self) -> None:
         self._closing = True

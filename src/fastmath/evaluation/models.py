@@ -63,6 +63,7 @@ def _make_job(stage: Stage, model: str, folder: Path) -> SamplingJob:
         folder,
         stage.product("build_data", "test.parquet"),
         stage.recipe.evaluate,
+        stage.recipe.sft.answers if MODELS[model][0] == "sft" else stage.recipe.grpo.answers,
         SYSTEM_PROMPTS[stage.recipe.model.system_prompt],
         stage.recipe.seed,
         samples_path(stage.run_dir, model),

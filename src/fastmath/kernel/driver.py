@@ -220,7 +220,7 @@ class Driver:
     def _read_open_box(self, tokens: Sequence[int]) -> int | None:
         """The answer in the first complete box of a sample that is still reasoning; None = no valid answer yet."""
         text = self.engine.tokenizer.decode(tokens)
-        return contest_answer(extract_answer(text, require_finished=False), self.profile)
+        return contest_answer(extract_answer(text, self.sampling.answer_place, require_finished=False), self.profile)
 
 
 @lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from fastmath.prompts import CHAT_TEMPLATES, THINK_END, THINK_START
+from fastmath.prompts import NANO_TEMPLATE, THINK_END, THINK_START
 from fastmath.recipe.sections import NanoModelSettings
 
 END_OF_TEXT = "<|endoftext|>"
@@ -23,7 +23,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Qwen2To
     tokenizer = Qwen2Tokenizer().train_new_from_iterator(texts, vocabulary_size - 5, show_progress=False)
     tokenizer.add_tokens(["<|user|>", "<|assistant|>", THINK_START, THINK_END])
     tokenizer.add_special_tokens({"pad_token": PADDING, "eos_token": END_OF_TEXT})
-    tokenizer.chat_template = CHAT_TEMPLATES["nano"]
+    tokenizer.chat_template = NANO_TEMPLATE
     return tokenizer
 
 

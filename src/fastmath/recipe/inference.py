@@ -1,13 +1,37 @@
 """The sections `evaluate` and `kernel` of a recipe, and the engine that both run on."""
 
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from fastmath.answers.contests import CONTESTS
+from fastmath.answers.extract import AnswerPlace
+from fastmath.prompts import GenerationEnd
 from fastmath.recipe.section import Section
 
-SampleStop = Literal["think_end", "box"]
+
+class ReadingSettings(Section):
+    """Where the samples of a model end, and where their answers are read.
+
+    Attributes:
+        generation_end: `end_of_text`, where the model itself ends; `think_end`, at the end of its reasoning.
+        answer_place: part of a sample whose last box is its answer: `reasoning`, before `</think>`; `after`, behind it;
+            `anywhere`, in the whole sample.
+    """
+
+    generation_end: GenerationEnd = "think_end"
+    answer_place: AnswerPlace = "reasoning"
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        if self.generation_end == "box":
+            raise ValueError("`generation_end: box` belongs to the kernel, which reads its samples while they grow")
+        if self.generation_end == "think_end" and self.answer_place == "after":
+            raise ValueError(
+                "`answer_place: after` with `generation_end: think_end` leaves nothing to read; want `generation_end: "
+                "end_of_text`, or `answer_place: reasoning`"
+            )
+        return self
 
 
 class EngineSettings(Section):
@@ -30,6 +54,7 @@ class EvaluateSettings(Section):
         samples: number of samples per problem.
         temperature: sampling temperature.
         top_p: probability mass from which each token is sampled (nucleus sampling); 1.0 keeps all tokens.
+        min_p: least probability of a token that is sampled, as a share of the likeliest one's; 0.0 keeps all tokens.
         token_budget: the largest budget, in tokens: the length at which a sample is cut off.
         budget_shares: smaller budgets, as shares of the median length of the SFT model's samples; samples that are
             longer than a budget count as cut off there.
@@ -40,6 +65,7 @@ class EvaluateSettings(Section):
     samples: int = Field(16, ge=1)
     temperature: float = Field(1.0, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
+    min_p: float = Field(0.0, ge=0, le=1)
     token_budget: int = Field(256, ge=1)
     budget_shares: tuple[float, ...] = (1.0, 0.7)
     engine: EngineSettings = EngineSettings()
@@ -59,7 +85,10 @@ class KernelSettings(Section):
         token_budget: most tokens per sample.
         temperature: sampling temperature.
         top_p: probability mass from which each token is sampled (nucleus sampling); 1.0 keeps all tokens.
-        sample_stop: where a sample ends: `think_end`, at the end of its reasoning; `box`, at its first complete box.
+        min_p: least probability of a token that is sampled, as a share of the likeliest one's; 0.0 keeps all tokens.
+        generation_end: where a sample ends: `end_of_text`, where the model itself ends; `think_end`, at the end of its
+            reasoning; `box`, at its first complete box.
+        answer_place: part of a sample whose last box is its answer: `reasoning`, `after` or `anywhere`.
         limit_seconds: wall time for all questions, in seconds. With None a local contest first measures full votes and
             takes `limit_share` of their time; on Kaggle and under `kernel serve` the contest's own limit holds.
         limit_share: the limit as a share of the time that full votes take; used only if `limit_seconds` is None.
@@ -79,7 +108,9 @@ class KernelSettings(Section):
     token_budget: int = Field(256, ge=1)
     temperature: float = Field(1.0, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
-    sample_stop: SampleStop = "think_end"
+    min_p: float = Field(0.0, ge=0, le=1)
+    generation_end: GenerationEnd = "think_end"
+    answer_place: AnswerPlace = "reasoning"
     limit_seconds: float | None = Field(None, gt=0)
     limit_share: float = Field(1 / 3, gt=0)
     fallback_answer: int = 0

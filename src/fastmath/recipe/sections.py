@@ -7,10 +7,10 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS
+from fastmath.prompts import SYSTEM_PROMPTS
 from fastmath.recipe.data import DataSettings
 from fastmath.recipe.errors import SettingsError, require_known
-from fastmath.recipe.inference import EvaluateSettings, KernelSettings
+from fastmath.recipe.inference import EvaluateSettings, KernelSettings, ReadingSettings
 from fastmath.recipe.section import Section
 
 GROUP_SIZES = (32, 64, 128)
@@ -45,26 +45,18 @@ class ModelSettings(Section):
         revision: commit of a Hub model; set it for every one, or the run cannot be repeated. None takes the newest.
         system_prompt: key in `fastmath.prompts.SYSTEM_PROMPTS`, used in training, evaluation and kernel alike; `none`
             sends no system turn.
-        chat_template: key in `fastmath.prompts.CHAT_TEMPLATES`; it replaces the template of the model's tokenizer.
         nano: shape of the embedded model; required with `name: nano`, refused with any other.
     """
 
     name: str
     revision: str | None = None
     system_prompt: str = "none"
-    chat_template: str = "nano"
     nano: NanoModelSettings | None = None
 
     @field_validator("system_prompt")
     @classmethod
     def _know_system_prompt(cls, value: str) -> str:
         require_known("`model.system_prompt`", value, SYSTEM_PROMPTS)
-        return value
-
-    @field_validator("chat_template")
-    @classmethod
-    def _know_chat_template(cls, value: str) -> str:
-        require_known("`model.chat_template`", value, CHAT_TEMPLATES)
         return value
 
     @model_validator(mode="after")
@@ -94,9 +86,11 @@ class SftSettings(TrainingSettings):
 
     Attributes:
         first_epoch_run: whether to train a second model, for comparison, whose whole schedule ends after one epoch.
+        answers: how samples of the trained models are evaluated: where they end, and where their answers are read.
     """
 
     first_epoch_run: bool = False
+    answers: ReadingSettings = ReadingSettings()
 
 
 class RewardSettings(Section):
@@ -138,10 +132,14 @@ class GrpoSettings(TrainingSettings):
     Attributes:
         rewards: reward functions; their weighted sum is the reward of a completion. At least one.
         verification: limits of the processes that compare the completions' answers with the reference answers.
+        rollouts: where the completions of the training end, and where the rewards read their answers.
+        answers: how samples of the trained model, also when quantised, are evaluated.
     """
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
     verification: VerificationSettings = VerificationSettings()
+    rollouts: ReadingSettings = ReadingSettings()
+    answers: ReadingSettings = ReadingSettings()
 
 
 class QuantizeSettings(Section):

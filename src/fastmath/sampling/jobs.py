@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from fastmath.recipe.inference import EvaluateSettings
+from fastmath.recipe.inference import EvaluateSettings, ReadingSettings
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.process import end_child, run_child
 from fastmath.runs.progress import ProgressBar
@@ -29,6 +29,7 @@ class SamplingJob(BaseModel):
         model_folder: checkpoint folder with weights and tokenizer.
         problems: parquet file of `id, problem, answer`; the first `settings.problems` rows are sampled.
         settings: number of problems and samples, sampling parameters and engine settings.
+        reading: where the model's samples end, and where their answers are read.
         system_prompt: text of the system turn; None for no such turn.
         seed: seed from which the seed of every sample is derived.
         destination: parquet file for the samples.
@@ -42,6 +43,7 @@ class SamplingJob(BaseModel):
     model_folder: Path
     problems: Path
     settings: EvaluateSettings
+    reading: ReadingSettings
     system_prompt: str | None
     seed: int
     destination: Path
@@ -62,6 +64,7 @@ def make_job(
     model_folder: Path,
     problems: Path,
     settings: EvaluateSettings,
+    reading: ReadingSettings,
     system_prompt: str | None,
     seed: int,
     destination: Path,
@@ -75,6 +78,7 @@ def make_job(
     check_model_folder(model_folder)
     deciding = {
         "settings": settings.model_dump(mode="json", exclude={"budget_shares"}),
+        "reading": reading.model_dump(mode="json"),
         "problems": read_problems(problems, settings.problems).rows(),
         "system_prompt": system_prompt,
         "seed": seed,
@@ -85,6 +89,7 @@ def make_job(
         model_folder=model_folder,
         problems=problems,
         settings=settings,
+        reading=reading,
         system_prompt=system_prompt,
         seed=seed,
         destination=destination,

@@ -62,6 +62,8 @@ def sample_model(job: SamplingJob, progress: ProgressFile, earlier: int = 0) -> 
             token_budget=settings.token_budget,
             temperature=settings.temperature,
             top_p=settings.top_p,
+            min_p=settings.min_p,
+            end=job.reading.generation_end,
             progress=partial(_ProgressReports, report=progress, earlier=earlier),
         )
     rows = [
@@ -69,7 +71,7 @@ def sample_model(job: SamplingJob, progress: ProgressFile, earlier: int = 0) -> 
         for name, draw, result in zip(asked, draws, drawn, strict=True)
     ]
     columns = ["problem_id", "sample", "text", "tokens", "finish_reason", "seed"]
-    samples = judge_samples(pl.DataFrame(rows, schema=columns, orient="row"), problems)
+    samples = judge_samples(pl.DataFrame(rows, schema=columns, orient="row"), problems, job.reading.answer_place)
     write_parquet(samples, job.destination, {"fingerprint": job.fingerprint})
     return samples.height
 

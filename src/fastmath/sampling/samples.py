@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from fastmath.answers.integers import canonical_answer
+from fastmath.answers.extract import AnswerPlace
+from fastmath.answers.integers import to_int
 from fastmath.answers.judge import judge_completions
 from fastmath.answers.verifier import Verifier
 
@@ -21,26 +22,35 @@ SAMPLE_SCHEMA = pl.Schema(
 """Columns of the table; `tokens` counts generated tokens with the stop token, `finish_reason` is `stop` or `length`."""
 
 
-def judge_samples(samples: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
+def judge_samples(samples: pl.DataFrame, problems: pl.DataFrame, where: AnswerPlace = "reasoning") -> pl.DataFrame:
     """Add the columns `answer` and `correct` to raw samples.
 
     Args:
         samples: table of `problem_id, sample, text, tokens, finish_reason, seed`.
         problems: table of `id, problem, answer`.
+        where: part of a sample whose last box is its answer.
 
     Returns:
         Table of `SAMPLE_SCHEMA`. Integer answers are written as plain integers, so that `025` and `25` are the same
-        vote. A sample that was cut off, or whose reasoning has no box, has no answer and counts as wrong.
+        vote. A sample that was cut off, or without a box where its answer is read, has no answer and counts as wrong.
     """
     gold = dict(zip(problems["id"], problems["answer"].cast(pl.String), strict=True))
     texts = [
         text if reason == "stop" else "" for text, reason in zip(samples["text"], samples["finish_reason"], strict=True)
     ]
+    golds = [gold[name] for name in samples["problem_id"]]
     with Verifier() as verifier:
-        judgements = judge_completions(texts, [gold[name] for name in samples["problem_id"]], verifier)
-    answers = [None if item.answer is None else canonical_answer(item.answer) for item in judgements]
+        # A sample that ended by itself is whole, also that of a model which writes no `</think>`.
+        judgements = judge_completions(texts, golds, verifier, where, require_finished=where != "anywhere")
+    answers = [_write_vote(item.answer) for item in judgements]
     judged = samples.with_columns(
         pl.Series("answer", answers, dtype=pl.String),
         pl.Series("correct", [item.correct is True for item in judgements], dtype=pl.Boolean),
     )
     return judged.select(pl.col(name).cast(dtype) for name, dtype in SAMPLE_SCHEMA.items())
+
+
+def _write_vote(answer: str | None) -> str | None:
+    """An answer as the vote that it casts: integers in plain digits, so that `x = 7` and `7.0` vote for the same."""
+    integer = None if answer is None else to_int(answer)
+    return answer if integer is None else str(integer)

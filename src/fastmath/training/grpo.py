@@ -2,8 +2,8 @@
 
 `run` is called from the notebook and launches this module under accelerate; `python -m fastmath.training.grpo FOLDER`
 is the training process itself. Differences from the published code: the rewards count tokens and compare lengths
-within the completions of one prompt, rollouts stop at `</think>` as inference does, and the learning-rate schedule
-ends where the training ends.
+within the completions of one prompt, the recipe says where rollouts end and where their answers are read, and the
+learning-rate schedule ends where the training ends.
 """
 
 from pathlib import Path
@@ -60,24 +60,27 @@ def train(folder: Path, run_dir: Path) -> None:
         run_dir: the run folder, with the products of the earlier stages.
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
-    from trl import GRPOTrainer
-
     from fastmath.training.checkpoints import train_from_last_checkpoint
     from fastmath.training.models import load_model
+    from fastmath.training.policy import WatchedGRPOTrainer
+    from fastmath.training.rollouts import end_rollouts
 
     recipe = load_recipe(str(folder / "config.yaml"))
     config = build_grpo_config(recipe, folder)
     model, tokenizer = load_model(str(run_dir / "sft" / "model"), config)
     guard = StopGuard(folder)
-    judge = make_judge(recipe.grpo.verification)
-    trainer = GRPOTrainer(
-        model=model,
-        reward_funcs=build_rewards(recipe.grpo.rewards, config.num_generations, judge),
-        args=config,
-        train_dataset=read_prompts(run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]),
-        processing_class=tokenizer,
-        callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), FiniteGuard(), guard],
-    )
+    rollouts = recipe.grpo.rollouts
+    judge = make_judge(recipe.grpo.verification, rollouts.answer_place)
+    prompts = read_prompts(run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt])
+    with end_rollouts(config, model, tokenizer, rollouts.generation_end):
+        trainer = WatchedGRPOTrainer(
+            model=model,
+            reward_funcs=build_rewards(recipe.grpo.rewards, config.num_generations, judge),
+            args=config,
+            train_dataset=prompts,
+            processing_class=tokenizer,
+            callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), FiniteGuard(), guard],
+        )
     train_from_last_checkpoint(trainer, guard, folder)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from fastmath.answers.extract import AnswerPlace
 from fastmath.answers.judge import Judgement, judge_completions
 from fastmath.answers.verifier import Verifier
 from fastmath.recipe.sections import VerificationSettings
@@ -25,10 +26,12 @@ class Judge:
         verifier: compares answers in worker processes; a pickled copy starts its own.
         deadline_seconds: wall time allowed for one batch, in seconds; completions that are not verified by then are
             not judged.
+        where: part of a completion whose last box is its answer.
     """
 
     verifier: Verifier = field(default_factory=Verifier)
     deadline_seconds: float = 3.0
+    where: AnswerPlace = "reasoning"
     _batch: tuple[tuple[str, ...], tuple[str, ...]] | None = field(default=None, repr=False)
     _judgements: list[Judgement] = field(default_factory=list, repr=False)
 
@@ -49,16 +52,16 @@ class Judge:
         """
         batch = tuple(texts), tuple(map(str, golds))
         if batch != self._batch:
-            self._judgements = judge_completions(*batch, self.verifier, deadline_seconds=self.deadline_seconds)
+            self._judgements = judge_completions(*batch, self.verifier, self.where, self.deadline_seconds)
             self._batch = batch
             _log(self._judgements, log_metric, log_extra)
         return self._judgements
 
 
-def make_judge(settings: VerificationSettings) -> Judge:
-    """The judge of one training process, with the limits from the recipe."""
+def make_judge(settings: VerificationSettings, where: AnswerPlace = "reasoning") -> Judge:
+    """The judge of one training process, with the limits from the recipe; it reads answers at `where`."""
     verifier = Verifier(settings.workers, settings.cpu_seconds, settings.memory_gib)
-    return Judge(verifier, settings.deadline_seconds)
+    return Judge(verifier, settings.deadline_seconds, where)
 
 
 def _log(judgements: Sequence[Judgement], log_metric: LogMetric | None, log_extra: LogExtra | None) -> None:

@@ -9,7 +9,8 @@ of its completions are None, which TRL turns into an advantage of 0.
 The overlong and the repetition penalty call TRL's own functions. The cosine reward does not: TRL's verifies each
 completion itself, in the training process, by any box in the text.
 
-A completion is the reasoning that follows the prompt's `<think>`; it ends with `</think>` unless it was cut off.
+A completion follows the prompt, which may have opened the reasoning with `<think>`. Where it ends, and in which part of
+it the answer is read, is the recipe's choice (`grpo.rollouts`).
 """
 
 import dataclasses
@@ -105,7 +106,7 @@ class BoxedBeforeThinkEnd(Reward):
     __name__: ClassVar[str] = "boxed_before_think_end"
 
     def score(self, rollouts: Sequence[Rollout]) -> list[float]:
-        return [float(rollout.judgement.answer is not None) for rollout in rollouts]
+        return [float(rollout.judgement.boxed) for rollout in rollouts]
 
 
 @dataclass

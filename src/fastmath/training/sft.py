@@ -1,16 +1,13 @@
 """Stage 1: long supervised fine-tuning on correct reasoning traces, by TRL's SFTTrainer.
 
 `run` is called from the notebook and launches this module under accelerate; `python -m fastmath.training.sft FOLDER`
-is the training process itself. Differences from the published code: all stages use one chat template, the
+is the training process itself. Differences from the published code: all stages use one prompt, the
 learning-rate schedule ends where the training ends, and an interrupted training resumes where it stopped.
 """
 
 from pathlib import Path
 
-import datasets
-import polars
-
-from fastmath.prompts import CHAT_TEMPLATES, SYSTEM_PROMPTS, build_messages
+from fastmath.prompts import SYSTEM_PROMPTS
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.stage import Stage
@@ -44,20 +41,6 @@ def run(stage: Stage) -> None:
         require_finite(folder / "model")
 
 
-def read_training_set(path: Path, system_prompt: str | None) -> datasets.Dataset:
-    """The SFT set as conversations: columns `prompt` and `completion`, each a list of messages."""
-    rows = polars.read_parquet(path, columns=["problem", "generation"])
-    return datasets.Dataset.from_list(
-        [
-            {
-                "prompt": build_messages(problem, system_prompt),
-                "completion": [{"role": "assistant", "content": generation}],
-            }
-            for problem, generation in rows.iter_rows()
-        ]
-    )
-
-
 def train(folder: Path, run_dir: Path) -> None:
     """Train in this process.
 
@@ -69,20 +52,21 @@ def train(folder: Path, run_dir: Path) -> None:
     from trl import SFTTrainer
 
     from fastmath.training.checkpoints import train_from_last_checkpoint
+    from fastmath.training.examples import read_training_set
     from fastmath.training.models import load_model
 
     first_epoch = folder.name == FIRST_EPOCH
     recipe = load_recipe(str((folder.parent if first_epoch else folder) / "config.yaml"))
     base = str(run_dir / "build_data" / "base_model") if recipe.model.name == "nano" else recipe.model.name
     config = build_sft_config(recipe, folder, first_epoch=first_epoch)
-    model, tokenizer = load_model(base, config, recipe.model.revision, CHAT_TEMPLATES[recipe.model.chat_template])
+    model, tokenizer = load_model(base, config, recipe.model.revision)
     guard = StopGuard(folder)
     progress = ProgressWriter(run_dir / "sft", "one epoch" if first_epoch else "")
     trainer = SFTTrainer(
         model=model,
         args=config,
         train_dataset=read_training_set(
-            run_dir / "build_data" / "sft.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt]
+            run_dir / "build_data" / "sft.parquet", tokenizer, SYSTEM_PROMPTS[recipe.model.system_prompt]
         ),
         processing_class=tokenizer,
         callbacks=[MetricsWriter(folder / "metrics.jsonl"), progress, FiniteGuard(), guard],

@@ -107,7 +107,9 @@ def build_sft_config(
     settings = DEFAULTS | {"logging_steps": 10} | recipe.sft.trainer
     if first_epoch:
         settings["num_train_epochs"] = 1
-    return _build(SFTConfig, "sft", settings | {"seed": recipe.seed}, folder, processes)
+    config = _build(SFTConfig, "sft", settings | {"seed": recipe.seed}, folder, processes)
+    _refuse_open_packing(config)
+    return config
 
 
 def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = None) -> GRPOConfig:
@@ -127,6 +129,7 @@ def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = N
     config = _build(GRPOConfig, "grpo", settings | {"seed": recipe.seed}, folder, processes)
     build_rewards(recipe.grpo.rewards, config.num_generations)
     _refuse_split_groups(recipe, config)
+    _refuse_biased_sampling(config)
     length = config.vllm_max_model_length
     if config.use_vllm and length is not None and length <= config.max_completion_length:
         raise SettingsError(
@@ -212,6 +215,36 @@ def _require_whole_groups(recipe: Recipe, processes: int | None) -> None:
         f"a step has {batch} completions ({made_of}), which do not divide into groups of {generations} "
         f"(`num_generations`); the nearest that does is {nearest}"
     )
+
+
+def _refuse_biased_sampling(config: GRPOConfig) -> None:
+    """Refuse sampling from a part of the vocabulary together with a correction that is summed over a sequence.
+
+    vLLM's log-probabilities are those after `top_p`, `top_k` and `min_p`, of a distribution that sums to 1 over the
+    tokens that are kept (vllm/v1/sample/ops/topk_topp_sampler.py); the trainer's are over all tokens. So each token's
+    ratio is the mass that was kept, and the product over a long completion vanishes with the gradient.
+
+    Example: a kept mass of 0.99 gives 0.99^8000 = 1e-35 over 8,000 tokens.
+    """
+    truncates = config.top_p < 1 or bool(config.min_p) or config.top_k not in (None, 0, -1)
+    summed = config.vllm_importance_sampling_mode.startswith("sequence")
+    if config.use_vllm and config.vllm_importance_sampling_correction and summed and truncates:
+        raise SettingsError(
+            f"`grpo.trainer` samples from a part of the vocabulary (top_p {config.top_p}, top_k {config.top_k}, min_p "
+            f"{config.min_p}) and corrects by a ratio over the whole sequence (`vllm_importance_sampling_mode: "
+            f"{config.vllm_importance_sampling_mode}`), so that the gradient vanishes in long completions; want "
+            "`vllm_importance_sampling_correction: false`, a mode that begins with `token`, or top_p 1 and no min_p"
+        )
+
+
+def _refuse_open_packing(config: SFTConfig) -> None:
+    """Refuse packing with an attention that does not know where one document of a sequence ends and the next begins."""
+    attention = str((config.model_init_kwargs or {}).get("attn_implementation", "sdpa"))
+    if config.packing and config.packing_strategy != "wrapped" and "flash" not in attention:
+        raise SettingsError(
+            f"`sft.trainer.packing` joins several traces to one sequence, and `model_init_kwargs.attn_implementation: "
+            f"{attention}` would let each attend to those before it; want a FlashAttention, or `packing: false`"
+        )
 
 
 def _refuse_split_groups(recipe: Recipe, config: GRPOConfig) -> None:
