@@ -64,11 +64,11 @@ def test_every_executed_notebook_lies_in_the_run_folder(tiny_run):
 @pytest.mark.parametrize("folder", ["sft/model", "sft/first_epoch/model", "grpo/model", "quantize_awq/model"])
 def test_published_weights_end_their_texts_as_the_base_model_does(tiny_run, folder):
     run_dir, _ = tiny_run
-    ends = [
+    own, trained = (
         json.loads((run_dir / path / "generation_config.json").read_text())["eos_token_id"]
         for path in ("build_data/base_model", folder)
-    ]
-    assert ends[0] == ends[1]
+    )
+    assert trained in (own, [own])
 
 
 def test_a_second_run_does_nothing(tiny_run):

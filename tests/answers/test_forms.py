@@ -3,6 +3,7 @@ r"""Clock times, ratios, congruences, definitions and lists that go on."""
 import pytest
 
 from fastmath.answers.forms import (
+    compare_assignments,
     compare_congruences,
     compare_definitions,
     compare_progressions,
@@ -96,3 +97,18 @@ def test_lists_that_go_on_are_written_out_or_compared_by_terms(
 )
 def test_a_curve_is_the_graph_of_its_function(gold: str, prediction: str, verdict: bool | None) -> None:
     assert compare_definitions(gold, prediction, same) is verdict
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction", "verdict"),
+    [
+        ("y=3, x=2", "(2,3)", True),
+        ("(2,3)", "x=2,y=3", True),
+        ("x=2,y=3", "(3,2)", False),
+        ("x=2,y=3", "(2,3,4)", False),
+        ("x=2, x=3", "(2,3)", None),  # two values of one name
+        ("x=2", "(2)", None),
+    ],
+)
+def test_assignments_are_a_tuple_in_the_order_of_their_names(gold: str, prediction: str, verdict: bool | None) -> None:
+    assert compare_assignments(gold, prediction, same) is verdict

@@ -114,6 +114,20 @@ def test_a_uuid_with_two_problems_keeps_the_first(tmp_path):
     assert reasons(build_from(tmp_path, rows)) == {1: "repeats a uuid with another problem"}
 
 
+def test_a_trace_that_the_trainer_would_cut_off_is_left_out(tmp_path):
+    rows = [make_row(f"What is {number} + 1?", generations=1) for number in (1, 2)]
+    rows[1]["generations"] = [rows[1]["generations"][0].replace("so ", "so " * 200, 1)]
+    folder = build_from(tmp_path, rows, **{"sft.trainer.max_length": 150})
+    assert reasons(folder) == {1: "longer than 150 tokens with its prompt"}
+
+
+def test_as_many_problems_as_asked_for_have_an_answer_in_the_range(tmp_path):
+    rows = [make_row(f"What is {number} + 1?", answer=str(number)) for number in range(900, 1100)]
+    source = {"name": "made", "kind": "openr1", "path": write_rows(tmp_path / "rows.jsonl", rows), "grpo": True}
+    folder = run(tmp_path / "run", **{"data.sources": [source], "data.grpo_problems": 50})
+    assert len(polars.read_parquet(folder / "grpo.parquet")) == 50
+
+
 def test_rules_and_draws_are_different_reasons(tmp_path):
     rows = [make_row("p 1"), make_row("p 2"), make_row("p 3", correct=2)]
     source = {"name": "made", "kind": "openr1", "path": write_rows(tmp_path / "rows.jsonl", rows)}
@@ -182,7 +196,7 @@ def test_traces_in_the_schemas_of_the_paper_pass_the_selection_by_configuration_
         {"name": "openr1", "kind": "openr1", "path": str(traces / "openr1.jsonl")},
         {"name": "light", "kind": "light_r1", "path": str(traces / "light_r1.jsonl"), "grpo": True},
     ]
-    folder = run(tmp_path, **{"data.sources": sources})
+    folder = run(tmp_path, **{"data.sources": sources, "data.max_tokens": 100_000})
     kept = polars.read_parquet(folder / "sft.parquet")
     # Every problem has a right trace; of the first one's two the shorter is taken.
     assert kept["answer"].to_list() == ["146", "5", r"\frac{3}{5}", "12", "24", "72", "11", "41"]
@@ -216,6 +230,8 @@ def test_a_trace_of_five_megabytes_is_measured_like_any_other(tmp_path):
     row["generations"] = ["<think>\n" + "so we go on " * 450_000 + "\n</think>\n\\boxed{7}"]
     source = {"name": "made", "kind": "openr1", "path": write_rows(tmp_path / "rows.jsonl", [row])}
     source["rules"] = [{"name": "long", "trace_tokens_above": 1_000_000}]
-    sft = polars.read_parquet(run(tmp_path / "run", **{"data.sources": [source]}) / "sft.parquet")
+    sft = polars.read_parquet(
+        run(tmp_path / "run", **{"data.sources": [source], "data.max_tokens": 10_000_000}) / "sft.parquet"
+    )
     # Four words each, none of fewer tokens than one
     assert sft["tokens"].item() > 4 * 450_000

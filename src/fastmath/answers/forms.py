@@ -30,6 +30,8 @@ _ELLIPSIS = re.compile(r"\\[lc]?dots|\.\.\.")
 _OPEN_SUM = re.compile(r"(?:[-+*]|\\(?:cdot|times))\s*(?:\\[lc]?dots(?![A-Za-z])|\.\.\.)")
 _COMMA = re.compile(r"\s*(?<![{\\]),\s*")
 _BRACKETS = re.compile(r"(?:\\left)?(?:\\\{|[\[({])(?P<items>.*?)(?:\\right)?(?:\\\}|[\])}])", re.DOTALL)
+_TUPLE = re.compile(r"(?:\\left)?\((?P<items>[^()]*(?:\([^()]*\)[^()]*)*?)(?:\\right)?\)")
+_ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z])\s*=\s*(?P<value>[^=<>]+)")
 _NAMED = re.compile(r"[A-Za-z]\s*(?:=|\\in(?![A-Za-z]))")
 _DEFINITION = re.compile(r"\s*(?:[A-Za-z]\s*\(\s*(?P<variable>[A-Za-z])\s*\)|y)\s*=(?P<term>[^=<>]+)")
 
@@ -44,12 +46,15 @@ def compare_forms(gold: str, prediction: str, compare: Compare) -> bool | None:
     """
     if max(len(gold), len(prediction)) > MAX_CHARACTERS:
         return None
-    for rule in (compare_times, compare_ratios, compare_congruences):
-        verdict = rule(gold, prediction)
+    for simple in (compare_times, compare_ratios, compare_congruences):
+        verdict = simple(gold, prediction)
         if verdict is not None:
             return verdict
-    verdict = compare_progressions(gold, prediction, compare)
-    return compare_definitions(gold, prediction, compare) if verdict is None else verdict
+    for rule in (compare_progressions, compare_definitions, compare_assignments):
+        verdict = rule(gold, prediction, compare)
+        if verdict is not None:
+            return verdict
+    return None
 
 
 def has_form(gold: str) -> bool:
@@ -124,6 +129,29 @@ def compare_definitions(gold: str, prediction: str, compare: Compare) -> bool | 
     if None in matches or bool(matches[0]["variable"]) == bool(matches[1]["variable"]):
         return None
     return compare(matches[0]["term"].strip(), matches[1]["term"].strip())
+
+
+def compare_assignments(gold: str, prediction: str, compare: Compare) -> bool | None:
+    """Whether the values of several names, by their alphabet, are a tuple; None where it is not one of each.
+
+    Example: `y=3, x=2` is `(2,3)` and not `(3,2)`.
+    """
+    for one, other in ((gold, prediction), (prediction, gold)):
+        values, tuples = _read_assignments(one), _TUPLE.fullmatch(other.strip())
+        if values is None or tuples is None or "=" in other:
+            continue
+        items = [item.strip() for item in _COMMA.split(tuples["items"])]
+        pairs = list(zip(values, items, strict=False)) if one is gold else list(zip(items, values, strict=False))
+        return len(items) == len(values) and all(compare(*pair) is True for pair in pairs)
+    return None
+
+
+def _read_assignments(answer: str) -> list[str] | None:
+    """Values of two names and more, in the order of the names; None where the answer is anything else."""
+    parts = [_ASSIGNMENT.fullmatch(part) for part in _COMMA.split(answer.strip())]
+    if len(parts) < 2 or None in parts or len({part["name"] for part in parts}) < len(parts):
+        return None
+    return [part["value"] for part in sorted(parts, key=lambda part: part["name"])]
 
 
 def _count_seconds(match: re.Match[str]) -> int | None:

@@ -25,6 +25,9 @@ _CONNECTIVE = re.compile(
     r"\\(?:text|textrm|mathrm)\s*\{\s*(?:,\s*)?(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])"
     r"|\\(?:lor|vee)(?![A-Za-z])"
 )
+_INEQUALITIES = ("<", ">", r"\le", r"\ge", r"\lt", r"\gt")
+"""Signs beside which "or" joins two ranges to one set."""
+_BETWEEN_NUMBERS = re.compile(r"(?<=[0-9])\s*\\(?:text|textrm|mathrm)\s*\{[^{}]*[A-Za-z]{2}[^{}]*\}\s*(?=[0-9])")
 _GAP = re.compile(r"\\q?quad(?![A-Za-z])|\\\\(?![A-Za-z])|\\newline(?![A-Za-z])|&|\n")
 _AROUND = " \t,~"
 _SEMICOLON = re.compile(r"(?<!\\);")
@@ -79,7 +82,8 @@ def separate_items(answer: str) -> str:
     if _ENVIRONMENT.search(answer):
         return answer
     answer = _RANGE.sub(", ", answer)
-    if ";" not in answer:
+    answer = _BETWEEN_NUMBERS.sub(", ", answer)
+    if ";" not in answer and not any(sign in answer for sign in _INEQUALITIES):
         answer = _split(_CONNECTIVE, answer) or answer
     answer = _split(_GAP, answer) or answer
     if ";" in answer and "," not in answer:

@@ -91,6 +91,8 @@ _LEADING = re.compile(
 )
 _QUOTES = re.compile("[\"'`\u201c\u2018]+(.*?)[\"'`\u201d\u2019]+", re.DOTALL)
 _EMPHASISED = re.compile(r"\*\*([^*]+)\*\*|__([^_]+)__")
+_TEXT_WITH_NUMBER = re.compile(r"\\text\s*\{([^{}]*[0-9][^{}]*)\}")
+_WRAPPINGS = (_EMPHASISED, _DELIMITED, _QUOTES, _TEXT_WITH_NUMBER)
 _PUNCTUATION = re.compile(r"(?:\s|[,;]|(?<!\.)\.|\\[,;:! ]|(?<!\\)\\)+\Z")
 
 
@@ -139,7 +141,7 @@ def _strip_outside(answer: str) -> str:
     answer = _PUNCTUATION.sub("", answer.strip())
     if leading := _LEADING.match(answer):
         answer = answer[leading.end() :]
-    whole = _EMPHASISED.fullmatch(answer) or _DELIMITED.fullmatch(answer) or _QUOTES.fullmatch(answer)
+    whole = next(filter(None, (pattern.fullmatch(answer) for pattern in _WRAPPINGS)), None)
     return _PUNCTUATION.sub("", next(filter(None, whole.groups())).strip()) if whole else answer
 
 

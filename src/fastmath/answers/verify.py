@@ -43,6 +43,7 @@ _INVISIBLE = re.compile(r"\\(?:left|right)(?![A-Za-z])|\\[,;:! ]|\$")
 # The space in `1, 000` is not idle: it separates two numbers.
 _IDLE_SPACE = re.compile(r"(?<![\w,])\s++|(?<=,)\s++(?![0-9])|\s++(?!\w)")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_MOST_REPETITIONS = 3
 _FLOAT_DIGITS = 15
 _EXACT_DIGITS = 100
 
@@ -76,7 +77,9 @@ def verify(gold: str, prediction: str | None) -> bool | None:
     if _differ_in_kind(gold, prediction):
         return wrong
     pairs = itertools.product(parsed_gold, _parse(prediction))
-    return True if any(_match(*pair) for pair in pairs) else wrong
+    if any(_match(*pair) for pair in pairs):
+        return True
+    return True if _repeats(gold, prediction) else wrong
 
 
 def verify_exactly(gold: str, prediction: str | None) -> bool | None:
@@ -117,6 +120,14 @@ def _normalise(answer: str) -> str:
     if len(words) > 2 and words.replace(" ", "").isalpha():
         return " ".join(words.casefold().split())
     return _FRACTION.sub(r"\\frac", _IDLE_SPACE.sub("", _INVISIBLE.sub(" ", answer)))
+
+
+def _repeats(gold: str, prediction: str) -> bool:
+    r"""Whether a prediction says the gold several times, as in `\frac{1}{2} \text{ or } 0.5`."""
+    if is_prose(prediction):
+        return False
+    items = separate_items(prediction).split(", ")
+    return 1 < len(items) <= _MOST_REPETITIONS and all(verify(gold, item) is True for item in items)
 
 
 def _match(gold: object, prediction: object) -> bool:

@@ -23,7 +23,9 @@ from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
 from fastmath.nano.rows import generate_rows
+from fastmath.prompts import SYSTEM_PROMPTS, write_prompt
 from fastmath.recipe.data import DataSettings, SourceSettings
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json, write_parquet
 from fastmath.runs.stage import Stage
 
@@ -62,13 +64,15 @@ def run(stage: Stage) -> None:
     held_out = read_held_out(settings, seed, stage.root)
     write_parquet(held_out.problems, folder / "test.parquet")
 
-    inputs = _write_survey_inputs(stage, load_tokenizer(stage), held_out.problems)
+    tokenizer = load_tokenizer(stage)
+    inputs = _write_survey_inputs(stage, tokenizer, held_out.problems)
     parts = [part for source in settings.sources for part in list_parts(source, settings.nano, seed, stage.root)]
     survey = _survey(inputs, parts, settings, folder / "survey")
     survey = mark_repeated_uuids(survey)
     chosen = draw_rows(survey, settings.sources, seed)
     collected = _collect(inputs, parts, chosen, settings, folder / "survey")
-    kept, repeats = remove_repetitions(collected.drop_nulls("generation"), settings.near_duplicates)
+    fitting, too_long = remove_long(collected.drop_nulls("generation"), tokenizer, recipe)
+    kept, repeats = remove_repetitions(fitting, settings.near_duplicates)
     training = _limit(kept, settings.sft_problems, seed)
     grpo, grpo_rejects = select_grpo(collected, settings, seed)
 
@@ -76,9 +80,8 @@ def run(stage: Stage) -> None:
     write_parquet(training.select(columns), folder / "sft.parquet")
     write_parquet(grpo, folder / "grpo.parquet")
     write_parquet(_calibration(training, settings.calibration_rows, seed), folder / "calibration.parquet")
-    rejects = polars.concat(
-        [explain_rejects(survey, chosen, repeats, training), grpo_rejects, _list_held_out_rejects(held_out)]
-    )
+    left_out = explain_rejects(survey, chosen, polars.concat([too_long, repeats]), training)
+    rejects = polars.concat([left_out, grpo_rejects, _list_held_out_rejects(held_out)])
     write_parquet(rejects, folder / "rejects.parquet")
     write_parquet(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
     if repaired := survey["repaired"].sum():
@@ -118,6 +121,27 @@ def draw_rows(survey: polars.DataFrame, sources: Sequence[SourceSettings], seed:
     return polars.concat(chosen)
 
 
+def remove_long(
+    collected: polars.DataFrame, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+) -> tuple[polars.DataFrame, polars.DataFrame]:
+    """Split rows into those that fit into `data.max_tokens` with their prompts, and rejects (`REJECT_SCHEMA`)."""
+    limit = recipe.data.max_tokens
+    if limit is None or collected.is_empty():
+        return collected, polars.DataFrame(schema=REJECT_SCHEMA)
+    system_prompt = SYSTEM_PROMPTS[recipe.model.system_prompt]
+    prompts = [write_prompt(tokenizer, problem, system_prompt) for problem in collected["problem"]]
+    lengths = [len(ids) + 1 for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]]  # and the end
+    total = polars.col("tokens") + polars.Series(lengths, dtype=polars.Int64)
+    long = collected.filter(total > limit).select(
+        "source",
+        "index",
+        polars.lit(f"longer than {limit} tokens with its prompt").alias("reason"),
+        polars.col("tokens").cast(polars.String).alias("detail"),
+        polars.col("problem").str.slice(0, 200).alias("excerpt"),
+    )
+    return collected.filter(total <= limit), long
+
+
 def remove_repetitions(
     collected: polars.DataFrame, near_duplicates: float | None
 ) -> tuple[polars.DataFrame, polars.DataFrame]:
@@ -155,20 +179,21 @@ def select_grpo(
     """
     names = [source.name for source in settings.sources if source.grpo]
     different, _ = remove_repetitions(collected.filter(polars.col("source").is_in(names)), settings.near_duplicates)
-    rows = _limit(different, settings.grpo_problems, seed)
+    columns = ["problem", "answer", "source"]
     if settings.answer_range is None:
-        return rows.select("problem", "answer", "source"), polars.DataFrame(schema=REJECT_SCHEMA)
+        drawn = _limit(different, settings.grpo_problems, seed)
+        return drawn.select(columns), polars.DataFrame(schema=REJECT_SCHEMA)
     low, high = settings.answer_range
-    integers = [read_gold(answer) for answer in rows["answer"]]
+    integers = [read_gold(answer) for answer in different["answer"]]
     fits = polars.Series([value is not None and low <= value <= high for value in integers], dtype=polars.Boolean)
-    rejects = rows.filter(~fits).select(
+    rejects = different.filter(~fits).select(
         "source",
         "index",
         polars.lit(f"GRPO: no integer answer in {low}-{high}").alias("reason"),
         polars.col("answer").str.slice(0, 200).alias("detail"),
         polars.col("problem").str.slice(0, 200).alias("excerpt"),
     )
-    return rows.filter(fits).select("problem", "answer", "source"), rejects
+    return _limit(different.filter(fits), settings.grpo_problems, seed).select(columns), rejects
 
 
 def explain_rejects(

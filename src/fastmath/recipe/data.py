@@ -125,7 +125,9 @@ class DataSettings(Section):
         near_duplicates: Jaccard similarity of two problems' sets of three-word shingles at which the later problem is
             removed, if its numbers are also the same; None removes only exact repetitions.
         sft_problems: most problems in the SFT set, drawn at random; None keeps all.
-        grpo_problems: most problems in the GRPO set, drawn at random before `answer_range` is applied; None keeps all.
+        max_tokens: longest training example of stage 1, prompt and trace together, in tokens; a longer one would be cut
+            off, without `</think>` and an end, and is left out. Without one `sft.trainer.max_length` holds.
+        grpo_problems: most problems in the GRPO set, drawn at random; None keeps all.
         calibration_rows: number of training texts, drawn at random, that calibrate the AWQ quantisation; they stay in
             the SFT set.
         answer_range: smallest and largest integer answer of a GRPO problem; problems with other answers are left out of
@@ -139,6 +141,7 @@ class DataSettings(Section):
     decontaminate: DecontaminationSettings = DecontaminationSettings()
     near_duplicates: float | None = Field(0.8, gt=0, le=1)
     sft_problems: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
     grpo_problems: int | None = Field(None, ge=1)
     calibration_rows: int = Field(128, ge=1)
     answer_range: tuple[int, int] | None = (0, 999)

@@ -98,6 +98,7 @@ def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Reci
     settings = _unshare(settings)
     for key, value in (overrides or {}).items():
         _set_dotted(settings, str(key), _read_exponents(value))
+    _share_length(settings)
     return _validate(settings)
 
 
@@ -119,6 +120,15 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             raise SettingsError(f"--set {assignment!r} has no key or no `=`; want KEY=VALUE, sft.trainer.max_steps=20")
         overrides[key.strip()] = yaml.load(value, Loader=_Loader)
     return overrides
+
+
+def _share_length(settings: dict[str, Any]) -> None:
+    """Let the data stage leave out what the SFT trainer would cut off, where the recipe does not say otherwise."""
+    data, sft = settings.get("data"), settings.get("sft")
+    trainer = sft.get("trainer") if isinstance(sft, dict) else None
+    length = trainer.get("max_length") if isinstance(trainer, dict) else None
+    if isinstance(data, dict) and isinstance(length, int) and data.get("max_tokens") is None:
+        data["max_tokens"] = length
 
 
 def _unshare(value: Any) -> Any:
