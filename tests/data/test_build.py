@@ -212,7 +212,7 @@ def test_real_traces_pass_the_same_selection_by_configuration_alone(tmp_path):
         {"name": "distill", "kind": "openr1", "path": str(traces / "openr1_schema_rows_r1distill.jsonl")},
         {"name": "light", "kind": "light_r1", "path": str(traces / "light_r1_schema_rows.jsonl"), "grpo": True},
     ]
-    folder = run(tmp_path, **{"data.sources": sources})
+    folder = run(tmp_path, **{"data.sources": sources, "data.max_tokens": 100_000})
     funnel = json.loads((folder / "funnel.json").read_text())
     assert {name: outcomes["rows"] for name, outcomes in funnel.items()} == {"openr1": 5, "distill": 15, "light": 5}
     assert len(polars.read_parquet(folder / "sft.parquet")) == sum(outcomes["kept"] for outcomes in funnel.values()) > 0
