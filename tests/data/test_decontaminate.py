@@ -100,3 +100,8 @@ def test_other_numbers_make_another_problem():
 
 def test_other_words_make_another_problem():
     assert find_near_duplicates(["Add 3 to 4 and say what you get", "Take 3 from 4 times itself"], 0.8) == {}
+
+
+@pytest.mark.parametrize("problem", ["∑ ∀", "", "?"])
+def test_a_held_out_row_without_a_word_keeps_nothing_out(problem):
+    assert index("", "∀ ∑").match(problem) is None

@@ -82,7 +82,10 @@ class HeldOut:
         self._problems: list[HeldOutProblem] = []
         self._sizes: list[int] = []
         for problem in problems:
-            self._by_text.setdefault(squeeze_problem(problem.problem), problem)
+            text = squeeze_problem(problem.problem)
+            if not text:  # no word and no number: nothing can repeat it
+                continue
+            self._by_text.setdefault(text, problem)
             ngrams = set(self._split(problem.problem))
             for item in ngrams:
                 self._by_ngram[item].append(len(self._problems))
