@@ -95,6 +95,11 @@ class Ending:
     token_ids: tuple[int, ...] = ()
     strings: tuple[str, ...] = ()
 
+    @property
+    def stops(self) -> dict[str, list[int] | list[str]]:
+        """The ending in the arguments of vLLM's SamplingParams."""
+        return {"stop_token_ids": list(self.token_ids), "stop": list(self.strings)}
+
 
 def find_ending(tokenizer: "PreTrainedTokenizerBase", end: GenerationEnd) -> Ending:
     """What ends a generation at `end`; at a box the caller stops reading, and the reasoning's end is the last resort.

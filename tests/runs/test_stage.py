@@ -1,7 +1,6 @@
 """Run folders: what is current, what resumes, what is locked, what a manifest says."""
 
 import json
-import subprocess
 import sys
 
 import pytest
@@ -11,6 +10,7 @@ from fastmath.runs.locks import RunLockedError
 from fastmath.runs.pipeline import open_stage
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
 from fastmath.runs.stage import DiskFullError, MissingStageError, OtherSettingsError, Stage, StageStoppedError
+from helpers.small_disk import mount_small_disk
 
 
 @pytest.fixture
@@ -241,13 +241,8 @@ def test_a_manifest_holds_nothing_of_the_environment(stage, monkeypatch):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mount_small_disk(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
 def test_a_full_disk_is_named_and_what_was_saved_is_kept(small_disk):

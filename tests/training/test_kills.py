@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from helpers.small_disk import mount_small_disk
 from helpers.tiny_recipe import TINY
 
 pytestmark = pytest.mark.slow
@@ -226,13 +227,8 @@ def test_a_training_whose_loss_is_nan_fails_with_the_setting_to_change(run):
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for one checkpoint."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mount_small_disk(tmp_path / "disk", "12m") as folder:
+        yield folder
 
 
 def test_a_full_disk_is_named_and_the_training_goes_on_with_more_room(small_disk):

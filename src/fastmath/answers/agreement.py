@@ -4,7 +4,7 @@ They are checked only where math-verify finds two answers unequal, and only on e
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from sympy import (
@@ -77,7 +77,7 @@ def _agree(gold: Expression, prediction: Expression) -> bool:
         return False
     if _is_ordered(gold):
         return _all_agree(gold.args, prediction.args)
-    return _matches(gold.args, prediction.args)
+    return can_be_paired(gold.args, prediction.args, _agree)
 
 
 def _is_ordered(expression: Expression) -> bool:
@@ -88,11 +88,13 @@ def _all_agree(golds: Sequence[Expression], predictions: Sequence[Expression]) -
     return all(_agree(gold, prediction) for gold, prediction in zip(golds, predictions, strict=True))
 
 
-def _matches(golds: Sequence[Expression], predictions: Sequence[Expression]) -> bool:
-    """Whether each gold agrees with a different prediction, in any order; equal ones are paired first."""
+def can_be_paired(
+    golds: Sequence[Expression], predictions: Sequence[Expression], same: Callable[[Expression, Expression], bool]
+) -> bool:
+    """Whether each gold is the same as a different prediction, in any order; equal ones are paired first."""
     left = list(predictions)
     for gold in sorted(golds, key=lambda item: item not in left):
-        partner = next((item for item in left if _agree(gold, item)), None)
+        partner = next((item for item in left if same(gold, item)), None)
         if partner is None:
             return False
         left.remove(partner)

@@ -11,7 +11,7 @@ from sympy import Basic, Expr, Float, Interval, MatrixBase, Tuple, UnevaluatedEx
 from sympy import FiniteSet as SympyFiniteSet
 from sympy.core.relational import Equality, Relational
 
-from fastmath.answers.agreement import Expression, as_decimal, is_number, numbers_agree
+from fastmath.answers.agreement import Expression, as_decimal, can_be_paired, is_number, numbers_agree
 
 _FULL_DIGITS = 15
 """Significant digits from which a decimal is what a computer printed, whose last digits may be wrong."""
@@ -39,7 +39,7 @@ def contradict(gold: Expression, prediction: Expression) -> bool:
     if None in items or len(items[0]) != len(items[1]):
         return False
     if isinstance(gold, SympyFiniteSet) or isinstance(prediction, SympyFiniteSet):
-        return not _can_be_paired(*items)
+        return not can_be_paired(*items, lambda one, other: not contradict(one, other))
     return any(contradict(*pair) for pair in zip(*items, strict=True))
 
 
@@ -51,16 +51,6 @@ def _list_items(expression: Expression) -> Sequence[Basic] | None:
     if isinstance(expression, MatrixBase):
         return list(expression)
     return list(expression.args) if isinstance(expression, Tuple | SympyFiniteSet) else None
-
-
-def _can_be_paired(golds: Sequence[Basic], predictions: Sequence[Basic]) -> bool:
-    left = list(predictions)
-    for gold in golds:
-        partner = next((item for item in left if not contradict(gold, item)), None)
-        if partner is None:
-            return False
-        left.remove(partner)
-    return True
 
 
 def _numbers_differ(gold: Expr, prediction: Expr) -> bool:

@@ -37,7 +37,7 @@ _DEFINITION = re.compile(r"\s*(?:[A-Za-z]\s*\(\s*(?P<variable>[A-Za-z])\s*\)|y)\
 
 
 def compare_forms(gold: str, prediction: str, compare: Compare) -> bool | None:
-    """Verdict of the first rule that applies; None where none does.
+    """Verdict of the first rule that applies; None where none does. Congruences are compared before, by exact rules.
 
     Args:
         gold: reference answer, undressed.
@@ -46,7 +46,7 @@ def compare_forms(gold: str, prediction: str, compare: Compare) -> bool | None:
     """
     if max(len(gold), len(prediction)) > MAX_CHARACTERS:
         return None
-    for simple in (compare_times, compare_ratios, compare_congruences):
+    for simple in (compare_times, compare_ratios):
         verdict = simple(gold, prediction)
         if verdict is not None:
             return verdict

@@ -54,9 +54,12 @@ def judge_completions(
             by then are not judged (`correct` is None). None sets no limit.
         require_finished: whether a completion without `</think>` counts as cut off, and has no answer.
     """
-    answers = [extract_answer(text, where, require_finished=require_finished) for text in texts]
+    boxes = [extract_answer(text) for text in texts]
+    answers = boxes
+    if where != "reasoning" or not require_finished:
+        answers = [extract_answer(text, where, require_finished=require_finished) for text in texts]
     verdicts = verifier.verify_many(list(zip(golds, answers, strict=True)), deadline_seconds)
     return [
-        Judgement(answer, verdict, THINK_END in text, boxed=extract_answer(text) is not None)
-        for text, answer, verdict in zip(texts, answers, verdicts, strict=True)
+        Judgement(answer, verdict, THINK_END in text, boxed=box is not None)
+        for text, answer, box, verdict in zip(texts, answers, boxes, verdicts, strict=True)
     ]

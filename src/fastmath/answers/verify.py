@@ -90,12 +90,13 @@ def verify_exactly(gold: str, prediction: str | None) -> bool | None:
     gold_integer = _to_int(gold)
     if prediction is None:
         return None if gold_integer is None else False
-    if (same_class := compare_congruences(gold, prediction)) is not None:
+    bare_gold, bare_prediction = undress(gold), undress(prediction)
+    if (same_class := compare_congruences(bare_gold, bare_prediction)) is not None:
         return same_class
-    if (normalised := _normalise(gold)) and normalised == _normalise(prediction):
+    if (normalised := _normalise(bare_gold)) and normalised == _normalise(bare_prediction):
         return True
     if gold_integer is None:
-        return compare_decimal_commas(undress(gold), undress(prediction))
+        return compare_decimal_commas(bare_gold, bare_prediction)
     prediction_integer = _to_int(prediction)
     if prediction_integer is not None:
         return gold_integer == prediction_integer
@@ -111,11 +112,10 @@ def _to_int(answer: str) -> int | None:
 
 
 def _normalise(answer: str) -> str:
-    r"""The answer without markup that a reader does not see: spacing, dollar signs, `\left`, the size of a fraction.
+    r"""An undressed answer without what a reader does not see: spacing, dollar signs, `\left`, the size of a fraction.
 
     Words are compared without their capitals.
     """
-    answer = undress(answer)
     words = _TEXT.sub(r" \1\2 ", answer).strip() if "\\text" in answer or "\\mathrm" in answer else answer
     if len(words) > 2 and words.replace(" ", "").isalpha():
         return " ".join(words.casefold().split())

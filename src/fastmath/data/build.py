@@ -18,12 +18,12 @@ from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.enough import require_rows
 from fastmath.data.gather import assign_rows, gather
-from fastmath.data.held_out import HeldOutSet, read_held_out
+from fastmath.data.held_out import read_held_out
 from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
 from fastmath.nano.rows import generate_rows
-from fastmath.prompts import SYSTEM_PROMPTS, write_prompt
+from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.data import DataSettings, SourceSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json, write_parquet
@@ -81,7 +81,8 @@ def run(stage: Stage) -> None:
     write_parquet(grpo, folder / "grpo.parquet")
     write_parquet(_calibration(training, settings.calibration_rows, seed), folder / "calibration.parquet")
     left_out = explain_rejects(survey, chosen, polars.concat([too_long, repeats]), training)
-    rejects = polars.concat([left_out, grpo_rejects, _list_held_out_rejects(held_out)])
+    held_out_rejects = polars.DataFrame(list(held_out.rejects), schema=REJECT_SCHEMA)
+    rejects = polars.concat([left_out, grpo_rejects, held_out_rejects])
     write_parquet(rejects, folder / "rejects.parquet")
     write_parquet(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
     if repaired := survey["repaired"].sum():
@@ -129,16 +130,9 @@ def remove_long(
     if limit is None or collected.is_empty():
         return collected, polars.DataFrame(schema=REJECT_SCHEMA)
     system_prompt = SYSTEM_PROMPTS[recipe.model.system_prompt]
-    prompts = [write_prompt(tokenizer, problem, system_prompt) for problem in collected["problem"]]
-    lengths = [len(ids) + 1 for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]]  # and the end
-    total = polars.col("tokens") + polars.Series(lengths, dtype=polars.Int64)
-    long = collected.filter(total > limit).select(
-        "source",
-        "index",
-        polars.lit(f"longer than {limit} tokens with its prompt").alias("reason"),
-        polars.col("tokens").cast(polars.String).alias("detail"),
-        polars.col("problem").str.slice(0, 200).alias("excerpt"),
-    )
+    lengths = [len(render_prompt(tokenizer, problem, system_prompt)) + 1 for problem in collected["problem"]]
+    total = polars.col("tokens") + polars.Series(lengths, dtype=polars.Int64)  # with the end of the text
+    long = _reject(collected.filter(total > limit), f"longer than {limit} tokens with its prompt", "tokens")
     return collected.filter(total <= limit), long
 
 
@@ -186,13 +180,7 @@ def select_grpo(
     low, high = settings.answer_range
     integers = [read_gold(answer) for answer in different["answer"]]
     fits = polars.Series([value is not None and low <= value <= high for value in integers], dtype=polars.Boolean)
-    rejects = different.filter(~fits).select(
-        "source",
-        "index",
-        polars.lit(f"GRPO: no integer answer in {low}-{high}").alias("reason"),
-        polars.col("answer").str.slice(0, 200).alias("detail"),
-        polars.col("problem").str.slice(0, 200).alias("excerpt"),
-    )
+    rejects = _reject(different.filter(~fits), f"GRPO: no integer answer in {low}-{high}", "answer")
     return _limit(different.filter(fits), settings.grpo_problems, seed).select(columns), rejects
 
 
@@ -244,9 +232,15 @@ def _write_survey_inputs(stage: Stage, tokenizer: PreTrainedTokenizerBase, test:
     return SurveyInputs(folder / "tokenizer.json", folder / "held_out.parquet", settings.decontaminate)
 
 
-def _list_held_out_rejects(held_out: HeldOutSet) -> polars.DataFrame:
-    rows = [("held-out", item.index, item.reason, item.detail, item.excerpt) for item in held_out.rejects]
-    return polars.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
+def _reject(rows: polars.DataFrame, reason: str, detail: str) -> polars.DataFrame:
+    """Rejects (`REJECT_SCHEMA`) of chosen rows that one rule drops; `detail` is the column that it looked at."""
+    return rows.select(
+        "source",
+        "index",
+        polars.lit(reason).alias("reason"),
+        polars.col(detail).cast(polars.String).str.slice(0, 200).alias("detail"),
+        polars.col("problem").str.slice(0, 200).alias("excerpt"),
+    )
 
 
 def _survey(inputs: SurveyInputs, parts: Sequence[Part], settings: DataSettings, folder: Path) -> polars.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars
 
 from fastmath.answers.integers import read_gold
+from fastmath.data.schemas import Reject
 from fastmath.data.sources import read_problems
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import DataSettings
@@ -21,23 +22,6 @@ _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class HeldOutReject:
-    """A held-out problem that cannot be used.
-
-    Attributes:
-        index: number of the row in its file, from 0.
-        reason: why.
-        detail: the value that is at fault.
-        excerpt: beginning of the problem.
-    """
-
-    index: int
-    reason: str
-    detail: str
-    excerpt: str
-
-
-@dataclass(frozen=True)
 class HeldOutSet:
     """The problems that a recipe evaluates on.
 
@@ -47,7 +31,7 @@ class HeldOutSet:
     """
 
     problems: polars.DataFrame
-    rejects: tuple[HeldOutReject, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
@@ -98,5 +82,5 @@ def sort_out(rows: Sequence[dict[str, str]]) -> HeldOutSet:
         else:
             kept[row["id"]] = (row["id"], row["problem"], answer)
             continue
-        rejects.append(HeldOutReject(index, reason, detail[:200], row["problem"][:200]))
+        rejects.append(Reject("held-out", index, reason, detail[:200], row["problem"][:200]))
     return HeldOutSet(polars.DataFrame(list(kept.values()), schema=HELD_OUT_SCHEMA, orient="row"), tuple(rejects))

@@ -116,8 +116,7 @@ class BatchEngine:
                 top_p=top_p,
                 min_p=min_p,
                 max_tokens=token_budget,
-                stop_token_ids=list(ending.token_ids),
-                stop=list(ending.strings),
+                **ending.stops,
                 # The end of the reasoning is a stop token, which vLLM would otherwise leave out of the text.
                 include_stop_str_in_output=True,
                 skip_special_tokens=False,

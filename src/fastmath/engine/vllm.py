@@ -202,8 +202,7 @@ class AsyncEngine:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             min_p=sampling.min_p,
-            stop_token_ids=list(ending.token_ids),
-            stop=list(ending.strings),
+            **ending.stops,
             # vLLM would leave the stop token out of its text; the caller decodes the tokens once, with it. To look for
             # a text vLLM has to decode, too.
             detokenize=bool(ending.strings),

@@ -35,8 +35,9 @@ def end_rollouts(
             "want `end_of_text`, or `grpo.trainer.use_vllm: true`, which can stop at a text"
         )
     if config.use_vllm and (ending.token_ids or ending.strings):
-        stops = {"stop_token_ids": list(ending.token_ids), "stop": list(ending.strings)}
-        config.generation_kwargs = stops | {"include_stop_str_in_output": True} | (config.generation_kwargs or {})
+        config.generation_kwargs = (
+            ending.stops | {"include_stop_str_in_output": True} | (config.generation_kwargs or {})
+        )
     own = model.generation_config.eos_token_id
     known = [] if own is None else [own] if isinstance(own, int) else list(own)
     model.generation_config.eos_token_id = list(dict.fromkeys([*ending.token_ids, *known, tokenizer.eos_token_id]))
