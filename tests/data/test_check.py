@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastmath.data.check import check_data
+from fastmath.data.check import check_data, require_pinned_model
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe
 
@@ -31,9 +31,32 @@ def test_files_that_are_there_and_hold_enough_are_accepted(tmp_path):
         ),
         ({"data__decontaminate": {"files": ["gone.csv"]}}, r"`data.decontaminate.files`: there is no file .*gone\.csv"),
         ({"data__sources": [{"name": "a", "kind": "openr1", "path": "gone"}]}, r"source 'a': there is no .*gone"),
+        (
+            {"data__sources": [{"name": "a", "kind": "openr1", "path": "b/c", "revision": "main"}]},
+            r"source 'a', `revision`: .* b/c is pinned to 'main', which is no commit",
+        ),
+        ({"data__test_path": "hf://datasets/b/c/d.csv"}, r"`data.test_path`: .* b/c is pinned to no commit"),
+        ({"data__decontaminate": {"files": ["hf://datasets/b/c@v1/d.csv"]}}, r"files`: .* pinned to 'v1'"),
     ],
-    ids=["test_path", "problems", "decontaminate", "source"],
+    ids=["test_path", "problems", "decontaminate", "source", "branch", "unpinned", "tag"],
 )
 def test_what_is_missing_is_named(tmp_path, overrides, message):
     with pytest.raises(SettingsError, match=message):
         check(tmp_path, **overrides)
+
+
+def test_a_hub_model_is_refused_without_a_commit(tmp_path):
+    (tmp_path / "test.jsonl").write_text(SIX)
+    overrides = {"model.revision": None, "data.test_path": "test.jsonl"}
+    with pytest.raises(SettingsError, match=r"`model.revision`: .*\.model_info\('deepseek-ai/DeepSeek-R1-Distill"):
+        check_data(load_recipe("fast_math_r1_14b", overrides), tmp_path)
+
+
+def test_a_model_folder_needs_no_commit(tmp_path):
+    (tmp_path / "mine").mkdir()
+    require_pinned_model(load_recipe("fast_math_r1_14b", {"model.name": "mine", "model.revision": None}), tmp_path)
+
+
+def test_the_shipped_14b_recipe_says_what_must_be_pinned_before_it_runs(tmp_path):
+    with pytest.raises(SettingsError, match=r"source 'openr1_hard', `revision`: .* is pinned to no commit"):
+        check_data(load_recipe("fast_math_r1_14b"), tmp_path)

@@ -180,7 +180,7 @@ def test_a_language_model_is_asked_where_math_verify_accepts_nothing(tmp_path, c
 
 
 def test_a_hub_dataset_without_a_revision_is_refused():
-    with pytest.raises(SettingsError, match="needs `revision`"):
+    with pytest.raises(SettingsError, match="is pinned to no commit"):
         read("someone/some-dataset")
 
 

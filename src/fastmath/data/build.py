@@ -15,10 +15,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.integers import read_gold
 from fastmath.data.card import write_card
+from fastmath.data.check import require_pinned_model
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.enough import require_rows
 from fastmath.data.gather import assign_rows, gather
 from fastmath.data.held_out import read_held_out
+from fastmath.data.problem_files import find_problem_file, name_problem_set
 from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
@@ -62,6 +64,7 @@ def run(stage: Stage) -> None:
         texts = [f"{row['problem']}\n{generation}" for row in rows for generation in row["generations"]]
         make_base_model(folder / "base_model", recipe.model.nano, texts, seed)
     held_out = read_held_out(settings, seed, stage.root)
+    recipe.require_held_out(held_out.problems.height, f"`data.test_path` holds {held_out.problems.height} usable")
     write_parquet(held_out.problems, folder / "test.parquet")
 
     tokenizer = load_tokenizer(stage)
@@ -95,7 +98,12 @@ def run(stage: Stage) -> None:
 
 
 def load_tokenizer(stage: Stage) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of the base model, which counts every length of the run in tokens."""
+    """Load the tokenizer of the base model, which counts every length of the run in tokens.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: the base model lies on the Hub and is not pinned to a commit.
+    """
+    require_pinned_model(stage.recipe, stage.root)
     model = stage.recipe.model
     name = str(stage.run_dir / "build_data" / "base_model") if model.nano is not None else model.name
     return AutoTokenizer.from_pretrained(name, revision=model.revision)
@@ -224,8 +232,8 @@ def _write_survey_inputs(stage: Stage, tokenizer: PreTrainedTokenizerBase, test:
     folder.mkdir(exist_ok=True)
     held_out = [("held-out", *row) for row in test.select("id", "problem").iter_rows()]
     for file in settings.decontaminate.files:
-        path = stage.root / file
-        held_out += [(path.stem, row["id"], row["problem"]) for row in read_problems(path, ["problem"])]
+        path, name = find_problem_file("`data.decontaminate.files`", file, stage.root), name_problem_set(file)
+        held_out += [(name, row["id"], row["problem"]) for row in read_problems(path, ["problem"])]
     schema = {"name": polars.String, "id": polars.String, "problem": polars.String}
     write_parquet(polars.DataFrame(held_out, schema=schema, orient="row"), folder / "held_out.parquet")
     (folder / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str())

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from fastmath.data.held_out import read_held_out
+from fastmath.data.problem_files import require_problem_file
 from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.pins import HUB_SCHEME, require_commit
 from fastmath.recipe.sections import Recipe
 
 
@@ -15,22 +17,36 @@ def check_data(recipe: Recipe, root: Path) -> None:
         root: folder at which relative paths start.
 
     Raises:
-        SettingsError: a file is missing or broken, or holds too few problems.
+        SettingsError: a file is missing or broken, or holds too few problems, or what lies on the Hub is not pinned.
     """
+    require_pinned_model(recipe, root)
     for source in recipe.data.sources:
-        if source.path is not None and source.revision is None and not (root / source.path).exists():
-            raise SettingsError(
-                f"source {source.name!r}: there is no {root / source.path}; name a file or folder that is there, or a "
-                "Hub dataset with its `revision` (a commit)"
-            )
+        if source.path is not None and not (root / source.path).exists():
+            if source.revision is None and source.path.count("/") != 1:  # no OWNER/NAME of a Hub dataset either
+                raise SettingsError(
+                    f"source {source.name!r}: there is no {root / source.path}; name a file or folder that is there, "
+                    "or a Hub dataset with its `revision` (a commit)"
+                )
+            require_commit(f"source {source.name!r}, `revision`", source.path, source.revision)
     for file in recipe.data.decontaminate.files:
-        if not (root / file).is_file():
-            raise SettingsError(f"`data.decontaminate.files`: there is no file {root / file}")
-    if recipe.data.test_path is None:
+        require_problem_file("`data.decontaminate.files`", file, root)
+    path = recipe.data.test_path
+    if path is None:
         return
-    path = root / recipe.data.test_path
-    if not path.is_file():
-        raise SettingsError(f"`data.test_path`: there is no file {path}; want JSONL or CSV of problem and answer")
+    require_problem_file("`data.test_path`", path, root)
+    if path.startswith(HUB_SCHEME):
+        return  # it is counted once it is here
     held_out = read_held_out(recipe.data, recipe.seed, root)
     usable = held_out.problems.height
-    recipe.require_held_out(usable, f"{path} holds {usable} usable")
+    recipe.require_held_out(usable, f"{root / path} holds {usable} usable")
+
+
+def require_pinned_model(recipe: Recipe, root: Path) -> None:
+    """Refuse a base model of the Hub that is not pinned to a commit.
+
+    Raises:
+        SettingsError: `model.revision` is no commit.
+    """
+    model = recipe.model
+    if model.nano is None and not (root / model.name).is_dir():
+        require_commit("`model.revision`", model.name, model.revision, dataset=False)

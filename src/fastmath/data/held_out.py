@@ -9,6 +9,7 @@ from pathlib import Path
 import polars
 
 from fastmath.answers.integers import read_gold
+from fastmath.data.problem_files import find_problem_file
 from fastmath.data.schemas import Reject
 from fastmath.data.sources import read_problems
 from fastmath.nano.rows import generate_rows
@@ -52,7 +53,7 @@ def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
         rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
         records = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
         return HeldOutSet(polars.DataFrame(records, schema=HELD_OUT_SCHEMA, orient="row"))
-    path = root / settings.test_path
+    path = find_problem_file("`data.test_path`", settings.test_path, root)
     held_out = sort_out(list(read_problems(path)))
     if held_out.rejects:
         reasons = collections.Counter(reject.reason for reject in held_out.rejects)

@@ -16,6 +16,7 @@ from fastmath.data.schemas import FURTHER_COLUMNS, WANTED_COLUMNS, MalformedRowE
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings, SourceSettings
 from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.pins import require_commit
 
 logger = logging.getLogger(__name__)
 
@@ -142,13 +143,10 @@ def _find_files(source: SourceSettings, root: Path) -> Sequence[Path]:
 def _download(source: SourceSettings) -> Path:
     from huggingface_hub import snapshot_download  # slow to import, and only Hub datasets need it
 
-    if source.revision is None:
-        raise SettingsError(
-            f"source {source.name!r}: {source.path!r} is no local file, and a Hub dataset needs `revision` (a commit)"
-        )
+    commit = require_commit(f"source {source.name!r}, `revision`", str(source.path), source.revision)
     # Files rather than a loaded data set: they are cut into shards like local ones, and a broken download resumes.
     patterns = [source.file] if source.file else ["*.parquet", "*.jsonl", "*.json", "*.jsonl.gz", "*.json.gz"]
-    folder = snapshot_download(str(source.path), repo_type="dataset", revision=source.revision, allow_patterns=patterns)
+    folder = snapshot_download(str(source.path), repo_type="dataset", revision=commit, allow_patterns=patterns)
     return Path(folder)
 
 

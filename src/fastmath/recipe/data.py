@@ -2,8 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fastmath.recipe.pins import HUB_SCHEME, parse_hub_file
 from fastmath.recipe.section import Section
 
 
@@ -70,7 +71,7 @@ class SourceSettings(Section):
             the GRPO set only.
         path: local JSON or JSONL file (also gzipped) or parquet file, a folder of such files, or the name of a Hub
             dataset; a relative path starts at the checkout's root. None for `nano`, required for every other kind.
-        revision: commit of the Hub dataset; required for one, unused for local files.
+        revision: commit of the Hub dataset; required before a run, unused for local files.
         file: pattern (as in `fnmatch`) of the file names to read from a Hub dataset or a local folder, for example
             `data/*.parquet`; None reads every file.
         licence: licence that the publisher states; it is copied into the data card.
@@ -100,8 +101,8 @@ class DecontaminationSettings(Section):
     """Removal of training problems that repeat a held-out problem or a problem of another evaluation set.
 
     Attributes:
-        files: further evaluation sets, JSONL or CSV files with a column `problem`; relative paths start at the
-            checkout's root. The rejects name the set by its file name.
+        files: further evaluation sets, as in `data.test_path`, of which only the column `problem` is read. The rejects
+            name the set by its file name, or by the name of its Hub dataset.
         ngram: length of the compared n-grams, in words; a shorter evaluation problem is matched by its whole text only.
         share: share of an evaluation problem's n-grams at which a training problem that contains them is removed;
             1.0 requires all of them.
@@ -111,6 +112,13 @@ class DecontaminationSettings(Section):
     ngram: int = Field(8, ge=2)
     share: float = Field(0.8, gt=0, le=1)
 
+    @field_validator("files")
+    @classmethod
+    def _know_addresses(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        for file in files:
+            _know_address(file)
+        return files
+
 
 class DataSettings(Section):
     """How the SFT set, the GRPO set and the held-out problems are made.
@@ -118,8 +126,10 @@ class DataSettings(Section):
     Attributes:
         sources: sources of training problems, in order; a problem that occurs in two of them is kept from the first.
         nano: size and difficulty of the embedded source, for sources of kind `nano` and for the nano test split.
-        test_path: JSON, JSONL or CSV file of held-out problems with columns `problem` and `answer`; a relative path
-            starts at the checkout's root. None uses the nano test split.
+        test_path: JSON, JSONL, CSV or parquet file of held-out problems with columns `problem` and `answer`: a local
+            path, where a relative one starts at the checkout's root, or a file of a Hub dataset,
+            `hf://datasets/OWNER/NAME@COMMIT/FILE`. None takes the test split of the nano task; the embedded model alone
+            is evaluated on it.
         decontaminate: how training problems that repeat a held-out problem are recognised, and further evaluation sets
             to compare with.
         near_duplicates: Jaccard similarity of two problems' sets of three-word shingles at which the later problem is
@@ -146,3 +156,15 @@ class DataSettings(Section):
     calibration_rows: int = Field(128, ge=1)
     answer_range: tuple[int, int] | None = (0, 999)
     workers: int | None = Field(None, ge=1)
+
+    @field_validator("test_path")
+    @classmethod
+    def _know_test_path(cls, path: str | None) -> str | None:
+        if path is not None:
+            _know_address(path)
+        return path
+
+
+def _know_address(path: str) -> None:
+    if path.startswith(HUB_SCHEME):
+        parse_hub_file(path)

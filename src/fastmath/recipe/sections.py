@@ -42,7 +42,7 @@ class ModelSettings(Section):
 
     Attributes:
         name: `nano` (the embedded model, created by the data stage), a local folder, or the name of a Hub model.
-        revision: commit of a Hub model; set it for every one, or the run cannot be repeated. None takes the newest.
+        revision: commit of a Hub model; required before a run, unused for a local folder.
         system_prompt: key in `fastmath.prompts.SYSTEM_PROMPTS`, used in training, evaluation and kernel alike; `none`
             sends no system turn.
         nano: shape of the embedded model; required with `name: nano`, refused with any other.
@@ -188,6 +188,12 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _match_nano(self) -> Self:
+        if self.data.test_path is None and self.model.nano is None:
+            raise ValueError(
+                f"`data.test_path` is null, which takes the embedded problems, and `model.name` is "
+                f"{self.model.name!r}; want a local file of problems and answers, or "
+                "hf://datasets/OWNER/NAME@COMMIT/FILE"
+            )
         if self.data.test_path is None:
             held_out = self.data.nano.test_problems
             self.require_held_out(held_out, f"`data.nano.test_problems` makes {held_out}")

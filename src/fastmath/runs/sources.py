@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fastmath.recipe.load import find_accelerate_file
+from fastmath.recipe.pins import HUB_SCHEME
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
 
@@ -34,7 +35,8 @@ def list_sources(stage: str, recipe: Recipe, root: Path) -> dict[str, Path]:
     named = {f"source {source.name}": source.path for source in data.sources if source.path is not None}
     named |= {"data.test_path": data.test_path} if data.test_path is not None else {}
     named |= {f"data.decontaminate.files.{index}": file for index, file in enumerate(data.decontaminate.files)}
-    return {key: path for name, file in named.items() for key, path in _list_folder(name, root / file)}
+    local = {name: file for name, file in named.items() if not file.startswith(HUB_SCHEME)}
+    return {key: path for name, file in local.items() for key, path in _list_folder(name, root / file)}
 
 
 def _list_folder(name: str, path: Path) -> Iterator[tuple[str, Path]]:
