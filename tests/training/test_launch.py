@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.utils import DistributedType
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.recipe.errors import SettingsError
-from fastmath.recipe.load import load_recipe
+from fastmath.recipe.load import configs_folder, load_recipe
 from fastmath.recipe.sections import TrainingSettings
 from fastmath.runs.process import ChildFailedError
 from fastmath.runs.stage import Stage
@@ -93,3 +95,10 @@ def test_checkpoints_are_compared_by_number(tmp_path):
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
     assert find_last_checkpoint(tmp_path).name == "checkpoint-10"
+
+
+@pytest.mark.parametrize("path", sorted((configs_folder() / "accelerate").glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_reads_every_shipped_launch_file(path):
+    config = load_config_from_file(str(path))
+    # One process needs no backend, and several are joined by one: `MULTI_CPU` alone would start a single process.
+    assert (config.num_processes > 1) == (config.distributed_type in (DistributedType.MULTI_GPU, "DEEPSPEED"))
