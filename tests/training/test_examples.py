@@ -5,13 +5,13 @@ from importlib.resources import files
 
 import pytest
 from tokenizers import AddedToken
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import TikTokenConverter
 
 from fastmath.prompts import render_prompt, write_prompt
 from fastmath.training.examples import encode_examples
 from helpers.files import SHARED, needs_shared
-from helpers.registry import QWEN_VOCABULARY, fetch
+from helpers.registry import QWEN_VOCABULARY, SMOLLM2, fetch
 
 # Qwen2's pattern (transformers, models/qwen2/tokenization_qwen2.py): every digit is a word of its own.
 PATTERN = (
@@ -34,6 +34,8 @@ MODELS = {
     ),
     "Qwen3": ("qwen3", CHATML, CHATML_PROMPT, "<think>\nSo 7."),
     "OpenMath-Nemotron, a Qwen2.5": ("qwen2_5", CHATML, CHATML_PROMPT, "<think>\nSo 7."),
+    # The template is in the file of the weights; TRL has no copy.
+    "SmolLM2": (None, CHATML, CHATML_PROMPT, "<think>\nSo 7."),
 }
 
 
@@ -43,9 +45,22 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> object:
     return TikTokenConverter(vocab_file=str(path), pattern=PATTERN).converted()
 
 
-@pytest.fixture(params=MODELS)
-def model(request: pytest.FixtureRequest, vocabulary: object) -> tuple[PreTrainedTokenizerFast, str, str]:
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
+    path = fetch(*SMOLLM2, tmp_path_factory.mktemp("smollm2"))
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    tokenizer.eos_token = (
+        "<|im_end|>"  # transformers reads `<|im_start|>` from the file, against the model's own config
+    )
+    return tokenizer
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow if name == "SmolLM2" else ()) for name in MODELS])
+def model(request: pytest.FixtureRequest) -> tuple[PreTrainedTokenizerFast, str, str]:
     template, special, prompt, begins = MODELS[request.param]
+    if template is None:
+        return request.getfixturevalue("smollm2"), prompt, begins
+    vocabulary = request.getfixturevalue("vocabulary")
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=vocabulary, **special)
     marks = ["<｜User｜>", "<｜Assistant｜>"] if special is R1 else ["<|im_start|>"]
     tokenizer.add_special_tokens({"additional_special_tokens": marks})
