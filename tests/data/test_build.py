@@ -57,7 +57,7 @@ def test_held_out_problems_are_removed_from_training(tmp_path):
     rows = polars.read_parquet(run(tmp_path / "first") / "sft.parquet")["problem"].to_list()
     held_out = tmp_path / "test.jsonl"
     held_out.write_text("".join(json.dumps({"problem": text.upper(), "answer": "1"}) + "\n" for text in rows[:5]))
-    second = run(tmp_path / "second", **{"data.test_path": str(held_out)})
+    second = run(tmp_path / "second", **{"data.test_path": str(held_out), "evaluate.problems": 5})
     reasons = polars.read_parquet(second / "rejects.parquet")["reason"].to_list()
     assert reasons.count("stands in the held-out problems") == 5
     assert not set(rows[:5]) & set(polars.read_parquet(second / "sft.parquet")["problem"])
