@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.nano.model import train_tokenizer
-from fastmath.prompts import Ending, TraceError, continue_prompt, find_ending, normalise_trace
+from fastmath.prompts import Ending, TraceError, continue_prompt, count_reasoning_tokens, find_ending, normalise_trace
 
 NORMAL = "<think>\nSo 7.\n</think>\n\n7"
 
@@ -69,12 +69,33 @@ def test_the_end_of_reasoning_is_a_token_where_there_is_one(tokenizer) -> None:
     assert find_ending(tokenizer, "think_end") == Ending(token_ids=(tokenizer.convert_tokens_to_ids("</think>"),))
 
 
-def test_it_is_a_text_where_it_is_several_tokens() -> None:
+@pytest.fixture(scope="module")
+def plain():
     from transformers import Qwen2Tokenizer
 
-    plain = Qwen2Tokenizer().train_new_from_iterator(["So 7."], 300, show_progress=False)
+    return Qwen2Tokenizer().train_new_from_iterator(["So 7."], 300, show_progress=False)
+
+
+def test_it_is_a_text_where_it_is_several_tokens(plain) -> None:
     assert find_ending(plain, "think_end") == Ending(strings=("</think>",))
 
 
 def test_the_end_of_the_text_is_the_model_s_own(tokenizer) -> None:
     assert find_ending(tokenizer, "end_of_text") == Ending()
+
+
+def test_reasoning_is_counted_to_its_end_marker(tokenizer) -> None:
+    reasoning = tokenizer.encode("So 7.\n</think>")
+    assert count_reasoning_tokens(tokenizer, [*reasoning, *tokenizer.encode("\n\n7")]) == len(reasoning)
+
+
+def test_reasoning_is_counted_to_a_marker_of_several_tokens(plain) -> None:
+    reasoning = plain.encode("So 7.\n</think>")
+    assert count_reasoning_tokens(plain, [*reasoning, *plain.encode("\n\n7")]) == len(reasoning)
+
+
+@pytest.mark.parametrize("kind", ["tokenizer", "plain"])
+def test_reasoning_without_an_end_is_counted_whole(kind, request) -> None:
+    tokenizer = request.getfixturevalue(kind)
+    ids = tokenizer.encode("So 7, or is it")
+    assert count_reasoning_tokens(tokenizer, ids) == len(ids)

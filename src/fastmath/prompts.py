@@ -5,6 +5,8 @@ example is this prompt, the trace and the end of the text, encoded one after the
 assistant's turn, because templates change such turns: that of DeepSeek-R1-Distill drops the reasoning.
 """
 
+import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -111,6 +113,24 @@ def find_ending(tokenizer: "PreTrainedTokenizerBase", end: GenerationEnd) -> End
         return Ending()
     ids = tokenizer.encode(THINK_END, add_special_tokens=False)
     return Ending(token_ids=(ids[0],)) if len(ids) == 1 else Ending(strings=(THINK_END,))
+
+
+def count_reasoning_tokens(tokenizer: "PreTrainedTokenizerBase", token_ids: Sequence[int]) -> int:
+    """Number of generated tokens up to the end of the reasoning, this included; all of them where it does not end.
+
+    Lengths of models whose generations end at different places are compared by it.
+
+    Example: of `<think>`, `7`, `</think>`, `7` and an end token these are 3, and the last two are the conclusion.
+    """
+    ending = find_ending(tokenizer, "think_end")
+    if ending.token_ids:
+        return list(token_ids).index(ending.token_ids[0]) + 1 if ending.token_ids[0] in token_ids else len(token_ids)
+    if THINK_END not in tokenizer.decode(token_ids):
+        return len(token_ids)
+    # The shortest prefix whose text holds the mark, by bisection: a longer one holds it, too.
+    return bisect.bisect_left(
+        range(len(token_ids)), 1, key=lambda count: THINK_END in tokenizer.decode(token_ids[:count])
+    )
 
 
 def build_messages(problem: str, system_prompt: str | None) -> list[dict[str, str]]:

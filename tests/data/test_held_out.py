@@ -42,6 +42,15 @@ def test_a_problem_without_an_id_has_the_number_of_its_row(tmp_path, identifier)
     assert read_held_out(settings(path), 0, tmp_path).problems["id"].to_list() == ["0", "1"]
 
 
+@pytest.mark.parametrize(
+    "names", [("family", "difficulty"), ("subject", "level"), ("problem_type", "level")], ids=["ours", "MATH", "Arena"]
+)
+def test_the_kind_of_a_problem_is_kept_where_its_file_says_it(tmp_path, names):
+    path = tmp_path / "test.jsonl"
+    path.write_text(json.dumps(ROWS[0] | dict(zip(names, ("Algebra", 3), strict=True))))
+    assert read_held_out(settings(path), 0, tmp_path).problems.rows() == [("a", "p", 25, "Algebra", "3")]
+
+
 def test_a_null_among_problems_is_set_aside(tmp_path):
     path = tmp_path / "test.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in [*ROWS, {"problem": None, "answer": 3}]))
@@ -52,7 +61,7 @@ def test_a_null_among_problems_is_set_aside(tmp_path):
 def test_a_parquet_file_of_integers_is_read(tmp_path):
     path = tmp_path / "test.parquet"
     polars.DataFrame({"problem": ["p"], "answer": [7]}).write_parquet(path)
-    assert read_held_out(settings(path), 0, tmp_path).problems.rows() == [("0", "p", 7)]
+    assert read_held_out(settings(path), 0, tmp_path).problems.rows() == [("0", "p", 7, None, None)]
 
 
 @pytest.mark.parametrize(

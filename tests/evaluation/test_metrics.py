@@ -27,7 +27,7 @@ def make_frame(rows: list[tuple[str, int, str | None, bool, int]]) -> pl.DataFra
         rows,
         schema={"problem_id": pl.String, "sample": pl.Int64, "answer": pl.String, "correct": bool, "tokens": pl.Int64},
         orient="row",
-    )
+    ).with_columns(reasoning_tokens="tokens")
 
 
 def make_votes(answers: list[str | None], gold: str) -> SampleArrays:
@@ -42,7 +42,7 @@ def sample_arrays(draw: st.DrawFn) -> SampleArrays:
     size = problems * samples
     answers = np.array(draw(st.lists(st.integers(-1, 3), min_size=size, max_size=size))).reshape(problems, samples)
     tokens = np.array(draw(st.lists(st.integers(1, 50), min_size=size, max_size=size))).reshape(problems, samples)
-    return SampleArrays(answers=answers, correct=answers == 0, tokens=tokens)
+    return SampleArrays(answers=answers, correct=answers == 0, tokens=tokens, reasoning_tokens=tokens)
 
 
 def test_pass_at_k_of_the_worked_example() -> None:
@@ -195,7 +195,8 @@ def test_the_median_is_over_all_samples() -> None:
 def test_a_curve_passes_through_the_table() -> None:
     rng = np.random.default_rng(0)
     answers = rng.integers(-1, 3, (30, 4))
-    samples = SampleArrays(answers=answers, correct=answers == 0, tokens=rng.integers(1, 100, (30, 4)))
+    tokens = rng.integers(1, 100, (30, 4))
+    samples = SampleArrays(answers=answers, correct=answers == 0, tokens=tokens, reasoning_tokens=tokens)
     single, majority = accuracy_curve(samples, [20, 60], 4, seed=5)
     expected = estimate_mean(pass_at_k(samples.cut(60).correct, 1), seed=5)
     assert single[:, 1] == pytest.approx([expected.value, expected.low, expected.high])

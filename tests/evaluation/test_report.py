@@ -8,11 +8,13 @@ import polars as pl
 import pytest
 import yaml
 
+from fastmath.data.held_out import HELD_OUT_SCHEMA
 from fastmath.evaluation.models import samples_path
 from fastmath.evaluation.report import (
     ReportError,
     build_report,
     main,
+    render_kinds_table,
     render_runs_table,
     render_table,
 )
@@ -50,8 +52,8 @@ def write_samples(run_dir: Path, model: str, lengths: list[int]) -> None:
     """Two samples a problem, the first right and the second without an answer."""
     rows = []
     for index, length in enumerate(lengths):
-        rows.append((f"p{index}", 0, "so \\boxed{7}.\n</think>", "7", True, length, "stop", 1))
-        rows.append((f"p{index}", 1, "so", None, False, length, "stop", 2))
+        rows.append((f"p{index}", 0, "so \\boxed{7}.\n</think>", "7", True, length, length - 5, "stop", 1))
+        rows.append((f"p{index}", 1, "so", None, False, length, length, "stop", 2))
     pl.DataFrame(rows, schema=SAMPLE_SCHEMA, orient="row").write_parquet(samples_path(run_dir, model))
 
 
@@ -68,6 +70,10 @@ def run_dir(tmp_path: Path) -> Path:
     for stage, manifest in manifests.items():
         (tmp_path / stage).mkdir(exist_ok=True)
         (tmp_path / stage / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "build_data").mkdir()
+    problems = [("p0", "?", 7, "chain", "easy"), ("p1", "?", 7, "count", "hard")]
+    table = pl.DataFrame(problems, schema=HELD_OUT_SCHEMA, orient="row")
+    table.write_parquet(tmp_path / "build_data" / "test.parquet")
     write_samples(tmp_path, "sft", [40, 60])
     write_samples(tmp_path, "grpo", [20, 30])
     return tmp_path
@@ -83,6 +89,7 @@ def test_the_report_has_the_agreed_keys(run_dir: Path) -> None:
         "pass@2",
         "answers_collected",
         "mean_tokens",
+        "reasoning_tokens",
     ]
 
 
@@ -110,6 +117,27 @@ def test_figures_under_a_budget(run_dir: Path) -> None:
     assert sft["answers_collected"] == pytest.approx((1 + 0) / 2)
     # 40, 40 and twice 50 of 60
     assert sft["mean_tokens"] == pytest.approx((40 + 40 + 50 + 50) / 4)
+    # the first sample of each problem ends its reasoning 5 tokens earlier: 35 and 40, 50 and 50 of 55 and 60
+    assert sft["reasoning_tokens"] == pytest.approx((35 + 40 + 50 + 50) / 4)
+
+
+def test_figures_stand_by_difficulty_at_the_largest_budget(run_dir: Path) -> None:
+    lines = render_kinds_table(build_report(run_dir), "difficulty").splitlines()
+    assert [line.split(" | ")[:3] for line in lines[2:]] == [
+        ["| easy", "1", "sft"],
+        ["| easy", "1", "grpo"],
+        ["| hard", "1", "sft"],
+        ["| hard", "1", "grpo"],
+    ]
+    assert lines[4].endswith("| 57.5 | 60.0 |")  # (55 + 60) / 2 tokens of reasoning, 60 in all
+
+
+def test_problems_that_do_not_say_their_kind_have_no_such_table(run_dir: Path) -> None:
+    path = run_dir / "build_data" / "test.parquet"
+    pl.read_parquet(path).with_columns(family=pl.lit(None, pl.String)).write_parquet(path)
+    report = build_report(run_dir)
+    assert render_kinds_table(report, "family") == ""
+    assert render_kinds_table(report, "difficulty") != ""
 
 
 def test_wall_seconds_leave_out_a_stage_that_has_not_ended(run_dir: Path) -> None:

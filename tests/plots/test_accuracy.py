@@ -14,7 +14,8 @@ from fastmath.plots.style import save_figure
 def make_samples(seed: int, shortest: int) -> SampleArrays:
     rng = np.random.default_rng(seed)
     answers = rng.integers(-1, 2, (20, 4))
-    return SampleArrays(answers=answers, correct=answers == 0, tokens=rng.integers(shortest, 100, (20, 4)))
+    tokens = rng.integers(shortest, 100, (20, 4))
+    return SampleArrays(answers=answers, correct=answers == 0, tokens=tokens, reasoning_tokens=tokens)
 
 
 def test_accuracy_is_drawn_for_every_model(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ PROBLEMS = polars.DataFrame({"id": ["p0"], "problem": ["is 1 < 2?"], "answer": [
 
 
 def make_sample(text: str) -> polars.DataFrame:
-    return polars.DataFrame([("p0", 0, text, "7", True, 9, "stop", 1)], schema=SAMPLE_SCHEMA, orient="row")
+    return polars.DataFrame([("p0", 0, text, "7", True, 9, 7, "stop", 1)], schema=SAMPLE_SCHEMA, orient="row")
 
 
 def test_model_text_is_escaped() -> None:

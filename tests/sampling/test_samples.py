@@ -8,7 +8,8 @@ PROBLEMS = pl.DataFrame({"id": ["p"], "problem": ["3 + 4?"], "answer": [7]})
 
 
 def judge(text: str, finish_reason: str = "stop") -> dict[str, object]:
-    raw = {"problem_id": "p", "sample": 0, "text": text, "tokens": 5, "finish_reason": finish_reason, "seed": 1}
+    raw = {"problem_id": "p", "sample": 0, "text": text, "tokens": 5, "reasoning_tokens": 5}
+    raw |= {"finish_reason": finish_reason, "seed": 1}
     return judge_samples(pl.DataFrame([raw]), PROBLEMS).row(0, named=True)
 
 
@@ -41,5 +42,6 @@ def test_a_box_after_the_reasoning_is_no_answer() -> None:
 
 
 def test_judging_keeps_the_schema() -> None:
-    raw = {"problem_id": "p", "sample": 0, "text": "", "tokens": 5, "finish_reason": "length", "seed": 1}
+    raw = {"problem_id": "p", "sample": 0, "text": "", "tokens": 5, "reasoning_tokens": 5}
+    raw |= {"finish_reason": "length", "seed": 1}
     assert judge_samples(pl.DataFrame([raw]), PROBLEMS).schema == SAMPLE_SCHEMA

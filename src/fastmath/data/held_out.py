@@ -18,7 +18,16 @@ from fastmath.recipe.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
-HELD_OUT_SCHEMA = polars.Schema({"id": polars.String, "problem": polars.String, "answer": polars.Int64})
+HELD_OUT_SCHEMA = polars.Schema(
+    {
+        "id": polars.String,
+        "problem": polars.String,
+        "answer": polars.Int64,
+        "family": polars.String,
+        "difficulty": polars.String,
+    }
+)
+"""Columns of held-out problems; `family` and `difficulty` are null where a set does not say them."""
 _LARGEST = 2**63 - 1
 
 
@@ -27,7 +36,7 @@ class HeldOutSet:
     """The problems that a recipe evaluates on.
 
     Attributes:
-        problems: table of `id, problem, answer` (`HELD_OUT_SCHEMA`).
+        problems: table of `HELD_OUT_SCHEMA`.
         rejects: problems of the file that cannot be used.
     """
 
@@ -51,8 +60,8 @@ def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
     """
     if settings.test_path is None:
         rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
-        records = [(row["uuid"], row["problem"], int(str(row["answer"]))) for row in rows]
-        return HeldOutSet(polars.DataFrame(records, schema=HELD_OUT_SCHEMA, orient="row"))
+        records = [row | {"id": row["uuid"], "answer": int(str(row["answer"]))} for row in rows]
+        return HeldOutSet(polars.DataFrame(records).select(HELD_OUT_SCHEMA.names()))
     path = find_problem_file("`data.test_path`", settings.test_path, root)
     held_out = sort_out(list(read_problems(path)))
     if held_out.rejects:
@@ -67,8 +76,8 @@ def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
 
 
 def sort_out(rows: Sequence[dict[str, str]]) -> HeldOutSet:
-    """Sort rows of `id, problem, answer` into those that can be evaluated on and those that cannot."""
-    kept: dict[str, tuple[str, str, int]] = {}
+    """Sort rows of held-out problems, as `read_problems` gives them, into those that can be evaluated on and others."""
+    kept: dict[str, tuple[str, str, int, str | None, str | None]] = {}
     rejects = []
     for index, row in enumerate(rows):
         answer = read_gold(row["answer"])
@@ -81,7 +90,7 @@ def sort_out(rows: Sequence[dict[str, str]]) -> HeldOutSet:
         elif row["id"] in kept:
             reason, detail = "the id of an earlier problem", row["id"]
         else:
-            kept[row["id"]] = (row["id"], row["problem"], answer)
+            kept[row["id"]] = (row["id"], row["problem"], answer, row.get("family"), row.get("difficulty"))
             continue
         rejects.append(Reject("held-out", index, reason, detail[:200], row["problem"][:200]))
     return HeldOutSet(polars.DataFrame(list(kept.values()), schema=HELD_OUT_SCHEMA, orient="row"), tuple(rejects))

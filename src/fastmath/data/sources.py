@@ -3,7 +3,7 @@
 import fnmatch
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,12 @@ from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.pins import require_commit
 
 logger = logging.getLogger(__name__)
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "family": ("family", "subject", "problem_type"),
+    "difficulty": ("difficulty", "level"),
+}
+"""What kind of problem a held-out one is, and the columns that say it: ours, MATH-500's, and those of MathArena."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ def read_part(part: Part) -> Iterator[SourceRow | Reject]:
 def read_problems(path: Path, wanted: Sequence[str] = ("problem", "answer")) -> Iterator[dict[str, str]]:
     """Yield `id, problem, answer` of held-out problems from a CSV, JSON, JSONL or parquet file, all as text.
 
+    A row whose file says it also has a `family` (or `subject`, `problem_type`) and a `difficulty` (or `level`).
+
     LaTeX commands that lost their backslash to an escape are repaired, and their number is logged.
 
     Args:
@@ -98,9 +106,14 @@ def read_problems(path: Path, wanted: Sequence[str] = ("problem", "answer")) -> 
         problem, answer = repair_text(_to_text(row["problem"])), repair_text(_to_text(row.get("answer")))
         repaired, broken = repaired + problem.repaired + answer.repaired, broken + problem.broken + answer.broken
         identifier = _to_text(row.get("id")) or str(index)
-        yield {"id": identifier, "problem": problem.text.strip(), "answer": answer.text.strip()}
+        kind = {name: text for name, columns in KINDS.items() if (text := _first_text(row, columns))}
+        yield {"id": identifier, "problem": problem.text.strip(), "answer": answer.text.strip()} | kind
     if repaired or broken:
         logger.warning("%s: %d commands repaired, %d control characters unexplained", path.name, repaired, broken)
+
+
+def _first_text(row: Mapping[str, object], columns: Sequence[str]) -> str:
+    return next((text for name in columns if (text := _to_text(row.get(name)))), "")
 
 
 def _to_text(value: object) -> str:

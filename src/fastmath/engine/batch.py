@@ -12,7 +12,7 @@ from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.distributed import cleanup_dist_env_and_memory
 
 from fastmath.engine.expand import find_runnable_checkpoint
-from fastmath.prompts import GenerationEnd, find_ending
+from fastmath.prompts import GenerationEnd, count_reasoning_tokens, find_ending
 from fastmath.recipe.inference import EngineSettings
 
 
@@ -35,11 +35,13 @@ class Drawn:
     Attributes:
         text: generated text, its stop token and other special tokens included.
         tokens: number of generated tokens.
+        reasoning_tokens: number of those up to the end of the reasoning, this included.
         finish_reason: `stop` if the sample ended by itself, `length` if it reached its token budget.
     """
 
     text: str
     tokens: int
+    reasoning_tokens: int
     finish_reason: str
 
 
@@ -125,7 +127,15 @@ class BatchEngine:
         ]
         prompts = [TokensPrompt(prompt_token_ids=list(draw.prompt)) for draw in draws]
         completions = [result.outputs[0] for result in self._llm.generate(prompts, parameters, use_tqdm=progress)]
-        return [Drawn(each.text, len(each.token_ids), each.finish_reason) for each in completions]
+        return [
+            Drawn(
+                text=each.text,
+                tokens=len(each.token_ids),
+                reasoning_tokens=count_reasoning_tokens(self.tokenizer, each.token_ids),
+                finish_reason=each.finish_reason,
+            )
+            for each in completions
+        ]
 
 
 def batch_arguments(model_folder: Path, settings: EngineSettings, seed: int) -> dict[str, Any]:

@@ -38,15 +38,17 @@ class SampleArrays:
         answers: (P, N) int64, codes of the answers: equal answers have equal codes, and `NO_ANSWER` stands for none.
         correct: (P, N) bool, False where there is no answer.
         tokens: (P, N) int64, number of generated tokens including the stop token.
+        reasoning_tokens: (P, N) int64, number of those up to the end of the reasoning.
     """
 
     answers: NDArray[np.int64]
     correct: NDArray[np.bool_]
     tokens: NDArray[np.int64]
+    reasoning_tokens: NDArray[np.int64]
 
     @classmethod
     def from_frame(cls, samples: pl.DataFrame) -> Self:
-        """Arrays from a table of `problem_id, sample, answer, correct, tokens`.
+        """Arrays from a table of `problem_id, sample, answer, correct, tokens, reasoning_tokens`.
 
         Raises:
             ValueError: there are no rows, or the problems differ in their number of samples.
@@ -63,6 +65,7 @@ class SampleArrays:
             answers=np.array(answers, dtype=np.int64).reshape(shape),
             correct=rows["correct"].to_numpy().astype(bool).reshape(shape),
             tokens=rows["tokens"].to_numpy().astype(np.int64).reshape(shape),
+            reasoning_tokens=rows["reasoning_tokens"].to_numpy().astype(np.int64).reshape(shape),
         )
 
     @property
@@ -82,12 +85,33 @@ class SampleArrays:
             answers=np.where(finished, self.answers, NO_ANSWER),
             correct=self.correct & finished,
             tokens=np.minimum(self.tokens, token_budget),
+            reasoning_tokens=np.minimum(self.reasoning_tokens, token_budget),
         )
 
 
 def read_samples(path: Path) -> SampleArrays:
     """Read the samples that `fastmath.sampling.sampler` wrote."""
     return SampleArrays.from_frame(pl.read_parquet(path))
+
+
+def read_kinds(path: Path, problems: Path) -> dict[str, dict[str, SampleArrays]]:
+    """The samples by kind of problem, where the problems say it.
+
+    Args:
+        path: samples of one model.
+        problems: the held-out problems, with their columns `family` and `difficulty`.
+
+    Returns:
+        `family` and `difficulty` → each of their values, in order → samples of those problems.
+    """
+    kinds = pl.read_parquet(problems).select(pl.col("id").alias("problem_id"), "family", "difficulty")
+    samples = pl.read_parquet(path).join(kinds, on="problem_id", how="left", maintain_order="left")
+    found: dict[str, dict[str, SampleArrays]] = {}
+    for kind in ("family", "difficulty"):
+        for value in samples[kind].drop_nulls().unique().sort():
+            arrays = SampleArrays.from_frame(samples.filter(pl.col(kind) == value))
+            found.setdefault(kind, {})[value] = arrays
+    return found
 
 
 def pass_at_k(correct: NDArray[np.bool_], k: int) -> NDArray[np.float64]:

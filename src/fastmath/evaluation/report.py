@@ -21,6 +21,7 @@ from fastmath.evaluation.metrics import (
     majority_at_k,
     median_tokens,
     pass_at_k,
+    read_kinds,
     read_samples,
     token_budgets,
 )
@@ -29,6 +30,8 @@ from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
 from fastmath.runs.stage import Stage
 from fastmath.runs.stages import NOTEBOOKS
+
+_FURTHER = ("answers collected", "reasoning tokens", "all tokens")
 
 
 class ReportError(RuntimeError):
@@ -57,7 +60,11 @@ def build_report(run_dir: Path | str) -> dict[str, Any]:
         "wall_seconds": {stage: entry["seconds"] for stage, entry in manifests.items() if "seconds" in entry},
         "peak_memory_gib": max((entry.get("peak_memory_gib") or 0.0 for entry in manifests.values()), default=0.0),
         "models": [
-            {"name": name, "budgets": [measure(arrays, budget, recipe.seed) for budget in budgets]}
+            {
+                "name": name,
+                "budgets": [measure(arrays, budget, recipe.seed) for budget in budgets],
+                "kinds": _measure_kinds(run_dir, name, recipe),
+            }
             for name, arrays in samples.items()
         ],
     }
@@ -91,11 +98,24 @@ def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:
     return samples
 
 
+def _measure_kinds(run_dir: Path, model: str, recipe: Recipe) -> dict[str, dict[str, dict[str, Any]]]:
+    """Metrics by family and by difficulty, at the largest token budget."""
+    kinds = read_kinds(samples_path(run_dir, model), run_dir / "build_data" / "test.parquet")
+    return {
+        kind: {
+            value: {"problems": len(arrays.tokens)} | measure(arrays, recipe.evaluate.token_budget, recipe.seed)
+            for value, arrays in groups.items()
+        }
+        for kind, groups in kinds.items()
+    }
+
+
 def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, Any]:
     """Metrics of one model under one token budget; intervals are 95 % bootstrap intervals over problems.
 
     `answers_collected` is the mean number of samples with an answer per problem, out of N. `mean_tokens` is the mean
-    number of generated tokens per sample, cut at the budget.
+    number of generated tokens per sample, cut at the budget; `reasoning_tokens` counts only those up to the end of the
+    reasoning, so that models whose samples end at different places can be compared.
     """
     cut, k = samples.cut(token_budget), samples.samples
     return {
@@ -105,6 +125,7 @@ def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, An
         f"pass@{k}": asdict(estimate_mean(pass_at_k(cut.correct, k), seed)),
         "answers_collected": float((cut.answers >= 0).sum(axis=1).mean()),
         "mean_tokens": float(cut.tokens.mean()),
+        "reasoning_tokens": float(cut.reasoning_tokens.mean()),
     }
 
 
@@ -118,7 +139,7 @@ def render_runs_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
     named = any(reports)
     first = next(iter(reports.values()))
     k = samples_of(first)
-    header = ["model", "token budget", "pass@1", f"majority@{k}", f"pass@{k}", "answers collected", "mean tokens"]
+    header = ["model", "token budget", "pass@1", f"majority@{k}", f"pass@{k}", *_FURTHER]
     rows = [["run", *header] if named else header]
     rows.append([":--"] * (2 if named else 1) + ["--:"] * (len(header) - 1))
     for model in first["models"]:
@@ -131,6 +152,26 @@ def render_runs_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     kernels = [_describe_kernel(run, report["kernel"]) for run, report in reports.items() if "kernel" in report]
     return "\n\n".join([table, *kernels])
+
+
+def render_kinds_table(report: Mapping[str, Any], kind: str) -> str:
+    """Metrics by family or by difficulty as a markdown table, at the largest budget; empty where no problem says it.
+
+    Args:
+        report: the report of a run.
+        kind: `family` or `difficulty`.
+    """
+    k = samples_of(report)
+    values = list(dict.fromkeys(value for model in report["models"] for value in model["kinds"].get(kind, {})))
+    if not values:
+        return ""
+    header = [kind, "problems", "model", "pass@1", f"majority@{k}", f"pass@{k}", *_FURTHER]
+    rows = [header, [":--", "--:", ":--"] + ["--:"] * (len(header) - 3)]
+    for value in values:
+        for model in report["models"]:
+            measured = model["kinds"][kind][value]
+            rows.append([value, str(measured["problems"]), model["name"], *_cells(measured, k)[1:]])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _find_budgets(report: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
@@ -149,6 +190,7 @@ def _cells(budget: Mapping[str, Any], k: int) -> list[str]:
         str(budget["token_budget"]),
         *(f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]" for entry in estimates),
         f"{budget['answers_collected']:.1f} of {k}",
+        f"{budget['reasoning_tokens']:.1f}",
         f"{budget['mean_tokens']:.1f}",
     ]
 

@@ -8,6 +8,7 @@ step `i` gives a solution that goes wrong there and carries the error on, as a m
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 Parameters = tuple[int, ...]
 
@@ -23,6 +24,18 @@ class Difficulty:
 
     steps: int
     largest: int
+
+
+class Bounds(Protocol):
+    """Settings from which a difficulty is drawn: `NanoDataSettings` for most problems, `HardSettings` for the hard."""
+
+    steps: tuple[int, int]
+    largest: int
+
+
+def draw_difficulty(bounds: Bounds, rng: random.Random) -> Difficulty:
+    """Draw the number of steps between the bounds."""
+    return Difficulty(rng.randint(*bounds.steps), bounds.largest)
 
 
 Slip = Callable[[int, int], int]

@@ -8,6 +8,23 @@ from fastmath.recipe.pins import HUB_SCHEME, parse_hub_file
 from fastmath.recipe.section import Section
 
 
+class HardSettings(Section):
+    """The hard problems of the embedded source, where votes split and brevity costs something.
+
+    Attributes:
+        share: share of hard problems, spread evenly over the problems of a split.
+        steps: smallest and largest number of calculation steps of a hard problem.
+        largest: largest operand of a single step of a hard problem, 2 to 9.
+        corrected_share: probability that a re-checked step of a hard problem is first written wrong, so that only its
+            re-check puts it right. A model that learns from such traces needs its re-checks.
+    """
+
+    share: float = Field(1 / 3, ge=0, le=1)
+    steps: tuple[int, int] = (4, 5)
+    largest: int = Field(9, ge=2, le=9)
+    corrected_share: float = Field(0.0, ge=0, le=1)
+
+
 class NanoDataSettings(Section):
     """Size and difficulty of the embedded problem source (`fastmath.nano.rows`).
 
@@ -17,24 +34,30 @@ class NanoDataSettings(Section):
             `evaluate.problems` and `kernel.questions` may not be larger.
         steps: smallest and largest number of calculation steps in a problem; problems with more steps are harder.
         largest: largest operand of a single step, 2 to 9; larger operands are harder.
+        hard: how many problems are hard, and how these differ.
         generations: smallest and largest number of traces per problem.
         wrong_share: probability that a trace makes a mistake at one step and so ends with a wrong answer.
         truncated_share: probability that a trace is cut off before its end; such a trace counts as incorrect.
         unboxed_share: probability that the reasoning contains no box, so that the answer appears only after
-            `</think>`.
+            `</think>`, as it does in 79 of 80 real traces.
         rechecks: smallest and largest mean number of re-checks per step. The mean of each problem is drawn from this
             range, so some problems have wordier traces than others.
+        answer_share: largest share of one answer among the problems of a split, so that no guess is worth much.
+        zero_share: the same for the answer 0, with which the kernel falls back.
     """
 
     train_problems: int = Field(4000, ge=1)
     test_problems: int = Field(250, ge=1)
     steps: tuple[int, int] = (2, 5)
     largest: int = Field(9, ge=2, le=9)
+    hard: HardSettings = HardSettings()
     generations: tuple[int, int] = (2, 4)
     wrong_share: float = Field(0.15, ge=0, le=1)
     truncated_share: float = Field(0.08, ge=0, le=1)
-    unboxed_share: float = Field(0.04, ge=0, le=1)
+    unboxed_share: float = Field(0.8, ge=0, le=1)
     rechecks: tuple[float, float] = (0.9, 2.1)
+    answer_share: float = Field(0.14, gt=0, le=1)
+    zero_share: float = Field(0.04, ge=0, le=1)
 
 
 class RuleSettings(Section):

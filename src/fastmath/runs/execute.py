@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def execute(
         KeyboardInterrupt: a stop was requested.
     """
     try:
-        with _redirect_output(output.with_name("notebooks.log")):
+        with _redirect_output(output.with_name("notebooks.log")), tempfile.TemporaryDirectory() as sockets:
             execute_notebook(
                 str(notebook),
                 str(output),
@@ -76,8 +77,9 @@ def execute(
                 cwd=str(folder),
                 progress_bar=False,
                 interrupts=interrupts,
-                # Unix sockets, because every user of the machine could connect to TCP ports.
-                config=Config({"KernelManager": {"transport": "ipc"}}),
+                # Unix sockets, because every user of the machine could connect to TCP ports; in a folder of their own,
+                # because jupyter_client names them alike for every kernel, and two runs would talk to one kernel.
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
             )
     except PapermillExecutionError as error:
         if error.ename in STOPS or (interrupts is not None and interrupts.requested):

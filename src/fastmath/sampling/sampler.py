@@ -67,10 +67,10 @@ def sample_model(job: SamplingJob, progress: ProgressFile, earlier: int = 0) -> 
             progress=partial(_ProgressReports, report=progress, earlier=earlier),
         )
     rows = [
-        (*name, result.text, result.tokens, result.finish_reason, draw.seed)
+        (*name, result.text, result.tokens, result.reasoning_tokens, result.finish_reason, draw.seed)
         for name, draw, result in zip(asked, draws, drawn, strict=True)
     ]
-    columns = ["problem_id", "sample", "text", "tokens", "finish_reason", "seed"]
+    columns = ["problem_id", "sample", "text", "tokens", "reasoning_tokens", "finish_reason", "seed"]
     samples = judge_samples(pl.DataFrame(rows, schema=columns, orient="row"), problems, job.reading.answer_place)
     write_parquet(samples, job.destination, {"fingerprint": job.fingerprint})
     return samples.height

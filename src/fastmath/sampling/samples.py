@@ -15,18 +15,20 @@ SAMPLE_SCHEMA = pl.Schema(
         "answer": pl.String,
         "correct": pl.Boolean,
         "tokens": pl.Int64,
+        "reasoning_tokens": pl.Int64,
         "finish_reason": pl.String,
         "seed": pl.Int64,
     }
 )
-"""Columns of the table; `tokens` counts generated tokens with the stop token, `finish_reason` is `stop` or `length`."""
+"""Columns of the table; `tokens` counts generated tokens with the stop token, `reasoning_tokens` those up to the
+end of the reasoning, `finish_reason` is `stop` or `length`."""
 
 
 def judge_samples(samples: pl.DataFrame, problems: pl.DataFrame, where: AnswerPlace = "reasoning") -> pl.DataFrame:
     """Add the columns `answer` and `correct` to raw samples.
 
     Args:
-        samples: table of `problem_id, sample, text, tokens, finish_reason, seed`.
+        samples: table of `problem_id, sample, text, tokens, reasoning_tokens, finish_reason, seed`.
         problems: table of `id, problem, answer`.
         where: part of a sample whose last box is its answer.
 
