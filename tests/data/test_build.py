@@ -49,6 +49,15 @@ def test_the_same_seed_builds_the_same_set(folder, tmp_path):
     assert again.equals(polars.read_parquet(folder / "sft.parquet"))
 
 
+def test_calibration_texts_are_what_the_model_reads_and_writes(folder):
+    texts = polars.read_parquet(folder / "calibration.parquet")["text"]
+    sft = polars.read_parquet(folder / "sft.parquet")
+    assert set(texts) <= {
+        f"<|user|>{problem}<|assistant|>{generation}"
+        for problem, generation in sft.select("problem", "generation").iter_rows()
+    }
+
+
 def test_a_draw_limits_the_number_of_problems(tmp_path):
     assert len(polars.read_parquet(run(tmp_path, **{"data.sft_problems": 30}) / "sft.parquet")) == 30
 

@@ -25,7 +25,7 @@ from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
 from fastmath.data.survey import CHOSEN_SCHEMA, SURVEY_SCHEMA, SurveyInputs, collect_part, survey_part
 from fastmath.nano.rows import generate_rows
-from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
+from fastmath.prompts import SYSTEM_PROMPTS, continue_prompt, render_prompt, write_prompt
 from fastmath.recipe.data import DataSettings, SourceSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json, write_parquet
@@ -82,7 +82,7 @@ def run(stage: Stage) -> None:
     columns = ["problem", "generation", "answer", "source", "tokens"]
     write_parquet(training.select(columns), folder / "sft.parquet")
     write_parquet(grpo, folder / "grpo.parquet")
-    write_parquet(_calibration(training, settings.calibration_rows, seed), folder / "calibration.parquet")
+    write_parquet(_calibration(training, tokenizer, recipe), folder / "calibration.parquet")
     left_out = explain_rejects(survey, chosen, polars.concat([too_long, repeats]), training)
     held_out_rejects = polars.DataFrame(list(held_out.rejects), schema=REJECT_SCHEMA)
     rejects = polars.concat([left_out, grpo_rejects, held_out_rejects])
@@ -272,6 +272,12 @@ def _limit(rows: polars.DataFrame, count: int | None, seed: int, purpose: str = 
     return rows.filter(polars.Series([key in drawn for key in keys], dtype=polars.Boolean))
 
 
-def _calibration(training: polars.DataFrame, count: int, seed: int) -> polars.DataFrame:
-    rows = _limit(training, count, seed, purpose="calibration ")
-    return rows.select(polars.concat_str("problem", "generation", separator="\n").alias("text"))
+def _calibration(training: polars.DataFrame, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> polars.DataFrame:
+    """Texts as the model sees them at inference: prompts with their special tokens, and what it writes after them."""
+    rows = _limit(training, recipe.data.calibration_rows, recipe.seed, purpose="calibration ")
+    system_prompt = SYSTEM_PROMPTS[recipe.model.system_prompt]
+    texts = []
+    for problem, generation in rows.select("problem", "generation").iter_rows():
+        prompt = write_prompt(tokenizer, problem, system_prompt)
+        texts.append(prompt + continue_prompt(prompt, generation))
+    return polars.DataFrame({"text": texts}, schema={"text": polars.String})

@@ -53,6 +53,7 @@ def quantize(source: Path, destination: Path, texts: Sequence[str], settings: Qu
             "version": "GEMM",
         },
         calib_data=chunks,
+        duo_scaling=settings.duo_scaling,
         max_calib_samples=settings.calibration_chunks,
         max_calib_seq_len=settings.calibration_tokens,
     )
