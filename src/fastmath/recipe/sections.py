@@ -3,7 +3,7 @@
 `fastmath.recipe.load.load_recipe` reads a YAML file into a `Recipe`; only tests build one in another way.
 """
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -66,16 +66,36 @@ class ModelSettings(Section):
         return self
 
 
+class LoraSettings(Section):
+    """Low-rank adapters (Hu et al. 2021, arXiv 2106.09685) instead of all weights, for a GPU that cannot hold more.
+
+    The adapters are merged into the weights at the end, so that the product is an ordinary checkpoint.
+
+    Attributes:
+        rank: rank of the two matrices that stand for a layer's change.
+        alpha: factor of the change, divided by the rank.
+        dropout: dropout of the adapters' inputs.
+        targets: names of the layers with adapters, for example `[q_proj, v_proj]`, or `all-linear`, all of a block.
+    """
+
+    rank: int = Field(32, ge=1)
+    alpha: float = Field(64.0, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+
+
 class TrainingSettings(Section):
     """Launch and settings of one training.
 
     Attributes:
+        lora: adapters that are trained in place of the weights; None trains all weights.
         accelerate: name of a file in `configs/accelerate`, or a path to one, which says how many processes train.
         environment: environment variables of the training processes, set over the inherited ones.
         trainer: arguments of TRL's SFTConfig or GRPOConfig by TRL's names. `output_dir`, `seed`, `run_name` and
             `reward_weights` are set by the run and refused here.
     """
 
+    lora: LoraSettings | None = None
     accelerate: str = "cpu"
     environment: dict[str, str] = Field(default_factory=dict)
     trainer: dict[str, Any] = Field(default_factory=dict)

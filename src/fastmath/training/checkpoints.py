@@ -7,6 +7,7 @@ from transformers import Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from fastmath.training.callbacks import StopGuard
+from fastmath.training.models import save_model
 
 
 class NoStepError(RuntimeError):
@@ -46,6 +47,6 @@ def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path)
             "or lower `per_device_train_batch_size`, `gradient_accumulation_steps` or, in GRPO, `steps_per_generation`"
         )
     if not guard.stopped:
-        trainer.save_model(str(folder / "model"))
+        save_model(trainer, folder / "model")
     # Rank 0 alone writes the end of a checkpoint; the launcher ends all ranks as soon as one of them has ended.
     trainer.accelerator.wait_for_everyone()

@@ -61,7 +61,7 @@ def train(folder: Path, run_dir: Path) -> None:
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
     from fastmath.training.checkpoints import train_from_last_checkpoint
-    from fastmath.training.models import load_model
+    from fastmath.training.models import load_model, make_adapters
     from fastmath.training.policy import WatchedGRPOTrainer
     from fastmath.training.rollouts import end_rollouts
 
@@ -79,6 +79,7 @@ def train(folder: Path, run_dir: Path) -> None:
             args=config,
             train_dataset=prompts,
             processing_class=tokenizer,
+            peft_config=make_adapters(recipe.grpo.lora),
             callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), FiniteGuard(), guard],
         )
     train_from_last_checkpoint(trainer, guard, folder)

@@ -1,7 +1,19 @@
-"""Loading the model to train."""
+"""Loading the model to train, and saving what was trained."""
 
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from pathlib import Path
+
+from peft import LoraConfig, PeftModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+)
 from trl import GRPOConfig, SFTConfig
+
+from fastmath.recipe.sections import LoraSettings
 
 
 def load_model(
@@ -21,3 +33,30 @@ def load_model(
     model = AutoModelForCausalLM.from_pretrained(name, revision=revision, **settings)
     model.generation_config = model.generation_config or GenerationConfig()
     return model, tokenizer
+
+
+def make_adapters(settings: LoraSettings | None) -> LoraConfig | None:
+    """The configuration of adapters for TRL's `peft_config`; None trains all weights."""
+    if settings is None:
+        return None
+    targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def save_model(trainer: Trainer, folder: Path) -> None:
+    """Save what was trained as an ordinary checkpoint with its tokenizer; adapters are merged into the weights.
+
+    Adapters need all weights on every process, so this is for trainings that do not cut them (ZeRO-3).
+    """
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if not isinstance(model, PeftModel):
+        trainer.save_model(str(folder))
+    elif trainer.is_world_process_zero():
+        model.merge_and_unload().save_pretrained(folder)
+        trainer.processing_class.save_pretrained(folder)

@@ -53,7 +53,7 @@ def train(folder: Path, run_dir: Path) -> None:
 
     from fastmath.training.checkpoints import train_from_last_checkpoint
     from fastmath.training.examples import read_training_set
-    from fastmath.training.models import load_model
+    from fastmath.training.models import load_model, make_adapters
 
     first_epoch = folder.name == FIRST_EPOCH
     recipe = load_recipe(str((folder.parent if first_epoch else folder) / "config.yaml"))
@@ -69,6 +69,7 @@ def train(folder: Path, run_dir: Path) -> None:
             run_dir / "build_data" / "sft.parquet", tokenizer, SYSTEM_PROMPTS[recipe.model.system_prompt]
         ),
         processing_class=tokenizer,
+        peft_config=make_adapters(recipe.sft.lora),
         callbacks=[MetricsWriter(folder / "metrics.jsonl"), progress, FiniteGuard(), guard],
     )
     train_from_last_checkpoint(trainer, guard, folder)

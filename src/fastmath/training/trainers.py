@@ -85,6 +85,8 @@ def check_trainers(recipe: Recipe) -> None:
         SettingsError: a setting is unknown, has the wrong type or is out of bounds; settings contradict each other; a
             reward or a reward parameter is unknown; or an accelerate file does not exist.
     """
+    for section, settings in (("sft", recipe.sft), ("grpo", recipe.grpo)):
+        _refuse_cut_adapters(section, settings)
     with tempfile.TemporaryDirectory() as folder:
         build_sft_config(recipe, Path(folder), processes=count_processes(recipe.sft))
         build_grpo_config(recipe, Path(folder), processes=count_processes(recipe.grpo))
@@ -150,6 +152,16 @@ def count_processes(settings: TrainingSettings) -> int:
     if not isinstance(processes, int) or processes < 1:
         raise SettingsError(f"{path} has `num_processes: {processes}`; want the number of training processes")
     return processes
+
+
+def _refuse_cut_adapters(section: str, settings: TrainingSettings) -> None:
+    """Refuse adapters under ZeRO-3, where no process has the whole weights into which they are merged."""
+    launch = yaml.safe_load(find_accelerate_file(settings.accelerate).read_text()) or {}
+    if settings.lora is not None and launch.get("deepspeed_config", {}).get("zero_stage") == 3:
+        raise SettingsError(
+            f"`{section}.lora` trains adapters, which are merged into whole weights, and `{section}.accelerate: "
+            f"{settings.accelerate}` cuts the weights into parts (ZeRO-3); want `zero2`, or one process"
+        )
 
 
 def _build(kind: type[Config], section: str, settings: dict[str, Any], folder: Path, processes: int | None) -> Config:
