@@ -76,11 +76,11 @@ def test_a_seed_has_a_run_folder_of_its_own():
 
 def test_a_set_too_small_for_a_step_ends_with_2_before_the_training(tmp_path):
     settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
-    settings += ["evaluate.problems=10", "data.grpo_problems=7"]
+    settings += ["evaluate.problems=10", "data.grpo_problems=15"]
     assignments = [part for setting in settings for part in ("--set", setting)]
     finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--to", "grpo", *assignments)
     assert (finished.returncode, (tmp_path / "sft").exists()) == (2, False)
-    assert "the GRPO set has 7 rows, and one step takes 8" in finished.stderr
+    assert "the GRPO set has 15 rows, and one step takes 16" in finished.stderr
 
 
 def test_results_come_as_json_on_request(tmp_path):
