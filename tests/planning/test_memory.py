@@ -3,6 +3,7 @@
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
+from trl.trainer.utils import add_fused_lm_head
 
 from fastmath.planning.memory import (
     Load,
@@ -24,7 +25,7 @@ class Step:
     """One real step: bytes of weights, gradients, moments and of the tensors that autograd kept."""
 
     def __init__(self, dtype: torch.dtype, load: Load) -> None:
-        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**vars(SMOL))).to(dtype)
+        model = base = AutoModelForCausalLM.from_config(AutoConfig.for_model(**vars(SMOL))).to(dtype)
         if load.lora_rank is not None:
             from peft import LoraConfig, get_peft_model
 
@@ -32,6 +33,8 @@ class Step:
             model.enable_input_require_grads()
         if load.checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if load.fused_head:
+            add_fused_lm_head(base, outputs=("log_probs", "entropy", "is_top1"))
         model.train()
         weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
         kept: dict[int, torch.Tensor] = {}
@@ -43,7 +46,8 @@ class Step:
 
         ids = torch.randint(0, SMOL.vocab_size, (SEQUENCES, LENGTH))
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = model(input_ids=ids, labels=ids).loss
+            options = {"fused_lm_head": True} if load.fused_head else {}
+            loss = model(input_ids=ids, labels=ids, **options).loss
         self.activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
         kept.clear()
         loss.backward()
@@ -57,13 +61,19 @@ class Step:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fused_head", [False, True], ids=["transformers", "trl"])
 @pytest.mark.parametrize(
-    ("dtype", "precision"), [(torch.float32, FLOAT32), (torch.bfloat16, BFLOAT16)], ids=["float32", "bfloat16"]
+    ("dtype", "precision", "rank", "checkpointing"),
+    [
+        (torch.float32, FLOAT32, None, False),
+        (torch.bfloat16, BFLOAT16, 16, False),
+        (torch.bfloat16, BFLOAT16, None, True),
+        (torch.float32, FLOAT32, 16, True),
+    ],
+    ids=["full", "lora", "full-checkpointing", "lora-checkpointing"],
 )
-@pytest.mark.parametrize("rank", [None, 16], ids=["full", "lora"])
-@pytest.mark.parametrize("checkpointing", [False, True], ids=["whole", "checkpointing"])
-def test_the_estimate_is_within_15_percent_of_a_real_step(dtype, precision, rank, checkpointing):
-    load = Load(tokens=SEQUENCES * LENGTH, checkpointing=checkpointing, lora_rank=rank)
+def test_the_estimate_is_within_15_percent_of_a_real_step(dtype, precision, rank, checkpointing, fused_head):
+    load = Load(SEQUENCES * LENGTH, checkpointing, rank, fused_head)
     step = Step(dtype, load)
     estimate = estimate_memory(SMOL, precision, Sharing(), load)
     assert estimate_saved_activations(SMOL, precision, load) == pytest.approx(step.activations, rel=0.15)

@@ -54,11 +54,15 @@ class Load:
         tokens: number of tokens of all sequences of a micro-batch together.
         checkpointing: whether only each layer's input is kept, and the rest is computed again.
         lora_rank: rank of the adapters that are trained; None trains all weights.
+        fused_head: whether the output layer is computed in tiles, as TRL's trainers do
+            (trl/kernels/chunked_logprob.py), so that the logits of a whole sequence never exist; transformers' own loss
+            has them all.
     """
 
     tokens: int
     checkpointing: bool
     lora_rank: int | None = None
+    fused_head: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,13 @@ def estimate_layer_activations(shape: ModelShape, precision: Precision, load: Lo
 
 
 def estimate_saved_activations(shape: ModelShape, precision: Precision, load: Load) -> float:
-    """Bytes that autograd keeps from a forward pass, the float32 log-probabilities of the whole vocabulary included."""
+    """Bytes that autograd keeps from a forward pass; without TRL's head, the log-probabilities of all tokens, too."""
     if load.checkpointing:
         layers = shape.num_hidden_layers * precision.compute_bytes * shape.hidden_size
     else:
         layers = shape.num_hidden_layers * estimate_layer_activations(shape, precision, load)
     last_norm = shape.hidden_size * (4 + 2 * precision.compute_bytes)
-    return load.tokens * (layers + last_norm + 4 * shape.vocab_size)
+    return load.tokens * (layers + last_norm + (0 if load.fused_head else 4 * shape.vocab_size))
 
 
 def estimate_memory(
@@ -157,8 +161,11 @@ def estimate_memory(
         if precision.compute_bytes < precision.weight_bytes:  # autocast keeps its casts for the backward pass
             weights += precision.compute_bytes * (shape.parameters - shape.vocab_size * shape.hidden_size)
     activations = estimate_saved_activations(shape, precision, load)
-    # The logits beside their log-probabilities, and then their gradient; of a layer that is computed again, all of it.
-    activations += load.tokens * (precision.compute_bytes + 4) * shape.vocab_size
+    if load.fused_head:  # float32 gradients of the last hidden states and of the output layer
+        activations += 4 * load.tokens * shape.hidden_size + (0 if lora else 4 * shape.vocab_size * shape.hidden_size)
+    else:  # the logits beside their log-probabilities, and then their gradient
+        activations += load.tokens * (precision.compute_bytes + 4) * shape.vocab_size
+    # Of a layer that is computed again, all of it.
     if load.checkpointing:
         activations += load.tokens * estimate_layer_activations(shape, precision, load)
     return Memory(
