@@ -17,7 +17,17 @@ from fastmath.runs.stage import Stage, StageFailedError
 from fastmath.runs.stages import NOTEBOOKS
 from helpers.tiny_recipe import TINY
 
-SAMPLE_COLUMNS = ["problem_id", "sample", "text", "answer", "correct", "tokens", "finish_reason", "seed"]
+SAMPLE_COLUMNS = [
+    "problem_id",
+    "sample",
+    "text",
+    "answer",
+    "correct",
+    "tokens",
+    "reasoning_tokens",
+    "finish_reason",
+    "seed",
+]
 
 
 def papermill(notebook: str, output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

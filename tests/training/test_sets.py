@@ -17,15 +17,17 @@ def write_sets(run_dir, rows: int) -> None:
     (folder / "funnel.json").write_text(json.dumps({"mine": {"rows": 40, "kept": rows, "not drawn": 40 - rows}}))
 
 
-# nano: 64 completions a step in groups of 8 are 8 prompts; 16 rows a step of SFT
-@pytest.mark.parametrize(("stage", "rows", "wanted"), [("grpo", 7, 8), ("grpo", 0, 8), ("sft", 15, 16), ("sft", 1, 16)])
+# nano: 128 completions a step in groups of 8 are 16 prompts; 16 rows a step of SFT
+@pytest.mark.parametrize(
+    ("stage", "rows", "wanted"), [("grpo", 15, 16), ("grpo", 0, 16), ("sft", 15, 16), ("sft", 1, 16)]
+)
 def test_too_few_rows_are_refused_with_both_numbers(tmp_path, stage, rows, wanted):
     write_sets(tmp_path, rows)
     with pytest.raises(TooFewRowsError, match=f"has {rows} rows, and one step takes {wanted} "):
         require_training_set(stage, load_recipe("nano"), tmp_path)
 
 
-@pytest.mark.parametrize(("stage", "rows"), [("grpo", 8), ("sft", 16)])
+@pytest.mark.parametrize(("stage", "rows"), [("grpo", 16), ("sft", 16)])
 def test_a_set_for_a_single_step_suffices(tmp_path, stage, rows):
     write_sets(tmp_path, rows)
     require_training_set(stage, load_recipe("nano"), tmp_path)
