@@ -76,7 +76,7 @@ class Run:
     def processes(self, name: str = "fastmath.training.sft") -> list[psutil.Process]:
         """The processes that train in the run folder: the launcher and its ranks, or those of another name."""
         found = []
-        for process in psutil.process_iter(["cmdline", "status"]):
+        for process in psutil.process_iter(["cmdline", "ppid", "status"]):
             words = " ".join(process.info["cmdline"] or ())
             if process.info["status"] != psutil.STATUS_ZOMBIE and name in words and str(self.run_dir) in words:
                 found.append(process)
@@ -86,7 +86,9 @@ class Run:
         return [process for process in self.processes() if "accelerate.commands.launch" not in process.info["cmdline"]]
 
     def launchers(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if "accelerate.commands.launch" in process.info["cmdline"]]
+        """The launchers; a child that one has forked and that has not yet become another program is none."""
+        found = [process for process in self.processes() if "accelerate.commands.launch" in process.info["cmdline"]]
+        return [process for process in found if process.info["ppid"] not in {other.pid for other in found}]
 
     def wait_until_gone(self) -> None:
         wait_until(lambda: not self.processes(), "the end of all ranks")
