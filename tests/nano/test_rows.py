@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fastmath.answers.extract import extract_answer
 from fastmath.answers.integers import to_int
 from fastmath.nano.families import FAMILIES, Difficulty, no_slip
-from fastmath.nano.rows import SPLITS, generate_rows, is_hard, is_too_common, split_of, write_shortest
+from fastmath.nano.rows import SPLITS, generate_rows, is_hard, is_too_common, split_of
 from fastmath.recipe.data import NanoDataSettings
 from fastmath.recipe.load import load_recipe
 
@@ -162,6 +162,13 @@ def test_most_complete_generations_box_behind_the_reasoning():
     texts = [text for row in rows(**NANO) for text in row["generations"] if "</think>" in text]
     inside = [extract_answer(text, where="reasoning") is not None for text in texts]
     assert sum(inside) / len(inside) < 0.3
+
+
+def write_shortest(row: dict) -> str:
+    """The shortest trace of a row's problem that is right: every step once, and the box in the reasoning."""
+    family = next(family for family in FAMILIES if family.name == row["family"])
+    lines = [f"({index}) {step}" for index, step in enumerate(row["solution"].splitlines(), family.first_label)]
+    return "\n".join(["<think>", *lines, f"So \\boxed{{{row['answer']}}}.", "</think>"])
 
 
 def mean_share_of_the_shortest_trace(**changes):

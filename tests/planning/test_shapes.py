@@ -3,12 +3,11 @@
 import json
 
 import pytest
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from fastmath.planning.shapes import SHAPES, ModelShape, find_shape
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe
+from helpers.meta_model import build_on_meta
 
 PUBLISHED = {
     # The Hub's own count of the safetensors' parameters, on each model's page.
@@ -19,12 +18,6 @@ PUBLISHED = {
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": 1_777_088_000,
     "HuggingFaceTB/SmolLM2-135M-Instruct": 134_515_008,
 }
-
-
-def build_on_meta(shape: ModelShape):
-    settings = vars(shape) | {"attn_implementation": "eager"}
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -152,13 +152,6 @@ def _write_generation(problem: _Problem, rechecks: float, settings: NanoDataSett
     return _Draft(f"{reasoning}\n{THINK_END}\n\n\\boxed{{{answer}}}", answer, complete=True)
 
 
-def write_shortest(row: Mapping[str, object]) -> str:
-    """The shortest trace of a row's problem that is right: every step once, and the box in the reasoning."""
-    family = next(family for family in FAMILIES if family.name == row["family"])
-    lines = [f"({index}) {step}" for index, step in enumerate(str(row["solution"]).splitlines(), family.first_label)]
-    return "\n".join([THINK_START, *lines, f"So \\boxed{{{row['answer']}}}.", THINK_END])
-
-
 def _write_steps(
     problem: _Problem, slips: Mapping[int, int], rechecks: float, settings: NanoDataSettings, rng: random.Random
 ) -> list[str]:

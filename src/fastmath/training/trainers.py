@@ -147,17 +147,21 @@ def count_processes(settings: TrainingSettings) -> int:
     Raises:
         SettingsError: the file does not exist or does not give a positive number.
     """
-    path = find_accelerate_file(settings.accelerate)
-    processes = (yaml.safe_load(path.read_text()) or {}).get("num_processes")
+    processes = _read_launch(settings).get("num_processes")
     if not isinstance(processes, int) or processes < 1:
+        path = find_accelerate_file(settings.accelerate)
         raise SettingsError(f"{path} has `num_processes: {processes}`; want the number of training processes")
     return processes
 
 
+def _read_launch(settings: TrainingSettings) -> dict[str, Any]:
+    return yaml.safe_load(find_accelerate_file(settings.accelerate).read_text()) or {}
+
+
 def _refuse_cut_adapters(section: str, settings: TrainingSettings) -> None:
     """Refuse adapters under ZeRO-3, where no process has the whole weights into which they are merged."""
-    launch = yaml.safe_load(find_accelerate_file(settings.accelerate).read_text()) or {}
-    if settings.lora is not None and launch.get("deepspeed_config", {}).get("zero_stage") == 3:
+    zero_stage = _read_launch(settings).get("deepspeed_config", {}).get("zero_stage")
+    if settings.lora is not None and zero_stage == 3:
         raise SettingsError(
             f"`{section}.lora` trains adapters, which are merged into whole weights, and `{section}.accelerate: "
             f"{settings.accelerate}` cuts the weights into parts (ZeRO-3); want `zero2`, or one process"
