@@ -10,7 +10,7 @@ from fastmath.recipe.load import load_recipe
 from helpers.meta_model import build_on_meta
 
 PUBLISHED = {
-    # The Hub's own count of the safetensors' parameters, on each model's page.
+    # To agree with the count on each model's page on the Hub.
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B": 14_770_033_664,
     "RabotniKuma/Fast-Math-R1-14B": 14_770_033_664,
     "nvidia/OpenMath-Nemotron-14B": 14_770_033_664,

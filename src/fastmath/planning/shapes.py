@@ -1,6 +1,6 @@
 """Shapes of the models that the shipped recipes name, as data, and what follows from a shape alone.
 
-A plan needs no download: what stands here was read in the models' published `config.json`.
+A plan needs no download. The comments name the file of each model that a shape is to agree with.
 """
 
 import json
