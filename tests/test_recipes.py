@@ -8,14 +8,17 @@ from trl import GRPOConfig, SFTConfig
 
 from fastmath.planning.shapes import find_shape
 from fastmath.recipe.inference import EngineSettings
+from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import configs_folder, find_accelerate_file, load_recipe
 from fastmath.recipe.sections import Recipe
-from fastmath.training.trainers import build_grpo_config, build_sft_config, count_processes
+from fastmath.training.trainers import build_grpo_config, build_sft_config
 from helpers.meta_model import build_on_meta
 
 RECIPES = sorted(path.stem for path in configs_folder().glob("*.yaml"))
 
 PARAMETERS = {
+    "fast_math_qwen3_14b": 14_768_307_200,
+    "fast_openmath_nemotron_14b": 14_770_033_664,
     "fast_math_r1_14b": 14_770_033_664,
     "fast_math_r1_1_5b": 1_777_088_000,
     "smollm2_135m": 134_515_008,
@@ -34,11 +37,11 @@ def test_every_recipe_says_how_many_parameters_its_model_has():
 
 
 def test_its_trainings_are_built_by_trl(recipe, tmp_path):
-    sft = build_sft_config(recipe, tmp_path, processes=count_processes(recipe.sft))
-    grpo = build_grpo_config(recipe, tmp_path, processes=count_processes(recipe.grpo))
-    assert isinstance(sft, SFTConfig)
-    assert isinstance(grpo, GRPOConfig)
-    for config, settings in ((sft, recipe.sft), (grpo, recipe.grpo)):
+    build = {"sft": (build_sft_config, SFTConfig), "grpo": (build_grpo_config, GRPOConfig)}
+    for name, settings in recipe.trainings.items():
+        make, kind = build[name]
+        config = make(recipe, tmp_path, processes=read_launch(settings).processes)
+        assert isinstance(config, kind)
         assert {name: getattr(config, name) for name in settings.trainer} == settings.trainer
 
 
@@ -57,9 +60,9 @@ def test_its_engines_are_built_by_vllm(recipe):
 
 
 def test_its_launches_are_read_by_accelerate(recipe):
-    for settings in (recipe.sft, recipe.grpo):
+    for settings in recipe.trainings.values():
         launch = load_config_from_file(str(find_accelerate_file(settings.accelerate)))
-        assert launch.num_processes == count_processes(settings)
+        assert launch.num_processes == read_launch(settings).processes
 
 
 def test_its_model_has_the_published_number_of_parameters(recipe):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmath.cli.paths import find_run, name_run, resolve_overrides, resolve_recipe
+from fastmath.cli.paths import begin_from, find_run, name_run, resolve_overrides, resolve_recipe
 from fastmath.recipe.load import REPOSITORY_FOLDER
 
 
@@ -58,3 +58,36 @@ def test_a_setting_that_is_no_path_stays_as_it_is():
 def test_lists_of_files_are_resolved_too(elsewhere):
     key = "data.decontaminate.files"
     assert resolve_overrides({key: ["test.csv"]}) == {key: [str(elsewhere / "test.csv")]}
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("me/mine@1df85", "nano-mine"),
+        ("me/mine", "nano-mine"),
+        ("configs", "nano-configs"),
+        ("./configs/", "nano-configs"),
+    ],
+)
+def test_a_model_is_part_of_the_run_s_name(model, name):
+    assert name_run("nano", {}, model) == name
+
+
+@pytest.mark.parametrize(
+    ("first", "absent"),
+    [
+        (None, set()),
+        ("sft", set()),
+        ("grpo", {"sft"}),
+        ("quantize_awq", {"sft", "grpo"}),
+        ("evaluate", {"sft", "grpo", "quantize"}),
+        ("kernel", {"sft", "grpo", "quantize"}),
+    ],
+)
+def test_a_run_that_begins_from_a_model_leaves_out_what_comes_before(first, absent):
+    overrides = begin_from("me/mine@1df85", first)
+    assert overrides == {"model.name": "me/mine", "model.revision": "1df85", "model.nano": None} | dict.fromkeys(absent)
+
+
+def test_a_folder_has_no_revision():
+    assert begin_from("configs", None) == {"model.name": "configs", "model.revision": None, "model.nano": None}

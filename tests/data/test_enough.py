@@ -8,13 +8,17 @@ import pytest
 
 from fastmath.data import build
 from fastmath.data.enough import NothingLeftError, count_reasons, require_rows
-from fastmath.recipe.data import SourceSettings
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.stage import Stage
 
-MINE = SourceSettings(name="mine", kind="nano")
+MINE = {"name": "mine", "kind": "nano"}
+NO_TRACES_WANTED = {"sft": None, "quantize": None}
 NONE = polars.DataFrame(schema={"source": polars.String})
 EMPTY = {"mine": {"rows": 40, "kept": 0, "no correct generation": 30, "malformed: no JSON": 10}}
+
+
+def make_recipe(*sources, **settings):
+    return load_recipe("nano", {"data.sources": list(sources)} | settings)
 
 
 def test_the_reasons_are_counted_the_most_frequent_first():
@@ -24,17 +28,26 @@ def test_the_reasons_are_counted_the_most_frequent_first():
 
 def test_a_source_of_which_nothing_is_left_is_refused_with_the_file_of_its_rows():
     with pytest.raises(NothingLeftError, match=r"mine: 40 rows, 0 kept \(30 no .* in rejects\.parquet"):
-        require_rows([MINE], EMPTY, NONE, Path("rejects.parquet"))
+        require_rows(make_recipe(MINE), EMPTY, NONE, Path("rejects.parquet"))
 
 
 def test_a_source_for_the_grpo_set_alone_is_none_of_them():
-    theirs = SourceSettings(name="theirs", kind="nano")
-    funnel = EMPTY | {"theirs": {"rows": 1, "kept": 1}}
-    require_rows([MINE, theirs], funnel, polars.DataFrame({"source": ["mine"]}), Path("rejects.parquet"))
+    recipe, funnel = make_recipe(MINE, MINE | {"name": "theirs"}), EMPTY | {"theirs": {"rows": 1, "kept": 1}}
+    require_rows(recipe, funnel, polars.DataFrame({"source": ["mine"]}), Path("rejects.parquet"))
+
+
+@pytest.mark.parametrize(("settings", "wanted"), [({}, True), (NO_TRACES_WANTED, False), ({"sft": None}, True)])
+def test_traces_are_wanted_where_they_are_learned_or_calibrate(settings, wanted):
+    recipe, grpo = make_recipe(MINE, **settings), polars.DataFrame({"source": ["mine"]})
+    if not wanted:
+        require_rows(recipe, EMPTY, grpo, Path("rejects.parquet"))
+        return
+    with pytest.raises(NothingLeftError, match="no source gives a row to the SFT set"):
+        require_rows(recipe, EMPTY, grpo, Path("rejects.parquet"))
 
 
 def test_a_source_with_one_row_left_is_kept():
-    require_rows([MINE], {"mine": {"rows": 40, "kept": 1}}, NONE, Path("rejects.parquet"))
+    require_rows(make_recipe(MINE), {"mine": {"rows": 40, "kept": 1}}, NONE, Path("rejects.parquet"))
 
 
 def test_the_data_stage_fails_with_the_reasons_and_leaves_the_rejects(tmp_path):

@@ -68,7 +68,7 @@ def sample_files(run_dir: Path) -> dict[str, Path]:
 
 
 def test_models_that_exist_are_found_in_order(run_dir: Path) -> None:
-    assert list(find_models(run_dir)) == ["sft", "grpo"]
+    assert list(find_models(make_stage(run_dir))) == ["sft", "grpo"]
 
 
 def test_one_row_a_sample(sample_files: dict[str, Path]) -> None:
@@ -114,5 +114,5 @@ def test_a_budget_beyond_the_context_fails_with_the_engines_log(run_dir: Path, t
 
 def test_a_run_without_a_model_says_which_stage_is_missing(run_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(run_dir / "build_data", tmp_path / "build_data")
-    with pytest.raises(MissingStageError, match="which stage 'sft' makes"):
+    with pytest.raises(MissingStageError, match="which stage 'quantize_awq' makes"):
         sample_models(make_stage(tmp_path))

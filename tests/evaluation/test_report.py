@@ -165,9 +165,18 @@ def test_a_run_without_an_evaluation_says_so(tmp_path: Path) -> None:
         build_report(tmp_path)
 
 
-def test_a_run_without_sft_samples_says_so(run_dir: Path) -> None:
-    samples_path(run_dir, "sft").unlink()
-    with pytest.raises(ReportError, match=r"samples-sft\.parquet is missing"):
+def test_without_an_sft_model_the_first_one_sets_the_budgets(run_dir: Path) -> None:
+    samples_path(run_dir, "sft").rename(samples_path(run_dir, "base"))
+    # samples of the base model have 40, 40, 60, 60 tokens: median 50, 0.7 · 50 = 35
+    models = {model["name"]: model["budgets"] for model in build_report(run_dir)["models"]}
+    assert list(models) == ["base", "grpo"]
+    assert [entry["token_budget"] for entry in models["grpo"]] == [100, 50, 35]
+
+
+def test_a_run_without_samples_says_so(run_dir: Path) -> None:
+    for model in ("sft", "grpo"):
+        samples_path(run_dir, model).unlink()
+    with pytest.raises(ReportError, match="there are no samples in"):
         build_report(run_dir)
 
 

@@ -6,9 +6,10 @@ import pytest
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import load_recipe
 from fastmath.training import trainers
-from fastmath.training.trainers import build_grpo_config, build_sft_config, check_trainers, count_processes
+from fastmath.training.trainers import build_grpo_config, build_sft_config, check_trainers
 
 SOURCES = {
     "sft": "".join(map(inspect.getsource, (inspect.getmodule(SFTTrainer), inspect.getmodule(SFTConfig)))),
@@ -18,7 +19,7 @@ SOURCES = {
 
 def test_the_paper_s_batch_is_128_completions_on_eight_processes(tmp_path):
     recipe = load_recipe("fast_math_r1_14b")
-    config = build_grpo_config(recipe, tmp_path, processes=count_processes(recipe.grpo))
+    config = build_grpo_config(recipe, tmp_path, processes=read_launch(recipe.grpo).processes)
     # 8 processes x 2 completions x 8 accumulation steps
     assert config.generation_batch_size == 128
 
@@ -105,13 +106,13 @@ def test_parts_of_groups_in_a_process_are_refused_where_lengths_are_compared_wit
 
 def test_an_accelerate_file_by_its_path_counts_its_processes(tmp_path):
     (tmp_path / "mine.yaml").write_text("num_processes: 4\n")
-    assert count_processes(load_recipe("nano", {"sft.accelerate": str(tmp_path / "mine.yaml")}).sft) == 4
+    assert read_launch(load_recipe("nano", {"sft.accelerate": str(tmp_path / "mine.yaml")}).sft).processes == 4
 
 
 def test_an_accelerate_file_without_a_number_of_processes_is_refused(tmp_path):
     (tmp_path / "mine.yaml").write_text("use_cpu: true\n")
     with pytest.raises(SettingsError, match="`num_processes: None`; want the number of training processes"):
-        count_processes(load_recipe("nano", {"sft.accelerate": str(tmp_path / "mine.yaml")}).sft)
+        read_launch(load_recipe("nano", {"sft.accelerate": str(tmp_path / "mine.yaml")}).sft)
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,16 @@ import typer
 from fastmath.cli.check import check_recipe, check_sets
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.live import LiveLine
-from fastmath.cli.paths import find_run, resolve_overrides, resolve_recipe
+from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
 from fastmath.cli.replay import replay
 from fastmath.cli.status import status
 from fastmath.recipe.errors import SettingsError
-from fastmath.recipe.load import parse_assignments
+from fastmath.recipe.load import load_recipe, parse_assignments
 from fastmath.runs.interrupts import Interrupts
 from fastmath.runs.locks import RunLockedError
 from fastmath.runs.pipeline import StageResult, make_stage, open_stage, run_stage, select_stages
 from fastmath.runs.stage import MissingStageError, StageFailedError
-from fastmath.runs.stages import NOTEBOOKS
+from fastmath.runs.stages import NOTEBOOKS, comes_before
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
@@ -50,17 +50,27 @@ def run(
     last: Annotated[str | None, typer.Option("--to", help="last stage")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
     seed: Annotated[int | None, typer.Option(help="the same as --set seed=N")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="model that the first stage begins from: a folder, or a Hub name with @COMMIT")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="make the stages anew; what is there moves to superseded/")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the results as one JSON object")] = False,
 ) -> None:
-    """Run a recipe's notebooks in order; stages that are up to date are skipped."""
+    """Run a recipe's notebooks in order; stages that are up to date are skipped.
+
+    With --model the run begins at --from with that model: what makes a model before it is left out, the data are built.
+    """
     overrides = resolve_overrides(parse_assignments(assignments or []))
     if seed is not None:
         overrides["seed"] = seed
-    stages = select_stages(first, last)
-    recipe, folder = resolve_recipe(recipe), find_run(recipe, run_dir, overrides)
+    recipe, folder = resolve_recipe(recipe), find_run(recipe, run_dir, overrides, model)
+    if model is not None:
+        overrides |= resolve_overrides(begin_from(model, first))
+    stages = select_stages(load_recipe(recipe, overrides), None if model is not None else first, last)
+    if model is not None and first is not None:
+        stages = [name for name in stages if name == "build_data" or not comes_before(name, first)]
     opened = open_stage(stages[0], recipe, str(folder), overrides, force)
     check_recipe(opened.recipe, opened.root, stages)
     for stage in () if force else stages:  # all before the first runs, which may take hours

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fastmath.recipe.errors import require_known
 from fastmath.recipe.load import REPOSITORY_FOLDER
+from fastmath.runs.stages import MODEL_SECTIONS, NOTEBOOKS, comes_before
 
 _PATH_SETTINGS = re.compile(
     r"data\.(?:sources\.\d+\.path|test_path|decontaminate\.files(?:\.\d+)?)|(?:sft|grpo)\.accelerate|model\.name"
@@ -13,17 +15,35 @@ _PATH_SETTINGS = re.compile(
 """Settings that may hold a path; a Hub name or the name of a shipped file is left as it is."""
 
 
-def name_run(recipe: str, overrides: Mapping[str, Any]) -> str:
-    """The name of a run's folder where none is given: the recipe's, and the seed where one is given.
+def name_run(recipe: str, overrides: Mapping[str, Any], model: str | None = None) -> str:
+    """The name of a run's folder where none is given: the recipe's, and those of the model and the seed that are given.
 
-    Example: `configs/nano.yaml` with the override `seed: 1` gives `nano-seed1`.
+    Example: `configs/nano.yaml` with the override `seed: 1` and the model `me/mine@1df85` gives `nano-mine-seed1`.
     """
-    return f"{Path(recipe).stem}-seed{overrides['seed']}" if "seed" in overrides else Path(recipe).stem
+    name = Path(recipe).stem + (f"-{Path(model.partition('@')[0]).resolve().name}" if model is not None else "")
+    return f"{name}-seed{overrides['seed']}" if "seed" in overrides else name
 
 
-def find_run(recipe: str, run_dir: Path | None, overrides: Mapping[str, Any]) -> Path:
+def find_run(recipe: str, run_dir: Path | None, overrides: Mapping[str, Any], model: str | None = None) -> Path:
     """Absolute path of the run folder: `run_dir` from where the person stands, or the run's name in the checkout."""
-    return REPOSITORY_FOLDER / "runs" / name_run(recipe, overrides) if run_dir is None else Path.cwd() / run_dir
+    return REPOSITORY_FOLDER / "runs" / name_run(recipe, overrides, model) if run_dir is None else Path.cwd() / run_dir
+
+
+def begin_from(model: str, first: str | None) -> dict[str, Any]:
+    """The overrides with which a run begins from a model at a stage, whatever its recipe has before that stage.
+
+    Args:
+        model: a folder, or the name of a Hub model with its commit behind an `@`.
+        first: the first stage that is to read the model; None for the first of all.
+
+    Example: `me/mine@1df85` at `quantize_awq` sets `model.name`, `model.revision`, and `sft` and `grpo` to null.
+    """
+    name, _, revision = (model, "", "") if Path(model).is_dir() else model.partition("@")
+    if first is not None:
+        require_known("--from", first, NOTEBOOKS)
+    skipped = [] if first is None else [stage for stage in MODEL_SECTIONS if comes_before(stage, first)]
+    sections = {MODEL_SECTIONS[stage]: None for stage in skipped}
+    return {"model.name": name, "model.revision": revision or None, "model.nano": None} | sections
 
 
 def find_package(folder: Path | None) -> Path:

@@ -27,6 +27,7 @@ from fastmath.runs.files import write_json
 from fastmath.runs.model_folder import ModelFolderError
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressCounter
 from fastmath.runs.stage import Stage
+from fastmath.runs.start_model import find_start_model
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
         fastmath.contest.gateway.GatewayError: the CSV holds no questions, or a prediction was not acceptable.
     """
     settings = stage.recipe.kernel
-    model = stage.product("quantize_awq", "model")
+    model = find_start_model(stage).fetch()
     stage.folder.mkdir(parents=True, exist_ok=True)
     path = _write_questions(stage, stage.root / questions if questions else None)
     asked = read_questions(path)

@@ -33,12 +33,12 @@ from fastmath.kernel.journal import read_records
 from fastmath.recipe.load import load_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
-from fastmath.runs.pipeline import open_stage
+from fastmath.runs.pipeline import make_stage, open_stage
 from fastmath.runs.stage import MissingStageError, Stage
+from fastmath.runs.stages import MODEL_SECTIONS
+from fastmath.runs.start_model import find_base_model
 
 logger = logging.getLogger(__name__)
-
-MODEL_STAGE = "quantize_awq"
 
 
 def open_contest(
@@ -170,7 +170,7 @@ def write_report(recipe: Recipe, questions: Path, folder: Path, seconds: float) 
 
 
 def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None = None) -> tuple[Recipe, Path]:
-    """The recipe to answer questions with, and the folder of a run's quantised model.
+    """The recipe to answer questions with, and the folder of a run's last model: the quantised one, if it makes one.
 
     The section `model` and the seed come from the settings that the model was made with, all other sections from the
     recipe as it is now.
@@ -181,18 +181,21 @@ def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None 
         recipe: a name in `configs` or a path; None takes the recipe that the run names.
 
     Raises:
-        fastmath.runs.stage.MissingStageError: the run has no quantised model.
+        fastmath.runs.stage.MissingStageError: the run has not made its last model.
         fastmath.recipe.errors.SettingsError: an override is not valid, or the run's recipe is not in `configs`.
     """
-    folder = run_dir / MODEL_STAGE
-    settings, model = folder / "config.yaml", folder / "model"
-    if not settings.is_file() or not model.is_dir():
+    stages = (*reversed(MODEL_SECTIONS), "build_data")
+    settings = next((path for name in stages if (path := run_dir / name / "config.yaml").is_file()), None)
+    made_with = {} if settings is None else yaml.safe_load(settings.read_text())
+    makers = [stage for stage, section in MODEL_SECTIONS.items() if made_with.get(section) is not None]
+    if settings is None or (makers and not (run_dir / makers[-1] / "model").is_dir()):
+        last = makers[-1] if makers else "quantize_awq"
         raise MissingStageError(
-            f"there is no quantised model in {folder}; make it first: fastmath run RECIPE --run-dir {run_dir} "
-            f"--to {MODEL_STAGE}"
+            f"there is no {'quantised ' * (last == 'quantize_awq')}model in {run_dir / last}; make it first: fastmath run RECIPE --run-dir {run_dir} --to {last}"
         )
-    made_with = yaml.safe_load(settings.read_text())
     kept = {"model": made_with["model"], "seed": made_with["seed"]}
-    settings = load_recipe(recipe or made_with["name"], kept | dict(overrides))
-    find_policy(settings.kernel.policy)
-    return settings, model
+    served = load_recipe(recipe or made_with["name"], kept | dict(overrides))
+    find_policy(served.kernel.policy)
+    if makers:
+        return served, run_dir / makers[-1] / "model"
+    return served, find_base_model(served, run_dir, make_stage("kernel", served, run_dir).root).fetch()

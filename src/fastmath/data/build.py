@@ -15,7 +15,6 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.integers import read_gold
 from fastmath.data.card import write_card
-from fastmath.data.check import require_pinned_model
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.enough import require_rows
 from fastmath.data.gather import assign_rows, gather
@@ -30,6 +29,7 @@ from fastmath.recipe.data import DataSettings, SourceSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json, write_parquet
 from fastmath.runs.stage import Stage
+from fastmath.runs.start_model import find_base_model
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def run(stage: Stage) -> None:
     """Build every product of the stage: `base_model/` (nano only), `sft`, `grpo`, `test`, `calibration`, `rejects`.
 
     Raises:
-        fastmath.data.enough.NothingLeftError: no row of a source is left for any training set.
+        fastmath.data.enough.NothingLeftError: no row of a source is left for any training set, or none for a stage.
     """
     recipe, folder = stage.recipe, stage.folder
     settings, seed = recipe.data, recipe.seed
@@ -93,7 +93,7 @@ def run(stage: Stage) -> None:
     funnel = count_funnel(settings.sources, training, rejects)
     write_json(folder / "funnel.json", funnel)
     write_card(folder, recipe)
-    require_rows(settings.sources, funnel, grpo, folder / "rejects.parquet")
+    require_rows(recipe, funnel, grpo, folder / "rejects.parquet")
     shutil.rmtree(folder / "survey")
 
 
@@ -103,10 +103,8 @@ def load_tokenizer(stage: Stage) -> PreTrainedTokenizerBase:
     Raises:
         fastmath.recipe.errors.SettingsError: the base model lies on the Hub and is not pinned to a commit.
     """
-    require_pinned_model(stage.recipe, stage.root)
-    model = stage.recipe.model
-    name = str(stage.run_dir / "build_data" / "base_model") if model.nano is not None else model.name
-    return AutoTokenizer.from_pretrained(name, revision=model.revision)
+    base = find_base_model(stage.recipe, stage.run_dir, stage.root)
+    return AutoTokenizer.from_pretrained(base.name, revision=base.revision)
 
 
 def mark_repeated_uuids(survey: polars.DataFrame) -> polars.DataFrame:
@@ -122,7 +120,7 @@ def mark_repeated_uuids(survey: polars.DataFrame) -> polars.DataFrame:
 
 def draw_rows(survey: polars.DataFrame, sources: Sequence[SourceSettings], seed: int) -> polars.DataFrame:
     """The rows of the survey that the rules of the sources choose, in the order of the sources."""
-    chosen = []
+    chosen = [survey.clear()]
     for source in sources:
         rows = survey.filter((polars.col("source") == source.name) & polars.col("reason").is_null())
         keys = join_draws(rows["key"].to_list(), rows["passes"].to_list(), source.rules, seed)

@@ -16,11 +16,12 @@ from transformers import PreTrainedTokenizerBase
 from fastmath.recipe.sections import QuantizeSettings
 from fastmath.runs.files import write_json
 from fastmath.runs.stage import Stage
+from fastmath.runs.start_model import find_start_model
 
 
 def run(stage: Stage) -> None:
-    """Quantise the model of the GRPO stage; the product `model/` is a checkpoint that vLLM loads."""
-    source = stage.product("grpo", "model")
+    """Quantise the last model that was trained, or the base model; the product `model/` is what vLLM loads."""
+    source = find_start_model(stage).fetch()
     texts = polars.read_parquet(stage.product("build_data", "calibration.parquet"))["text"].to_list()
     quantize(source, stage.folder / "model", texts, stage.recipe.quantize)
 

@@ -8,7 +8,7 @@ This command prints the markdown table of one run, or of several runs (such as s
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,15 @@ def build_report(run_dir: Path | str) -> dict[str, Any]:
     It is called after the evaluation, and again after the kernel to include the kernel's own report.
 
     Raises:
-        ReportError: the run has not been evaluated, or the SFT model, whose lengths set the token budgets, has no
-            samples.
+        ReportError: the run has not been evaluated.
     """
     run_dir = Path(run_dir)
     recipe = _read_recipe(run_dir)
     samples = read_all_samples(run_dir)
     settings = recipe.evaluate
-    budgets = token_budgets(settings.token_budget, median_tokens(samples["sft"]), settings.budget_shares)
+    budgets = token_budgets(
+        settings.token_budget, median_tokens(samples[name_reference(samples)]), settings.budget_shares
+    )
     manifests = _read_manifests(run_dir)
     report: dict[str, Any] = {
         "recipe": recipe.name,
@@ -89,13 +90,19 @@ def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:
     """Name → samples of every model of a run that has been sampled, in the report's order.
 
     Raises:
-        ReportError: the SFT model has no samples.
+        ReportError: no model has samples.
     """
     paths = {name: samples_path(Path(run_dir), name) for name in MODELS}
     samples = {name: read_samples(path) for name, path in paths.items() if path.exists()}
-    if "sft" not in samples:
-        raise ReportError(f"{paths['sft']} is missing, and the token budgets come from it; run stage 'evaluate' first")
+    if not samples:
+        raise ReportError(f"there are no samples in {run_dir}; run stage 'evaluate' first")
     return samples
+
+
+def name_reference(models: Iterable[str]) -> str:
+    """The model whose lengths set the token budgets: the SFT model, else the first, from which the run began."""
+    names = list(models)
+    return "sft" if "sft" in names else names[0]
 
 
 def _measure_kinds(run_dir: Path, model: str, recipe: Recipe) -> dict[str, dict[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ FlashAttention, counted tensor by tensor in a real step (`tests/planning/test_me
 """
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from fastmath.planning.shapes import ModelShape
 
@@ -54,6 +55,7 @@ class Load:
         tokens: number of tokens of all sequences of a micro-batch together.
         checkpointing: whether only each layer's input is kept, and the rest is computed again.
         lora_rank: rank of the adapters that are trained; None trains all weights.
+        lora_targets: names of the layers with adapters, or `all-linear`.
         fused_head: whether the output layer is computed in tiles, as TRL's trainers do
             (trl/kernels/chunked_logprob.py), so that the logits of a whole sequence never exist; transformers' own loss
             has them all.
@@ -62,6 +64,7 @@ class Load:
     tokens: int
     checkpointing: bool
     lora_rank: int | None = None
+    lora_targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     fused_head: bool = True
 
 
@@ -111,11 +114,13 @@ def estimate_layer_activations(shape: ModelShape, precision: Precision, load: Lo
     if shape.model_type == "qwen3":  # norms on queries and keys
         attention += (shape.query_width + shape.key_value_width) * (4 + size)
     feed_forward = 4 * size * shape.intermediate_size
-    adapters = 0 if load.lora_rank is None else 4 * load.lora_rank * len(shape.linear_shapes)
-    if load.lora_rank is not None and size < 4:
+    adapted = {} if load.lora_rank is None else shape.find_adapted(load.lora_targets)
+    adapters = 4 * (load.lora_rank or 0) * len(adapted)
+    if adapted and size < 4:
         # Every adapter keeps its input in its own float32, in place of those that the norms and the product give.
-        adapters += 4 * sum(inputs for inputs, _ in shape.linear_shapes.values())
-        adapters -= size * (2 * hidden + shape.intermediate_size)
+        adapters += 4 * sum(inputs for inputs, _ in adapted.values())
+        norms -= size * hidden * len({"q_proj", "gate_proj"} & adapted.keys())
+        feed_forward -= size * shape.intermediate_size * len({"down_proj"} & adapted.keys())
     return norms + attention + feed_forward + adapters
 
 
@@ -149,7 +154,7 @@ def estimate_memory(
         reference: whether a second model is held for the KL; adapters need none, as they can be switched off.
     """
     lora = load.lora_rank is not None
-    trained = shape.lora_parameters(load.lora_rank) if load.lora_rank is not None else shape.parameters
+    trained = shape.parameters if load.lora_rank is None else shape.lora_parameters(load.lora_rank, load.lora_targets)
     frozen = shape.parameters if lora else 0
     stored = 4 if lora else precision.weight_bytes  # peft keeps adapters in float32
     weights = (frozen * precision.weight_bytes + trained * stored) * sharing.share(3)

@@ -112,6 +112,11 @@ class ModelShape:
         """
         return self.num_hidden_layers * self.layer_parameters + self.embedding_parameters + self.hidden_size
 
+    def find_adapted(self, targets: tuple[str, ...] | str) -> dict[str, tuple[int, int]]:
+        """The linear layers of a block that get adapters, as in `linear_shapes`."""
+        shapes = self.linear_shapes
+        return shapes if targets == "all-linear" else {name: shapes[name] for name in shapes if name in targets}
+
     def lora_parameters(self, rank: int, targets: tuple[str, ...] | str = "all-linear") -> int:
         """Number of trained parameters of LoRA adapters (Hu et al. 2021, arXiv 2106.09685).
 
@@ -121,9 +126,7 @@ class ModelShape:
 
         Example: a layer of 576 inputs and 192 outputs at rank 8 has 8 · (576 + 192) = 6,144.
         """
-        names = self.linear_shapes if targets == "all-linear" else targets
-        widths = (sum(self.linear_shapes[name]) for name in names if name in self.linear_shapes)
-        return self.num_hidden_layers * rank * sum(widths)
+        return self.num_hidden_layers * rank * sum(map(sum, self.find_adapted(targets).values()))
 
     def cache_bytes(self, bytes_per_value: float = 2) -> float:
         """Size of the keys and values of one token in the KV cache, in bytes."""

@@ -15,7 +15,13 @@ PALETTE = ("#3b6fd8", "#e07b39", "#2a9d8f", "#b0549c", "#8a9a2b", "#5b5f97")
 """Colours of the series of a figure, in their order."""
 
 
-MODEL_COLOURS: Mapping[str, str] = {"sft-epoch-1": "#98a2b3", "sft": "#3b6fd8", "grpo": "#e07b39", "awq": "#2a9d8f"}
+MODEL_COLOURS: Mapping[str, str] = {
+    "base": "#475467",
+    "sft-epoch-1": "#98a2b3",
+    "sft": "#3b6fd8",
+    "grpo": "#e07b39",
+    "awq": "#2a9d8f",
+}
 
 
 STYLE: Mapping[str, Any] = {

@@ -148,6 +148,7 @@ class DataSettings(Section):
 
     Attributes:
         sources: sources of training problems, in order; a problem that occurs in two of them is kept from the first.
+            Empty only where nothing is trained or quantised.
         nano: size and difficulty of the embedded source, for sources of kind `nano` and for the nano test split.
         test_path: JSON, JSONL, CSV or parquet file of held-out problems with columns `problem` and `answer`: a local
             path, where a relative one starts at the checkout's root, or a file of a Hub dataset,
@@ -168,7 +169,7 @@ class DataSettings(Section):
         workers: number of processes that read and judge the sources; None uses one process per core.
     """
 
-    sources: tuple[SourceSettings, ...] = Field(min_length=1)
+    sources: tuple[SourceSettings, ...] = ()
     nano: NanoDataSettings = NanoDataSettings()
     test_path: str | None = None
     decontaminate: DecontaminationSettings = DecontaminationSettings()

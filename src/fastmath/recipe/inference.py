@@ -56,8 +56,8 @@ class EvaluateSettings(Section):
         top_p: probability mass from which each token is sampled (nucleus sampling); 1.0 keeps all tokens.
         min_p: least probability of a token that is sampled, as a share of the likeliest one's; 0.0 keeps all tokens.
         token_budget: the largest budget, in tokens: the length at which a sample is cut off.
-        budget_shares: smaller budgets, as shares of the median length of the SFT model's samples; samples that are
-            longer than a budget count as cut off there.
+        budget_shares: smaller budgets, as shares of the median length of the SFT model's samples (or of the first
+            model's); samples that are longer than a budget count as cut off there.
         engine: configuration of the vLLM engine that draws the samples.
     """
 

@@ -45,12 +45,14 @@ class ModelSettings(Section):
         revision: commit of a Hub model; required before a run, unused for a local folder.
         system_prompt: key in `fastmath.prompts.SYSTEM_PROMPTS`, used in training, evaluation and kernel alike; `none`
             sends no system turn.
+        answers: how samples of the base model itself are evaluated, in a recipe that does not fine-tune it.
         nano: shape of the embedded model; required with `name: nano`, refused with any other.
     """
 
     name: str
     revision: str | None = None
     system_prompt: str = "none"
+    answers: ReadingSettings = ReadingSettings(generation_end="end_of_text", answer_place="anywhere")
     nano: NanoModelSettings | None = None
 
     @field_validator("system_prompt")
@@ -194,6 +196,9 @@ class QuantizeSettings(Section):
 class Recipe(Section):
     """One experiment, from the data to the kernel; the classes of the sections describe their settings.
 
+    Without one of `sft`, `grpo` and `quantize` there is no such stage, and what would follow it begins from the model
+    before it: without `sft` GRPO begins from the base model, without all three the base model itself is evaluated.
+
     Attributes:
         name: name of the recipe in manifests and reports.
         seed: random seed of every stage.
@@ -203,9 +208,9 @@ class Recipe(Section):
     seed: int = 0
     model: ModelSettings
     data: DataSettings
-    sft: SftSettings
-    grpo: GrpoSettings
-    quantize: QuantizeSettings
+    sft: SftSettings | None = None
+    grpo: GrpoSettings | None = None
+    quantize: QuantizeSettings | None = None
     evaluate: EvaluateSettings
     kernel: KernelSettings
 
@@ -220,8 +225,8 @@ class Recipe(Section):
         if self.data.test_path is None:
             held_out = self.data.nano.test_problems
             self.require_held_out(held_out, f"`data.nano.test_problems` makes {held_out}")
-        size = self.quantize.group_size
-        if self.model.nano is not None:
+        if self.model.nano is not None and self.quantize is not None:
+            size = self.quantize.group_size
             for name in ("hidden_size", "intermediate_size"):
                 width = getattr(self.model.nano, name)
                 if width % size:
@@ -229,6 +234,21 @@ class Recipe(Section):
                         f"`quantize.group_size` is {size}, which does not divide `model.nano.{name}`, {width}; want "
                         f"one of {', '.join(str(each) for each in GROUP_SIZES if width % each == 0)}"
                     )
+        return self
+
+    @property
+    def trainings(self) -> dict[str, SftSettings | GrpoSettings]:
+        """The sections of the trainings that this recipe has, by name, in order."""
+        found = {"sft": self.sft, "grpo": self.grpo}
+        return {name: settings for name, settings in found.items() if settings is not None}
+
+    @model_validator(mode="after")
+    def _need_sources(self) -> Self:
+        if not self.data.sources and (self.trainings or self.quantize is not None):
+            raise ValueError(
+                "`data.sources` is empty, and `sft`, `grpo` and `quantize` (its calibration) need training problems; "
+                "name a source, or set these three to null"
+            )
         return self
 
     def require_held_out(self, held_out: int, where: str) -> None:
@@ -249,8 +269,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _validate_trainers(self) -> Self:
-        for section, parameters in (("sft", self.sft.trainer), ("grpo", self.grpo.trainer)):
-            managed = sorted({"output_dir", "seed", "run_name", "reward_weights"} & parameters.keys())
+        for section, settings in self.trainings.items():
+            managed = sorted({"output_dir", "seed", "run_name", "reward_weights"} & settings.trainer.keys())
             if managed:
                 raise ValueError(
                     f"`{section}.trainer.{managed[0]}` is set by the run itself (run folder, `seed`, `grpo.rewards`); "

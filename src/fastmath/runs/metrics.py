@@ -11,6 +11,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return list(MetricsTail(path).read_new())
 
 
+def read_stage_metrics(run_dir: Path, stage: str) -> list[dict[str, Any]]:
+    """The rows of a training of a run; none where the run has no such training."""
+    return read_metrics(run_dir / stage / "metrics.jsonl")
+
+
 class MetricsTail:
     """Reads the lines that were appended to a file since the last call."""
 

@@ -15,7 +15,7 @@ from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.interrupts import Interrupts
 from fastmath.runs.stage import Stage, StageFailedError
-from fastmath.runs.stages import NOTEBOOKS
+from fastmath.runs.stages import MODEL_SECTIONS, NOTEBOOKS, list_stages
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def open_stage(
         MissingStageError: an earlier stage has not finished in `run_dir`.
     """
     stage = make_stage(name, load_recipe(_find_from_root(recipe), overrides), run_dir, parameters)
+    require_stage(stage.recipe, name)
     stage.require_inputs(recipe)
     if not force:
         stage.require_same_settings()
@@ -82,20 +83,37 @@ def _find_from_root(recipe: str) -> str:
     return str(_find_root() / recipe) if recipe.endswith((".yaml", ".yml")) else recipe
 
 
-def select_stages(first: str | None, last: str | None) -> list[str]:
+def require_stage(recipe: Recipe, name: str) -> None:
+    """Refuse a stage that a recipe does not have.
+
+    Raises:
+        SettingsError: there is no such stage, or the recipe's section for it is null.
+    """
+    if name not in NOTEBOOKS:
+        raise SettingsError(f"there is no stage {name!r}; want one of {', '.join(NOTEBOOKS)}")
+    there = list_stages(recipe)
+    if name not in there:
+        section = MODEL_SECTIONS.get(name, "grpo")
+        raise SettingsError(
+            f"the recipe {recipe.name} has no stage {name!r}, as `{section}` is null; want one of {', '.join(there)}"
+        )
+
+
+def select_stages(recipe: Recipe, first: str | None, last: str | None) -> list[str]:
     """The stages to run, in order.
 
     Args:
+        recipe: the recipe, of whose stages these are some.
         first: first stage; None starts with the first of all.
         last: last stage, included; None ends with the last of all.
 
     Raises:
-        SettingsError: a stage is unknown, or `last` comes before `first`.
+        SettingsError: a stage is unknown, the recipe does not have it, or `last` comes before `first`.
     """
-    names = list(NOTEBOOKS)
+    names = list_stages(recipe)
     for name in (first, last):
-        if name is not None and name not in names:
-            raise SettingsError(f"there is no stage {name!r}; want one of {', '.join(names)}")
+        if name is not None:
+            require_stage(recipe, name)
     start, end = names.index(first or names[0]), names.index(last or names[-1])
     if end < start:
         raise SettingsError(f"--to {last} comes before --from {first}; the order is {', '.join(names)}")

@@ -9,6 +9,7 @@ from fastmath.recipe.load import find_accelerate_file
 from fastmath.recipe.pins import HUB_SCHEME
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
+from fastmath.runs.stages import find_model_stage
 
 HASHES = ".hashes.json"
 """File in the run folder that remembers what has been hashed."""
@@ -24,13 +25,11 @@ def list_sources(stage: str, recipe: Recipe, root: Path) -> dict[str, Path]:
         recipe: the resolved recipe.
         root: folder at which relative paths in the recipe start.
     """
-    if stage in ("sft", "grpo"):
-        section = recipe.sft if stage == "sft" else recipe.grpo
-        found = {f"{stage}.accelerate": find_accelerate_file(section.accelerate)}
-        local = stage == "sft" and recipe.model.nano is None
-        return found | (dict(_list_folder("model.name", root / recipe.model.name)) if local else {})
     if stage != "build_data":
-        return {}
+        training = recipe.trainings.get(stage)
+        found = {f"{stage}.accelerate": find_accelerate_file(training.accelerate)} if training is not None else {}
+        base = recipe.model.nano is None and stage != "reward_curves" and find_model_stage(stage, recipe) is None
+        return found | (dict(_list_folder("model.name", root / recipe.model.name)) if base else {})
     data = recipe.data
     named = {f"source {source.name}": source.path for source in data.sources if source.path is not None}
     named |= {"data.test_path": data.test_path} if data.test_path is not None else {}

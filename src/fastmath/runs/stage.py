@@ -26,7 +26,7 @@ from fastmath.runs.progress import PROGRESS_FILE, TOKENS_PER_SECOND, read_progre
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
 from fastmath.runs.settings import is_resumable, keep_deciding, list_differences
 from fastmath.runs.sources import hash_sources, list_sources
-from fastmath.runs.stages import STAGE_INPUTS, STAGE_SECTIONS
+from fastmath.runs.stages import STAGE_SECTIONS, list_inputs
 from fastmath.runs.superseded import SUPERSEDED, set_aside
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Stage:
             MissingStageError: a stage has not finished; the message contains the command that runs it.
             OtherSettingsError: a stage has finished with other settings or another seed.
         """
-        for earlier in STAGE_INPUTS[self.name]:
+        for earlier in list_inputs(self.name, self.recipe):
             status = read_manifest(self.run_dir / earlier).get("status", "not started")
             if status != "done":
                 raise MissingStageError(
@@ -197,13 +197,19 @@ class Stage:
         )
 
     def settings(self) -> dict[str, Any]:
-        """The seed and the sections of the recipe that this stage reads."""
+        """The seed and the sections of the recipe that this stage reads.
+
+        How a model's samples end and are read, `answers` in the section that makes it, belongs to the evaluation alone.
+        """
         resolved = self.recipe.model_dump(mode="json")
-        return {"seed": resolved["seed"]} | {section: resolved[section] for section in STAGE_SECTIONS[self.name]}
+        makers = [section for section in ("model", *self.recipe.trainings) if resolved[section] is not None]
+        answers = {f"{section}.answers": resolved[section].pop("answers") for section in makers}
+        settings = {section: resolved[section] for section in STAGE_SECTIONS[self.name]}
+        return {"seed": resolved["seed"]} | settings | (answers if self.name == "evaluate" else {})
 
     def input_hashes(self) -> dict[str, str | None]:
         """SHA-256 of the manifest of each earlier stage, None for one that has never run; every rerun changes it."""
-        return {name: hash_manifest(self.run_dir / name) for name in STAGE_INPUTS[self.name]}
+        return {name: hash_manifest(self.run_dir / name) for name in list_inputs(self.name, self.recipe)}
 
     def supersede(self) -> None:
         """Move what the stage has made, and what later stages have made of it, to `superseded/`.

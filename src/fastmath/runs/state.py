@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import load_recipe
 from fastmath.runs.locks import is_held, stage_lock, trainer_lock
 from fastmath.runs.manifest import hash_manifest, read_manifest
 from fastmath.runs.metrics import read_metrics
 from fastmath.runs.progress import Progress, read_progress
-from fastmath.runs.stages import NOTEBOOKS
+from fastmath.runs.stages import NOTEBOOKS, list_stages
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,17 @@ class StageState:
 
 
 def describe_run(run_dir: Path) -> list[StageState]:
-    """The states of all stages of a run, in order."""
-    return [_describe_stage(run_dir, stage) for stage in NOTEBOOKS]
+    """The states of all stages of a run, in order; a stage that its recipe does not have is left out."""
+    return [_describe_stage(run_dir, stage) for stage in _list_stages(run_dir)]
+
+
+def _list_stages(run_dir: Path) -> list[str]:
+    """The stages of the recipe that the data were built with; all of them where that cannot be read."""
+    settings = run_dir / "build_data" / "config.yaml"
+    try:
+        return list_stages(load_recipe(str(settings)))
+    except SettingsError:
+        return list(NOTEBOOKS)
 
 
 def find_runs(folder: Path) -> list[Path]:

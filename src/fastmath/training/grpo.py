@@ -12,19 +12,22 @@ import datasets
 import polars
 
 from fastmath.prompts import SYSTEM_PROMPTS, build_messages
+from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.model_folder import check_model_folder, require_finite
+from fastmath.runs.pipeline import make_stage
 from fastmath.runs.stage import Stage
+from fastmath.runs.start_model import find_start_model
 from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.rewards import build_rewards
 from fastmath.training.sets import require_training_set
-from fastmath.training.trainers import build_grpo_config, count_processes
+from fastmath.training.trainers import build_grpo_config
 
 
 def run(stage: Stage) -> None:
-    """Train the SFT model further; the products are `model/` and `metrics.jsonl`.
+    """Train the SFT model further, or the base model; the products are `model/` and `metrics.jsonl`.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the settings of the trainer or of the rewards cannot work, or the GRPO set
@@ -32,9 +35,9 @@ def run(stage: Stage) -> None:
         fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
         fastmath.runs.model_folder.ModelFolderError: the trained weights are not all finite numbers.
     """
-    build_grpo_config(stage.recipe, stage.folder, processes=count_processes(stage.recipe.grpo))
+    build_grpo_config(stage.recipe, stage.folder, processes=read_launch(stage.recipe.grpo).processes)
     require_training_set("grpo", stage.recipe, stage.run_dir)
-    check_model_folder(stage.product("sft", "model"))
+    find_start_model(stage).require_whole()
     if not (stage.folder / "model" / "tokenizer.json").exists():
         launch("fastmath.training.grpo", stage, stage.recipe.grpo)
     check_model_folder(stage.folder / "model")
@@ -67,7 +70,8 @@ def train(folder: Path, run_dir: Path) -> None:
 
     recipe = load_recipe(str(folder / "config.yaml"))
     config = build_grpo_config(recipe, folder)
-    model, tokenizer = load_model(str(run_dir / "sft" / "model"), config)
+    start = find_start_model(make_stage("grpo", recipe, run_dir))
+    model, tokenizer = load_model(start.name, config, start.revision)
     guard = StopGuard(folder)
     rollouts = recipe.grpo.rollouts
     judge = make_judge(recipe.grpo.verification, rollouts.answer_place)

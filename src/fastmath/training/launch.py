@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import find_accelerate_file
 from fastmath.recipe.sections import TrainingSettings
 from fastmath.runs.locks import hold_together, trainer_lock
@@ -57,7 +57,8 @@ def launch(module: str, stage: Stage, settings: TrainingSettings, folder: Path |
         run_child(
             [*command, str(folder), "--run-dir", str(stage.run_dir)],
             log=folder / "train.log",
-            environment=_read_environment(config) | settings.environment,
+            # What accelerate needs to know before it reads its own file: it would otherwise look for GPUs.
+            environment=({"ACCELERATE_USE_CPU": "true"} if read_launch(settings).on_cpu else {}) | settings.environment,
             watch=bar.show,
             stop=lambda process: _stop(process, folder),
             explain=lambda printed: explain_failure(read_errors(folder), printed, stage.name, settings.trainer),
@@ -85,12 +86,6 @@ def run_training_process(train: Callable[[Path, Path], None]) -> None:
     os.environ["TORCHELASTIC_ERROR_FILE"] = str(errors)  # torch's own lies in a folder that the launcher removes
     with hold_together(trainer_lock(arguments.run_dir / stage_name)):
         record(train)(arguments.folder, arguments.run_dir)
-
-
-def _read_environment(config: Path) -> dict[str, str]:
-    """What accelerate needs to know before it reads its own file: on the CPU it would otherwise look for GPUs."""
-    on_cpu = (yaml.safe_load(config.read_text()) or {}).get("use_cpu", False)
-    return {"ACCELERATE_USE_CPU": "true"} if on_cpu else {}
 
 
 def _stop(process: Process, folder: Path) -> None:

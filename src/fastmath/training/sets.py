@@ -7,8 +7,9 @@ import polars
 
 from fastmath.data.enough import count_reasons
 from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.launches import read_launch
 from fastmath.recipe.sections import Recipe
-from fastmath.training.trainers import build_grpo_config, build_sft_config, count_processes
+from fastmath.training.trainers import build_grpo_config, build_sft_config
 
 
 class TooFewRowsError(SettingsError):
@@ -41,7 +42,7 @@ def require_training_set(stage: str, recipe: Recipe, run_dir: Path) -> None:
 
 def _count_sft(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
     """Rows of an optimiser step, what the number is made of, and what to change."""
-    processes = count_processes(recipe.sft)
+    processes = read_launch(recipe.sft).processes
     config = build_sft_config(recipe, run_dir / "sft", processes=processes)
     if config.packing:  # rows are joined to sequences, so that their number says nothing about steps
         return 1, "with `sft.trainer.packing`", "set `packing: false`"
@@ -56,7 +57,7 @@ def _count_sft(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
 
 def _count_grpo(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
     """Prompts of a generation batch: TRL leaves out an incomplete one (trl/trainer/utils.py, `RepeatSampler`)."""
-    config = build_grpo_config(recipe, run_dir / "grpo", processes=count_processes(recipe.grpo))
+    config = build_grpo_config(recipe, run_dir / "grpo", processes=read_launch(recipe.grpo).processes)
     batch, generations = config.generation_batch_size, config.num_generations
     return (
         batch // generations,

@@ -8,13 +8,16 @@ learning-rate schedule ends where the training ends, and an interrupted training
 from pathlib import Path
 
 from fastmath.prompts import SYSTEM_PROMPTS
+from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.model_folder import check_model_folder, require_finite
+from fastmath.runs.pipeline import make_stage
 from fastmath.runs.stage import Stage
+from fastmath.runs.start_model import find_start_model
 from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.sets import require_training_set
-from fastmath.training.trainers import build_sft_config, count_processes
+from fastmath.training.trainers import build_sft_config
 
 FIRST_EPOCH = "first_epoch"
 """Folder, in the stage's own, of the comparison run whose schedule ends after one epoch."""
@@ -31,8 +34,9 @@ def run(stage: Stage) -> None:
         fastmath.runs.model_folder.ModelFolderError: the trained weights are not all finite numbers.
     """
     settings = stage.recipe.sft
-    build_sft_config(stage.recipe, stage.folder, processes=count_processes(settings))
+    build_sft_config(stage.recipe, stage.folder, processes=read_launch(settings).processes)
     require_training_set("sft", stage.recipe, stage.run_dir)
+    find_start_model(stage).require_whole()
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
     for folder in folders:
         if not (folder / "model" / "tokenizer.json").exists():  # otherwise it had finished before an interruption
@@ -57,9 +61,9 @@ def train(folder: Path, run_dir: Path) -> None:
 
     first_epoch = folder.name == FIRST_EPOCH
     recipe = load_recipe(str((folder.parent if first_epoch else folder) / "config.yaml"))
-    base = str(run_dir / "build_data" / "base_model") if recipe.model.name == "nano" else recipe.model.name
+    base = find_start_model(make_stage("sft", recipe, run_dir))
     config = build_sft_config(recipe, folder, first_epoch=first_epoch)
-    model, tokenizer = load_model(base, config, recipe.model.revision)
+    model, tokenizer = load_model(base.name, config, base.revision)
     guard = StopGuard(folder)
     progress = ProgressWriter(run_dir / "sft", "one epoch" if first_epoch else "")
     trainer = SFTTrainer(

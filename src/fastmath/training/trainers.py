@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import yaml
 from trl import GRPOConfig, SFTConfig
 
 from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.foreign import find_fault
-from fastmath.recipe.load import find_accelerate_file
+from fastmath.recipe.launches import read_launch
 from fastmath.recipe.sections import Recipe, TrainingSettings
 from fastmath.training.rewards import build_rewards
 
@@ -79,17 +78,17 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 
 
 def check_trainers(recipe: Recipe) -> None:
-    """Build the configurations of both trainings for the number of processes in the recipe's accelerate files.
+    """Build the configurations of the recipe's trainings for the number of processes in the recipe's accelerate files.
 
     Raises:
         SettingsError: a setting is unknown, has the wrong type or is out of bounds; settings contradict each other; a
             reward or a reward parameter is unknown; or an accelerate file does not exist.
     """
-    for section, settings in (("sft", recipe.sft), ("grpo", recipe.grpo)):
-        _refuse_cut_adapters(section, settings)
+    build = {"sft": build_sft_config, "grpo": build_grpo_config}
     with tempfile.TemporaryDirectory() as folder:
-        build_sft_config(recipe, Path(folder), processes=count_processes(recipe.sft))
-        build_grpo_config(recipe, Path(folder), processes=count_processes(recipe.grpo))
+        for section, settings in recipe.trainings.items():
+            _refuse_cut_adapters(section, settings)
+            build[section](recipe, Path(folder), processes=read_launch(settings).processes)
 
 
 def build_sft_config(
@@ -141,27 +140,9 @@ def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = N
     return config
 
 
-def count_processes(settings: TrainingSettings) -> int:
-    """Number of training processes on all machines together, as the accelerate file gives it.
-
-    Raises:
-        SettingsError: the file does not exist or does not give a positive number.
-    """
-    processes = _read_launch(settings).get("num_processes")
-    if not isinstance(processes, int) or processes < 1:
-        path = find_accelerate_file(settings.accelerate)
-        raise SettingsError(f"{path} has `num_processes: {processes}`; want the number of training processes")
-    return processes
-
-
-def _read_launch(settings: TrainingSettings) -> dict[str, Any]:
-    return yaml.safe_load(find_accelerate_file(settings.accelerate).read_text()) or {}
-
-
 def _refuse_cut_adapters(section: str, settings: TrainingSettings) -> None:
     """Refuse adapters under ZeRO-3, where no process has the whole weights into which they are merged."""
-    zero_stage = _read_launch(settings).get("deepspeed_config", {}).get("zero_stage")
-    if settings.lora is not None and zero_stage == 3:
+    if settings.lora is not None and read_launch(settings).zero_stage == 3:
         raise SettingsError(
             f"`{section}.lora` trains adapters, which are merged into whole weights, and `{section}.accelerate: "
             f"{settings.accelerate}` cuts the weights into parts (ZeRO-3); want `zero2`, or one process"
