@@ -1,11 +1,20 @@
 """Checks of a recipe before its first stage runs: every room checks its own settings, the fastest checks first."""
 
+import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastmath.cli.plan import explain_misfit
 from fastmath.contest.policy import find_policy
+from fastmath.planning.machine import find_machine
+from fastmath.planning.memory import GIB
+from fastmath.planning.plan import make_plan
+from fastmath.planning.shapes import UnknownShapeError
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.sections import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 def check_recipe(recipe: Recipe, root: Path, stages: Sequence[str]) -> None:
@@ -39,6 +48,42 @@ def check_recipe(recipe: Recipe, root: Path, stages: Sequence[str]) -> None:
         from fastmath.training.trainers import check_trainers
 
         check_trainers(recipe)
+
+
+def check_machine(recipe: Recipe, root: Path, run_dir: Path, stages: Sequence[str]) -> None:
+    """Refuse stages that this machine cannot run, by their plan: too little memory, too few GPUs, too small a disk.
+
+    A model of unknown shape is not planned, and a warning says so.
+
+    Args:
+        recipe: the recipe.
+        root: folder at which the relative paths of the recipe start.
+        run_dir: the run folder, which need not exist yet.
+        stages: stages that are about to run and are not up to date.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: a stage does not fit; the message says why and what would help.
+    """
+    try:
+        plan = make_plan(recipe, find_machine(), root, run_dir, stages)
+    except UnknownShapeError as error:
+        logger.warning("not planned: %s", error)
+        return
+    faults = [line.strip() for stage in plan.stages for line in explain_misfit(stage)]
+    there = next(folder for folder in (run_dir, *run_dir.parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free / GIB
+    if plan.disk > free:
+        largest = max(plan.stages, key=lambda stage: stage.disk)
+        faults.append(
+            f"{', '.join(stages)} leave up to {plan.disk:,.1f} GiB in {run_dir}, and {free:,.1f} are free; most of "
+            f"{largest.stage}, {largest.disk:,.1f}: keep fewer checkpoints (`save_total_limit`), or go elsewhere"
+        )
+    if faults:
+        listed = "\n  ".join(faults)
+        raise SettingsError(
+            f"this machine cannot run it:\n  {listed}\n`fastmath plan {recipe.name}` shows all of it; --unplanned "
+            "starts it nevertheless"
+        )
 
 
 def check_sets(recipe: Recipe, run_dir: Path, stages: Sequence[str]) -> None:

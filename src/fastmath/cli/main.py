@@ -12,14 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
-from fastmath.cli.check import check_recipe, check_sets
+from fastmath.cli.check import check_machine, check_recipe, check_sets
+from fastmath.cli.doctor import doctor
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.live import LiveLine
 from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
+from fastmath.cli.plan import plan
 from fastmath.cli.replay import replay
 from fastmath.cli.status import status
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe, parse_assignments
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.interrupts import Interrupts
 from fastmath.runs.locks import RunLockedError
 from fastmath.runs.pipeline import StageResult, make_stage, open_stage, run_stage, select_stages
@@ -28,6 +31,8 @@ from fastmath.runs.stages import NOTEBOOKS, comes_before
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
+app.command()(doctor)
+app.command()(plan)
 app.command()(replay)
 app.command()(status)
 
@@ -56,6 +61,9 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="make the stages anew; what is there moves to superseded/")
     ] = False,
+    unplanned: Annotated[
+        bool, typer.Option("--unplanned", help="start also what the plan says this machine cannot run")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the results as one JSON object")] = False,
 ) -> None:
     """Run a recipe's notebooks in order; stages that are up to date are skipped.
@@ -68,13 +76,15 @@ def run(
     recipe, folder = resolve_recipe(recipe), find_run(recipe, run_dir, overrides, model)
     if model is not None:
         overrides |= resolve_overrides(begin_from(model, first))
-    stages = select_stages(load_recipe(recipe, overrides), None if model is not None else first, last)
-    if model is not None and first is not None:
-        stages = [name for name in stages if name == "build_data" or not comes_before(name, first)]
+    stages = _choose_stages(load_recipe(recipe, overrides), first, last, model is not None)
     opened = open_stage(stages[0], recipe, str(folder), overrides, force)
     check_recipe(opened.recipe, opened.root, stages)
-    for stage in () if force else stages:  # all before the first runs, which may take hours
-        make_stage(stage, opened.recipe, folder).require_same_settings()
+    made = [make_stage(stage, opened.recipe, folder) for stage in stages]
+    for stage in () if force else made:  # all before the first runs, which may take hours
+        stage.require_same_settings()
+    if not unplanned:
+        pending = [stage.name for stage in made if force or not stage.is_current()]
+        check_machine(opened.recipe, opened.root, folder, pending)
     results, started = [], time.monotonic()
     try:
         for position, stage in enumerate(stages, 1):
@@ -93,6 +103,14 @@ def run(
     typer.echo(f"{len(stages)} stages in {time.monotonic() - started:.1f} s")
     _say_report(folder, stages)
     typer.echo(f"look at {', '.join(Path(NOTEBOOKS[stage]).name for stage in stages)} in {folder}")
+
+
+def _choose_stages(recipe: Recipe, first: str | None, last: str | None, with_model: bool) -> list[str]:
+    """The stages to run; from a model of one's own the data are built first, wherever the run begins."""
+    stages = select_stages(recipe, None if with_model else first, last)
+    if with_model and first is not None:
+        stages = [name for name in stages if name == "build_data" or not comes_before(name, first)]
+    return stages
 
 
 def _run_stage(

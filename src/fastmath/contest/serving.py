@@ -190,8 +190,9 @@ def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None 
     makers = [stage for stage, section in MODEL_SECTIONS.items() if made_with.get(section) is not None]
     if settings is None or (makers and not (run_dir / makers[-1] / "model").is_dir()):
         last = makers[-1] if makers else "quantize_awq"
+        kind = "quantised model" if last == "quantize_awq" else "model"
         raise MissingStageError(
-            f"there is no {'quantised ' * (last == 'quantize_awq')}model in {run_dir / last}; make it first: fastmath run RECIPE --run-dir {run_dir} --to {last}"
+            f"there is no {kind} in {run_dir / last}; make it: fastmath run RECIPE --run-dir {run_dir} --to {last}"
         )
     kept = {"model": made_with["model"], "seed": made_with["seed"]}
     served = load_recipe(recipe or made_with["name"], kept | dict(overrides))

@@ -13,6 +13,10 @@ from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.sections import Recipe
 
 
+class UnknownShapeError(SettingsError):
+    """A model cannot be planned, because its shape or its architecture is not known here."""
+
+
 @dataclass(frozen=True)
 class ModelShape:
     """Shape of a dense decoder of the Qwen2, Qwen3 or Llama architecture, in the names of its `config.json`.
@@ -44,12 +48,12 @@ class ModelShape:
         """The shape in a model's `config.json`.
 
         Raises:
-            SettingsError: an architecture that is not known here, or a key is missing.
+            UnknownShapeError: an architecture that is not known here, or a key is missing.
         """
         known = ("qwen2", "qwen3", "llama")
         kind = config.get("model_type")
         if kind not in known:
-            raise SettingsError(f"a model of type {kind!r} cannot be planned; want one of {', '.join(known)}")
+            raise UnknownShapeError(f"a model of type {kind!r} cannot be planned; want one of {', '.join(known)}")
         try:
             heads = config["num_attention_heads"]
             return cls(
@@ -64,7 +68,7 @@ class ModelShape:
                 tie_word_embeddings=bool(config.get("tie_word_embeddings", False)),
             )
         except KeyError as error:
-            raise SettingsError(f"the model's config.json has no {error}; want a whole one") from error
+            raise UnknownShapeError(f"the model's config.json has no {error}; want a whole one") from error
 
     @property
     def query_width(self) -> int:
@@ -128,6 +132,30 @@ class ModelShape:
         """
         return self.num_hidden_layers * rank * sum(map(sum, self.find_adapted(targets).values()))
 
+    def pass_flops(self, context: float) -> float:
+        """Operations of one token's forward pass: two for each weight that multiplies it, and its attention.
+
+        Args:
+            context: length of the sequence that the token stands in, in tokens, of which it sees half on average.
+
+        Example: Qwen2.5-14B multiplies a token by 13,991,465,984 weights (all but the embedding); in a sequence of
+        8,000 tokens it takes 2 · 13,991,465,984 for these and 48 · 2 · 8,000 · 5,120 for its attention, 3.2e10.
+        """
+        multiplied = self.parameters - (0 if self.tie_word_embeddings else self.vocab_size * self.hidden_size)
+        return 2 * multiplied + 2 * self.num_hidden_layers * context * self.query_width
+
+    def weight_bytes(self, width: float = 2, group_size: int | None = None) -> float:
+        """Size of the weights, in bytes.
+
+        Args:
+            width: bytes of a weight.
+            group_size: weights of the linear layers that share a scale and a zero point, where these are in 4 bits.
+        """
+        if group_size is None:
+            return width * self.parameters
+        linear = self.num_hidden_layers * sum(inputs * outputs for inputs, outputs in self.linear_shapes.values())
+        return 0.5 * linear + 2.5 * linear / group_size + width * (self.parameters - linear)
+
     def cache_bytes(self, bytes_per_value: float = 2) -> float:
         """Size of the keys and values of one token in the KV cache, in bytes."""
         return 2 * self.num_hidden_layers * self.key_value_width * bytes_per_value
@@ -163,7 +191,7 @@ def find_shape(recipe: Recipe, root: Path) -> ModelShape:
         root: folder at which a relative path of a local model starts.
 
     Raises:
-        SettingsError: a Hub model whose shape is not known here, or a local folder without a readable `config.json`.
+        UnknownShapeError: a Hub model whose shape is not known here, or a folder without a readable `config.json`.
     """
     name = recipe.model.name
     if recipe.model.nano is not None:
@@ -176,7 +204,7 @@ def find_shape(recipe: Recipe, root: Path) -> ModelShape:
         return ModelShape.from_config(json.loads(config.read_text()))
     if name in SHAPES:
         return SHAPES[name]
-    raise SettingsError(
+    raise UnknownShapeError(
         f"the shape of {name!r} is not known{suggest(name, SHAPES)}; download the model and name its folder, or add it "
         "to `fastmath.planning.shapes.SHAPES`"
     )

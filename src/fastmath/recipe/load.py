@@ -102,6 +102,18 @@ def load_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> Reci
     return _validate(settings)
 
 
+def override_recipe(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
+    """A recipe with other values of some of its settings, by dotted key.
+
+    Raises:
+        SettingsError: as in `load_recipe`.
+    """
+    settings = recipe.model_dump(mode="json")
+    for key, value in overrides.items():
+        _set_dotted(settings, key, value)
+    return _validate(settings)
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """A recipe as YAML with all its defaults, which `load_recipe` reads as the same recipe."""
     return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)

@@ -39,6 +39,19 @@ class Gpu:
             return self.nvml.nvmlDeviceGetMemoryInfo(self.handle).used / 2**30
         return None
 
+    def total_gib(self) -> float | None:
+        """Memory of the device, in GiB; None where it is not told."""
+        with contextlib.suppress(self.nvml.NVMLError):
+            return self.nvml.nvmlDeviceGetMemoryInfo(self.handle).total / 2**30
+        return None
+
+    def capability(self) -> float | None:
+        """CUDA's compute capability, such as 8.9; None where it is not told."""
+        with contextlib.suppress(self.nvml.NVMLError):
+            major, minor = self.nvml.nvmlDeviceGetCudaComputeCapability(self.handle)
+            return major + minor / 10
+        return None
+
 
 @contextlib.contextmanager
 def open_gpus() -> Iterator[list[Gpu]]:
