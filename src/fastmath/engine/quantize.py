@@ -61,7 +61,8 @@ def quantize(source: Path, destination: Path, texts: Sequence[str], settings: Qu
     model.save_quantized(str(destination), safetensors=True)
     tokenizer.save_pretrained(destination)
     # AutoAWQ writes its own generation config; the end tokens of the model must be kept.
-    shutil.copy(source / "generation_config.json", destination / "generation_config.json")
+    if (source / "generation_config.json").is_file():
+        shutil.copy(source / "generation_config.json", destination / "generation_config.json")
     config = json.loads((destination / "config.json").read_text())
     # AutoAWQ's scales are float16 whatever the model's dtype, and 4-bit kernels accept no float32 activations.
     write_json(destination / "config.json", config | {"dtype": "float16"})
