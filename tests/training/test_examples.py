@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 from tokenizers import AddedToken
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import TikTokenConverter
 
 from fastmath.prompts import render_prompt, write_prompt
