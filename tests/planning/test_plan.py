@@ -8,9 +8,9 @@ from fastmath.planning.machine import GPUS, Machine, find_kind
 from fastmath.planning.memory import GIB
 from fastmath.planning.plan import make_plan
 from fastmath.planning.shapes import SHAPES, UnknownShapeError
-from fastmath.planning.training_plan import count_checkpoints, estimate_checkpoint
-from fastmath.planning.workload import Workload, estimate_completion_tokens, measure_sft
-from fastmath.recipe.launches import read_launch
+from fastmath.planning.training_plan import count_checkpoints
+from fastmath.planning.trainings import Training
+from fastmath.planning.workload import estimate_completion_tokens, measure_sft
 from fastmath.recipe.load import configs_folder, load_recipe, override_recipe, parse_assignments
 
 H200 = Machine(8, 141, kind=GPUS["h200"])
@@ -117,7 +117,7 @@ def test_a_checkpoint_of_deepspeed_holds_the_float32_weights_too():
     recipe = load_recipe("fast_math_r1_14b")
     shape = SHAPES[recipe.model.name]
     # bfloat16 weights, float32 weights and two moments of 8 bits: 2 + 4 + 2 bytes of each of 14.77 billion
-    assert estimate_checkpoint(recipe.sft, read_launch(recipe.sft), shape) == 8 * 14_770_033_664
+    assert Training.read("sft", recipe).estimate_checkpoint(shape) == 8 * 14_770_033_664
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_a_checkpoint_of_deepspeed_holds_the_float32_weights_too():
 )
 def test_checkpoints_on_the_disk_at_once(trainer, count):
     # of 50 steps
-    assert count_checkpoints(trainer, Workload(0, 0, 50, 0, False)) == count
+    assert count_checkpoints(trainer, 50) == count
 
 
 def test_steps_of_packed_sequences():
     recipe = override_recipe(load_recipe("fast_math_r1_14b"), {"data.sft_problems": 7900})
     # 7,900 x 7,600 / 24,000 = 2,501.7 sequences, 64 a step: 39.1, so 40 steps in each of 10 epochs
-    assert measure_sft(recipe, recipe.sft, None).steps == 400
+    assert measure_sft(recipe, Training.read("sft", recipe), None).steps == 400
 
 
 def test_completions_are_as_long_as_the_paper_s():

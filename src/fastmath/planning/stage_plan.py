@@ -48,10 +48,10 @@ class StagePlan:
         return not self.faults and self.total <= self.memory_limit
 
 
-def add_overhead(memory: Mapping[str, float], machine: Machine, processes: int) -> dict[str, float]:
-    """The parts of a training's memory with what no tensor accounts for; without GPUs of all processes together."""
+def add_overhead(memory: Mapping[str, float], processes: int, on_cpu: bool) -> dict[str, float]:
+    """The parts of a training's memory with what no tensor accounts for; on CPUs of all processes together."""
     parts = {name: gib for name, gib in memory.items() if gib > 0}
-    if machine.gpus:
+    if not on_cpu:
         return parts | {"overhead": CONTEXT_GIB + FRAGMENTATION * sum(parts.values())}
     return {name: processes * gib for name, gib in parts.items()} | {"overhead": processes * PROCESS_GIB}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import polars
 
+from fastmath.planning.trainings import Training
 from fastmath.recipe.data import SourceSettings
-from fastmath.recipe.launches import read_launch
-from fastmath.recipe.sections import GrpoSettings, Recipe, SftSettings
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.manifest import read_manifest
 
 SOURCE_ROWS: Mapping[str, int] = {
@@ -61,36 +61,26 @@ def estimate_completion_tokens(limit: int) -> float:
     return min(COMPLETION_SHARE * limit, COMPLETION_TOKENS)
 
 
-def measure_sft(recipe: Recipe, settings: SftSettings, run_dir: Path | None) -> Workload:
+def measure_sft(recipe: Recipe, training: Training, run_dir: Path | None) -> Workload:
     """The fine-tuning of a recipe; with packing, sequences are filled and steps are counted in these.
 
     Example: 7,900 rows of 7,600 tokens fill 2,502 sequences of 24,000; with 64 a step an epoch has 40 steps.
     """
-    trainer = settings.trainer
     rows, row_tokens, counted = _count_rows(recipe, "sft", run_dir)
-    length = trainer.get("max_length") or 1024
-    sequences = math.ceil(rows * row_tokens / length) if trainer.get("packing") else rows
-    batch = trainer.get("per_device_train_batch_size", 8) * trainer.get("gradient_accumulation_steps", 1)
-    batch *= read_launch(settings).processes
-    steps = _count_steps(trainer, math.ceil(sequences / batch))
-    return Workload(rows, row_tokens, steps, batch * (length if trainer.get("packing") else row_tokens), counted)
+    packed = bool(training.trainer.get("packing"))
+    sequences = math.ceil(rows * row_tokens / training.longest) if packed else rows
+    steps = _count_steps(training.trainer, math.ceil(sequences / training.step_batch))
+    return Workload(
+        rows, row_tokens, steps, training.step_batch * (training.longest if packed else row_tokens), counted
+    )
 
 
-def measure_grpo(recipe: Recipe, settings: GrpoSettings, run_dir: Path | None) -> Workload:
-    """GRPO: a step has as many completions as the processes hold, of `num_generations` for each problem."""
-    trainer = settings.trainer
+def measure_grpo(recipe: Recipe, training: Training, run_dir: Path | None) -> Workload:
+    """GRPO: a step has as many completions as the processes hold, `num_generations` of each problem."""
     rows, row_tokens, counted = _count_rows(recipe, "grpo", run_dir)
-    completions = count_completions(settings)
-    steps = _count_steps(trainer, max(1, rows * trainer.get("num_generations", 8) // completions))
-    tokens = completions * estimate_completion_tokens(trainer.get("max_completion_length", 256))
-    return Workload(rows, row_tokens, steps, tokens, counted)
-
-
-def count_completions(settings: GrpoSettings) -> int:
-    """Completions of one optimiser step on all processes together."""
-    trainer = settings.trainer
-    batch = trainer.get("per_device_train_batch_size", 8) * trainer.get("gradient_accumulation_steps", 1)
-    return batch * read_launch(settings).processes
+    an_epoch = max(1, rows * training.trainer.get("num_generations", 8) // training.step_batch)
+    tokens = training.step_batch * estimate_completion_tokens(training.completion_limit)
+    return Workload(rows, row_tokens, _count_steps(training.trainer, an_epoch), tokens, counted)
 
 
 def _count_steps(trainer: Mapping[str, float], steps_an_epoch: int) -> int:

@@ -67,4 +67,5 @@ def require_commit(setting: str, repository: str, revision: str | None, dataset:
     raise SettingsError(
         f"{setting}: the Hub {kind} {repository} is pinned to {found}. Take the commit of today's version, "
         f"`python -c \"import huggingface_hub as hub; print(hub.{kind}_info('{repository}').sha)\"`, and set it"
+        + ("" if dataset else f"; if {repository!r} is meant as a folder, there is none of this name")
     )
