@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 from transformers import AutoTokenizer, GenerationConfig
 
-from fastmath.evaluation.models import find_models, sample_models
+from fastmath.evaluation.models import find_models, find_reading, sample_models
 from fastmath.nano.model import make_base_model
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings
+from fastmath.recipe.load import load_recipe
 from fastmath.recipe.sections import NanoModelSettings, Recipe
 from fastmath.runs.process import ChildFailedError
 from fastmath.runs.stage import MissingStageError, Stage
@@ -116,3 +117,19 @@ def test_a_run_without_a_model_says_which_stage_is_missing(run_dir: Path, tmp_pa
     shutil.copytree(run_dir / "build_data", tmp_path / "build_data")
     with pytest.raises(MissingStageError, match="which stage 'quantize_awq' makes"):
         sample_models(make_stage(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("absent", "model", "section"),
+    [
+        ({}, "sft-epoch-1", "sft"),
+        ({}, "awq", "grpo"),
+        ({"grpo": None}, "awq", "sft"),
+        ({"sft": None, "grpo": None}, "awq", "model"),
+        ({"sft": None}, "base", "model"),
+    ],
+)
+def test_a_quantised_model_is_read_as_the_model_that_it_was_made_of(absent: dict, model: str, section: str) -> None:
+    recipe = load_recipe("nano", absent)
+    expected = recipe.model.answers if section == "model" else recipe.trainings[section].answers
+    assert find_reading(model, recipe) == expected

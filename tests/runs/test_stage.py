@@ -279,3 +279,11 @@ def test_the_pace_of_an_interrupted_run_is_not_taken_for_that_of_the_next(stage)
     with stage.running():
         pass
     assert stage.read_manifest()["tokens_per_second"] is None
+
+
+@pytest.mark.parametrize(("name", "current"), [("sft", True), ("evaluate", False)])
+def test_where_answers_are_read_belongs_to_the_evaluation_and_to_no_training(tmp_path, name, current):
+    with Stage(name, load_recipe("nano"), tmp_path).running():
+        pass
+    elsewhere = load_recipe("nano", {"sft.answers.answer_place": "after"})
+    assert Stage(name, elsewhere, tmp_path).is_current() is current

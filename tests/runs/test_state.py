@@ -87,3 +87,9 @@ def test_the_latest_run_comes_first(tmp_path):
         with Stage("sft", load_recipe("nano"), tmp_path / name).running():
             pass
     assert [run.name for run in find_runs(tmp_path)] == ["newer", "older"]
+
+
+def test_stages_that_a_recipe_does_not_have_are_not_listed(tmp_path):
+    with Stage("build_data", load_recipe("nano", {"sft": None, "grpo": None}), tmp_path).running():
+        pass
+    assert [state.stage for state in describe_run(tmp_path)] == ["build_data", "quantize_awq", "evaluate", "kernel"]
