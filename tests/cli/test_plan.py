@@ -79,7 +79,8 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "find_machine", lambda: Machine(8, 141.0))
     keeps_all = load_recipe("fast_math_r1_14b", {"grpo.trainer.save_steps": 1})
     with pytest.raises(
-        SettingsError, match=r"grpo leave up to 5,\d{3}\.\d GiB in .*run, and .* keep fewer checkpoints"
+        SettingsError,
+        match=r"grpo leave up to 5,\d{3}\.\d GiB in .*run, and there is room for .* keep fewer checkpoints",
     ):
         check_machine(keeps_all, tmp_path, tmp_path / "run", ["grpo"])
 
@@ -89,3 +90,9 @@ def test_a_model_of_unknown_shape_is_run_with_a_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         check_machine(recipe, tmp_path, tmp_path / "run", ["sft"])
     assert "not planned: the shape of 'me/mine' is not known" in caplog.text
+
+
+def test_what_a_stage_has_left_before_is_room_for_it(tmp_path):
+    (tmp_path / "sft" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "sft" / "checkpoints" / "weights").write_bytes(bytes(1024))
+    assert check._measure_held(tmp_path, ["sft", "grpo"]) == 1024 / 2**30

@@ -235,7 +235,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_named_and_the_training_goes_on_with_more_room(small_disk):
     run = make_run(small_disk / "run", NANO_SIZED)
-    first = run.start()
+    refused = run.start()
+    assert "sft leave up to" in refused.communicate(timeout=120)[0]  # the plan knows it before
+    assert refused.returncode == 2
+    first = run.start("--unplanned", "--from", "sft", "--to", "sft")
     output = first.communicate(timeout=120)[0]
     assert (first.returncode, "no space is left" in output, "Traceback" in output) == (1, True, False), output
     subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)

@@ -71,12 +71,12 @@ def check_machine(recipe: Recipe, root: Path, run_dir: Path, stages: Sequence[st
         return
     faults = [line.strip() for stage in plan.stages for line in explain_misfit(stage)]
     there = next(folder for folder in (run_dir, *run_dir.parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free / GIB
+    free = shutil.disk_usage(there).free / GIB + _measure_held(run_dir, stages)
     if plan.disk > free:
         largest = max(plan.stages, key=lambda stage: stage.disk)
         faults.append(
-            f"{', '.join(stages)} leave up to {plan.disk:,.1f} GiB in {run_dir}, and {free:,.1f} are free; most of "
-            f"{largest.stage}, {largest.disk:,.1f}: keep fewer checkpoints (`save_total_limit`), or go elsewhere"
+            f"{', '.join(stages)} leave up to {_say(plan.disk)} in {run_dir}, and there is room for {_say(free)}; most "
+            f"of {largest.stage}, {_say(largest.disk)}: keep fewer checkpoints (`save_total_limit`), or go elsewhere"
         )
     if faults:
         listed = "\n  ".join(faults)
@@ -84,6 +84,16 @@ def check_machine(recipe: Recipe, root: Path, run_dir: Path, stages: Sequence[st
             f"this machine cannot run it:\n  {listed}\n`fastmath plan {recipe.name}` shows all of it; --unplanned "
             "starts it nevertheless"
         )
+
+
+def _measure_held(run_dir: Path, stages: Sequence[str]) -> float:
+    """GiB that these stages have left on the disk before, which a resumed run does not need again."""
+    files = (path for stage in stages for path in (run_dir / stage).rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files) / GIB
+
+
+def _say(gib: float) -> str:
+    return f"{gib:,.1f} GiB" if gib >= 1 else f"{1024 * gib:,.1f} MiB"
 
 
 def check_sets(recipe: Recipe, run_dir: Path, stages: Sequence[str]) -> None:

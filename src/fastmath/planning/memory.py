@@ -55,17 +55,17 @@ class Load:
         tokens: number of tokens of all sequences of a micro-batch together.
         checkpointing: whether only each layer's input is kept, and the rest is computed again.
         lora_rank: rank of the adapters that are trained; None trains all weights.
-        lora_targets: names of the layers with adapters, or `all-linear`.
         fused_head: whether the output layer is computed in tiles, as TRL's trainers do
             (trl/kernels/chunked_logprob.py), so that the logits of a whole sequence never exist; transformers' own loss
             has them all.
+        lora_targets: names of the layers with adapters, or `all-linear`.
     """
 
     tokens: int
     checkpointing: bool
     lora_rank: int | None = None
-    lora_targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     fused_head: bool = True
+    lora_targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
 
 
 @dataclass(frozen=True)

@@ -122,12 +122,12 @@ class Training:
         """Memory of one process at the height of a step, without rollouts."""
         mixed = self.trainer.get("bf16") or self.trainer.get("fp16")
         lora = self.settings.lora
-        adapters = () if lora is None else (lora.rank, lora.targets)
+        adapters = {} if lora is None else {"lora_rank": lora.rank, "lora_targets": lora.targets}
         return estimate_memory(
             shape,
             Precision(self.weight_bytes, 2 if mixed else self.weight_bytes, self.launch.deepspeed),
             Sharing(self.launch.processes, self.launch.zero_stage),
-            Load(self.sequences * self.longest, self.checkpointing, *adapters),
+            Load(self.sequences * self.longest, self.checkpointing, **adapters),
             optimizer=self.optimizer,
             reference=self.has_reference,
         )
