@@ -91,7 +91,7 @@ def _plan_stage(stage: str, recipe: Recipe, shape: ModelShape, machine: Machine,
 
 def _find_mends(stage: str, recipe: Recipe, shape: ModelShape, machine: Machine, run_dir: Path | None) -> Iterator[str]:
     """Settings with which a stage fits: one that suffices, or the first of them that do together; none if none do."""
-    changes = [change for change in _list_changes(stage, recipe, machine) if change]
+    changes = list(_list_changes(stage, recipe, machine))
     together: dict[str, Any] = {}
     for change in changes:
         if _plan_stage(stage, override_recipe(recipe, change), shape, machine, run_dir).fits:

@@ -46,14 +46,12 @@ class Workload:
         row_tokens: mean length of a row: of an SFT example with its prompt, or of a GRPO prompt, in tokens.
         steps: optimiser steps.
         step_tokens: tokens of one step on all processes together; of GRPO, of the completions.
-        counted: whether the rows are those of data that have been built.
     """
 
     rows: int
     row_tokens: float
     steps: int
     step_tokens: float
-    counted: bool
 
 
 def estimate_completion_tokens(limit: int) -> float:
@@ -66,21 +64,19 @@ def measure_sft(recipe: Recipe, training: Training, run_dir: Path | None) -> Wor
 
     Example: 7,900 rows of 7,600 tokens fill 2,502 sequences of 24,000; with 64 a step an epoch has 40 steps.
     """
-    rows, row_tokens, counted = _count_rows(recipe, "sft", run_dir)
+    rows, row_tokens = _count_rows(recipe, "sft", run_dir)
     packed = bool(training.trainer.get("packing"))
     sequences = math.ceil(rows * row_tokens / training.longest) if packed else rows
     steps = _count_steps(training.trainer, math.ceil(sequences / training.step_batch))
-    return Workload(
-        rows, row_tokens, steps, training.step_batch * (training.longest if packed else row_tokens), counted
-    )
+    return Workload(rows, row_tokens, steps, training.step_batch * (training.longest if packed else row_tokens))
 
 
 def measure_grpo(recipe: Recipe, training: Training, run_dir: Path | None) -> Workload:
     """GRPO: a step has as many completions as the processes hold, `num_generations` of each problem."""
-    rows, row_tokens, counted = _count_rows(recipe, "grpo", run_dir)
+    rows, row_tokens = _count_rows(recipe, "grpo", run_dir)
     an_epoch = max(1, rows * training.trainer.get("num_generations", 8) // training.step_batch)
     tokens = training.step_batch * estimate_completion_tokens(training.completion_limit)
-    return Workload(rows, row_tokens, _count_steps(training.trainer, an_epoch), tokens, counted)
+    return Workload(rows, row_tokens, _count_steps(training.trainer, an_epoch), tokens)
 
 
 def _count_steps(trainer: Mapping[str, float], steps_an_epoch: int) -> int:
@@ -89,13 +85,13 @@ def _count_steps(trainer: Mapping[str, float], steps_an_epoch: int) -> int:
     return math.ceil(trainer.get("num_train_epochs", 3) * steps_an_epoch)
 
 
-def _count_rows(recipe: Recipe, training: str, run_dir: Path | None) -> tuple[int, float, bool]:
-    """Rows, their mean tokens, and whether they were counted in built data."""
+def _count_rows(recipe: Recipe, training: str, run_dir: Path | None) -> tuple[int, float]:
+    """Rows and their mean tokens, counted where the data have been built."""
     built = None if run_dir is None else run_dir / "build_data"
     if built is not None and read_manifest(built).get("status") == "done":
         table = polars.read_parquet(built / f"{training}.parquet")
         tokens = table["tokens"].mean() if "tokens" in table.columns and table.height else None
-        return table.height, float(tokens or 0) + 100, True  # with a prompt of some hundred tokens
+        return table.height, float(tokens or 0) + 100  # with a prompt of some hundred tokens
     data = recipe.data
     wanted = [source for source in data.sources if training == "sft" or source.grpo]
     if training == "sft":
@@ -106,7 +102,7 @@ def _count_rows(recipe: Recipe, training: str, run_dir: Path | None) -> tuple[in
     tokens = NANO_TRACE_TOKENS if embedded else TRACE_TOKENS
     if data.max_tokens is not None:
         tokens = min(tokens, FITTING_SHARE * data.max_tokens)
-    return min(rows, limit or rows), tokens, False
+    return min(rows, limit or rows), tokens
 
 
 def _estimate_rows(source: SourceSettings, embedded: int) -> int:

@@ -15,14 +15,12 @@ class Launch:
 
     Attributes:
         processes: number of training processes on all machines together; on GPUs one of each.
-        machines: number of machines.
         on_cpu: whether the processes are kept from the GPUs.
         zero_stage: DeepSpeed's stage of sharing; 0 without DeepSpeed.
         deepspeed: whether DeepSpeed trains.
     """
 
     processes: int
-    machines: int = 1
     on_cpu: bool = False
     zero_stage: int = 0
     deepspeed: bool = False
@@ -42,7 +40,6 @@ def read_launch(settings: TrainingSettings) -> Launch:
     deepspeed = content.get("deepspeed_config") or {}
     return Launch(
         processes=processes,
-        machines=content.get("num_machines") or 1,
         on_cpu=bool(content.get("use_cpu")),
         zero_stage=deepspeed.get("zero_stage") or 0,
         deepspeed=content.get("distributed_type") == "DEEPSPEED",

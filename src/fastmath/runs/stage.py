@@ -26,7 +26,7 @@ from fastmath.runs.progress import PROGRESS_FILE, TOKENS_PER_SECOND, read_progre
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
 from fastmath.runs.settings import is_resumable, keep_deciding, list_differences
 from fastmath.runs.sources import hash_sources, list_sources
-from fastmath.runs.stages import STAGE_SECTIONS, list_inputs
+from fastmath.runs.stages import list_inputs, select_settings
 from fastmath.runs.superseded import SUPERSEDED, set_aside
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Stage:
     """One stage of one run.
 
     Attributes:
-        name: a key of `STAGE_SECTIONS`.
+        name: a key of `fastmath.runs.stages.NOTEBOOKS`.
         recipe: the resolved recipe.
         run_dir: absolute path of the run folder.
         root: folder at which relative paths in the recipe start; by default the working directory.
@@ -197,15 +197,8 @@ class Stage:
         )
 
     def settings(self) -> dict[str, Any]:
-        """The seed and the sections of the recipe that this stage reads.
-
-        How a model's samples end and are read, `answers` in the section that makes it, belongs to the evaluation alone.
-        """
-        resolved = self.recipe.model_dump(mode="json")
-        makers = [section for section in ("model", *self.recipe.trainings) if resolved[section] is not None]
-        answers = {f"{section}.answers": resolved[section].pop("answers") for section in makers}
-        settings = {section: resolved[section] for section in STAGE_SECTIONS[self.name]}
-        return {"seed": resolved["seed"]} | settings | (answers if self.name == "evaluate" else {})
+        """The seed and the settings of the recipe that this stage reads."""
+        return select_settings(self.name, self.recipe)
 
     def input_hashes(self) -> dict[str, str | None]:
         """SHA-256 of the manifest of each earlier stage, None for one that has never run; every rerun changes it."""

@@ -5,6 +5,7 @@ from the base model: so a run can begin with GRPO, with the quantisation or with
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastmath.recipe.sections import Recipe
 
@@ -77,6 +78,17 @@ def list_inputs(name: str, recipe: Recipe) -> tuple[str, ...]:
         return tuple(there)
     source = find_model_stage(name, recipe)
     return tuple(stage for stage in there if stage not in MODEL_SECTIONS or stage == source)
+
+
+def select_settings(name: str, recipe: Recipe) -> dict[str, Any]:
+    """The seed and the sections of a recipe that a stage reads, as JSON has them.
+
+    How a model's samples end and are read, `answers` in the section that makes it, belongs to the evaluation alone.
+    """
+    resolved = recipe.model_dump(mode="json")
+    answers = {f"{each}.answers": resolved[each].pop("answers") for each in ("model", *recipe.trainings)}
+    settings = {section: resolved[section] for section in STAGE_SECTIONS[name]}
+    return {"seed": resolved["seed"]} | settings | (answers if name == "evaluate" else {})
 
 
 def list_dependents(name: str) -> list[str]:
