@@ -54,6 +54,20 @@ def list_package_versions() -> dict[str, str]:
 
 
 def describe_hardware() -> dict[str, Any]:
-    """`cpus`, their number; `memory_gib`, the main memory in GiB; `gpus`, the names of the visible GPUs."""
+    """What computes.
+
+    `processor`, its name where Linux tells it; `cpus`, their number; `memory_gib`, the main memory in GiB; `gpus`, the
+    names of the visible GPUs.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"cpus": os.cpu_count(), "memory_gib": round(memory, 1), "gpus": list_gpu_names()}
+    cpus = {"processor": _name_processor(), "cpus": os.cpu_count()}
+    return cpus | {"memory_gib": round(memory, 1), "gpus": list_gpu_names()}
+
+
+def _name_processor() -> str:
+    """The processor's name, with the vector units that decide which of vLLM's kernels it has."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    units = "AVX-512" if "avx512f" in found.get("flags", "").split() else ""
+    return f"{found.get('model name', platform.machine())} {units}".strip()

@@ -63,6 +63,7 @@ def train(folder: Path, run_dir: Path) -> None:
         run_dir: the run folder, with the products of the earlier stages.
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
+    from fastmath.engine.colocation import keep_weights_loadable
     from fastmath.training.checkpoints import train_from_last_checkpoint
     from fastmath.training.models import load_model, make_adapters
     from fastmath.training.policy import WatchedGRPOTrainer
@@ -75,6 +76,8 @@ def train(folder: Path, run_dir: Path) -> None:
     guard = StopGuard(folder)
     rollouts = recipe.grpo.rollouts
     judge = make_judge(recipe.grpo.verification, rollouts.answer_place)
+    if config.use_vllm and config.device.type == "cpu":
+        keep_weights_loadable()
     prompts = read_prompts(run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt])
     with end_rollouts(config, model, tokenizer, rollouts.generation_end):
         trainer = WatchedGRPOTrainer(
