@@ -51,7 +51,7 @@ ON_TWO_CORES: Mapping[str, Any] = {
     **{f"{stage}.trainer.bf16": False for stage in ("sft", "grpo")},
     **{f"{stage}.trainer.gradient_checkpointing": False for stage in ("sft", "grpo")},
     "sft.trainer.gradient_accumulation_steps": 2,
-    "sft.trainer.max_steps": 50,
+    "sft.trainer.max_steps": 30,
     "sft.trainer.save_strategy": "steps",
     "sft.trainer.save_steps": 10,
     "sft.trainer.save_total_limit": 1,
@@ -104,7 +104,7 @@ print(json.dumps(texts))
 
 
 def write_source(solutions: Path, destination: Path) -> None:
-    r"""Write GSM8K's solutions as conversations in Light-R1's schema, from whose boxes the data stage takes the answers.
+    r"""Write GSM8K's solutions as conversations in Light-R1's schema, whose boxes are read as the answers.
 
     Example: `48/2 = <<48/2=24>>24\n#### 24` becomes `<think>\n48/2 = 24\n</think>\n\nThe answer is \boxed{24}.`
     """
@@ -230,6 +230,14 @@ def summarise(run_dir: Path, aimo: Path) -> dict[str, Any]:
     }
 
 
+def keep(name: str, result: Mapping[str, Any], machine: str) -> None:
+    """Write a result to the folder of its machine in `benchmarks/results`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")
+    kept = Path(__file__).parent / "results" / slug / f"{name}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def main() -> None:
     """Run the chain and print what it shows."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -273,11 +281,7 @@ def main() -> None:
         "loaded_alone": load_all(run_dir, expanded, prompts),
     }
     if arguments.keep:
-        machine = f"{hardware['processor']} {hardware['cpus']} cores"
-        slug = re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")
-        kept = Path(__file__).parent / "results" / slug / "real_weights.json"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(result, indent=1) + "\n")
+        keep("real_weights", result, f"{hardware['processor']} {hardware['cpus']} cores")
     print(json.dumps(result))
 
 

@@ -14,6 +14,7 @@ import typer
 
 from fastmath.cli.check import check_machine, check_recipe, check_sets
 from fastmath.cli.doctor import doctor
+from fastmath.cli.join import join
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.live import LiveLine
 from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
@@ -32,6 +33,7 @@ from fastmath.runs.stages import NOTEBOOKS, comes_before
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
 app.command()(doctor)
+app.command()(join)
 app.command()(plan)
 app.command()(replay)
 app.command()(status)

@@ -1,4 +1,4 @@
-"""What the files in `configs/accelerate` say: how many processes train, where, and what they share."""
+"""What the files in `configs/accelerate` and a recipe say: how many processes train, where, and what they share."""
 
 from dataclasses import dataclass
 
@@ -18,29 +18,42 @@ class Launch:
         on_cpu: whether the processes are kept from the GPUs.
         zero_stage: DeepSpeed's stage of sharing; 0 without DeepSpeed.
         deepspeed: whether DeepSpeed trains.
+        nodes: number of machines that train together.
     """
 
     processes: int
     on_cpu: bool = False
     zero_stage: int = 0
     deepspeed: bool = False
+    nodes: int = 1
 
 
 def read_launch(settings: TrainingSettings) -> Launch:
-    """Read the accelerate file of a training.
+    """Read the accelerate file of a training, with what the recipe sets in its place.
 
     Raises:
-        SettingsError: the file does not exist or does not give a positive number of processes.
+        SettingsError: the file does not exist or does not give a positive number of processes; or several nodes do not
+            share them evenly, or do not know the first one's address.
     """
     path = find_accelerate_file(settings.accelerate)
-    content = yaml.safe_load(path.read_text()) or {}
-    processes = content.get("num_processes")
+    content = (yaml.safe_load(path.read_text()) or {}) | settings.launch.model_dump(exclude_none=True)
+    processes, nodes = content.get("num_processes"), content.get("num_machines") or 1
     if not isinstance(processes, int) or processes < 1:
         raise SettingsError(f"{path} has `num_processes: {processes}`; want the number of training processes")
+    if processes % nodes:
+        raise SettingsError(
+            f"{processes} training processes (`num_processes`) do not divide between {nodes} nodes (`num_machines`)"
+        )
+    if nodes > 1 and not content.get("main_process_ip"):
+        raise SettingsError(
+            f"{path.name} trains on {nodes} nodes, and `launch.main_process_ip` is not set; want the address of the "
+            "first one"
+        )
     deepspeed = content.get("deepspeed_config") or {}
     return Launch(
         processes=processes,
         on_cpu=bool(content.get("use_cpu")),
         zero_stage=deepspeed.get("zero_stage") or 0,
         deepspeed=content.get("distributed_type") == "DEEPSPEED",
+        nodes=nodes,
     )

@@ -19,6 +19,8 @@ NEUTRAL_TRAINER_SETTINGS = frozenset(
     }
 )
 """Settings of TRL's trainers that change what is logged or kept and never the weights, as all that begin with `log`."""
+MEETING_PLACE = frozenset({"main_process_ip", "main_process_port"})
+"""Where the processes of a launch meet, which is another place in every job of a cluster."""
 CHECKPOINT_SETTINGS = frozenset({"save_steps", "save_strategy"})
 """Settings that change the weights only where the best of the saved checkpoints becomes the model."""
 
@@ -52,6 +54,8 @@ def keep_deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_neutral(key: str, flat: Mapping[str, Any]) -> bool:
     section, _, name = key.rpartition(".")
+    if section.endswith(".launch"):
+        return name in MEETING_PLACE
     if not section.endswith(".trainer"):
         return name in ("workers", "accelerate")
     if name in CHECKPOINT_SETTINGS:
@@ -82,4 +86,4 @@ def is_resumable(key: str, change: str) -> bool:
     if section.endswith(".trainer") and name == "max_steps":
         then, now = change.split(" → ")
         return then.isdigit() and now.isdigit() and int(now) > int(then)
-    return name == "accelerate" or section.endswith(".environment")
+    return name == "accelerate" or section.endswith((".environment", ".launch"))

@@ -6,11 +6,13 @@ parent shows the progress and, after a failure, the error of the rank that faile
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
@@ -18,6 +20,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import find_accelerate_file
 from fastmath.recipe.sections import TrainingSettings
+from fastmath.runs.files import write_json
 from fastmath.runs.locks import hold_together, trainer_lock
 from fastmath.runs.process import Process, kill_tree, run_child
 from fastmath.runs.progress import ProgressBar
@@ -26,6 +29,9 @@ from fastmath.training.callbacks import STOP_FILE
 from fastmath.training.failure import ERRORS, error_file, explain_failure, read_errors
 
 logger = logging.getLogger(__name__)
+
+CALL_FILE = "launch.json"
+"""Name of the file with which the first of several nodes calls the others, in the folder of a training."""
 
 
 def launch(module: str, stage: Stage, settings: TrainingSettings, folder: Path | None = None) -> None:
@@ -48,17 +54,14 @@ def launch(module: str, stage: Stage, settings: TrainingSettings, folder: Path |
         KeyboardInterrupt: this process was interrupted; raised again after the trainer has stopped.
     """
     folder = folder or stage.folder
-    config = find_accelerate_file(settings.accelerate)
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), "-m", module]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / STOP_FILE).unlink(missing_ok=True)
     shutil.rmtree(folder / ERRORS, ignore_errors=True)
-    with ProgressBar(stage.folder) as bar:
+    with ProgressBar(stage.folder) as bar, call_nodes(module, stage, folder, settings):
         run_child(
-            [*command, str(folder), "--run-dir", str(stage.run_dir)],
+            build_command(module, settings, stage.run_dir, folder),
             log=folder / "train.log",
-            # What accelerate needs to know before it reads its own file: it would otherwise look for GPUs.
-            environment=({"ACCELERATE_USE_CPU": "true"} if read_launch(settings).on_cpu else {}) | settings.environment,
+            environment=choose_environment(settings),
             watch=bar.show,
             stop=lambda process: _stop(process, folder),
             explain=lambda printed: explain_failure(read_errors(folder), printed, stage.name, settings.trainer),
@@ -68,6 +71,51 @@ def launch(module: str, stage: Stage, settings: TrainingSettings, folder: Path |
         raise StageStoppedError(
             f"the file {folder / STOP_FILE} has stopped the training after a checkpoint; run the same again to go on"
         )
+
+
+def build_command(
+    module: str, settings: TrainingSettings, run_dir: Path, folder: Path, machine_rank: int = 0
+) -> list[str]:
+    """The command that launches the training processes of one node.
+
+    Args:
+        module: name of the module that trains.
+        settings: gives the accelerate file and what replaces its settings.
+        run_dir: the run folder.
+        folder: folder of the training.
+        machine_rank: number of the node.
+
+    Raises:
+        SettingsError: there is no such accelerate file.
+    """
+    options = settings.launch.model_dump(exclude_none=True)
+    if read_launch(settings).nodes > 1:
+        options["machine_rank"] = machine_rank
+    given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    config = ["--config_file", str(find_accelerate_file(settings.accelerate))]
+    command = [sys.executable, "-m", "accelerate.commands.launch", *config, *given, "-m", module]
+    return [*command, str(folder), "--run-dir", str(run_dir)]
+
+
+def choose_environment(settings: TrainingSettings) -> dict[str, str]:
+    """The environment variables of the launcher: the recipe's, and what accelerate must know before it reads its file.
+
+    It would otherwise look for GPUs.
+    """
+    return ({"ACCELERATE_USE_CPU": "true"} if read_launch(settings).on_cpu else {}) | settings.environment
+
+
+@contextlib.contextmanager
+def call_nodes(module: str, stage: Stage, folder: Path, settings: TrainingSettings) -> Iterator[None]:
+    """Tell the other nodes, by a file in the training's folder, that this one launches; one node tells nobody."""
+    path = folder / CALL_FILE
+    path.unlink(missing_ok=True)  # of a launch whose command was killed
+    if read_launch(settings).nodes > 1:
+        write_json(path, {"launch": uuid.uuid4().hex, "module": module, "stage": stage.name})
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def run_training_process(train: Callable[[Path, Path], None]) -> None:
