@@ -6,7 +6,7 @@ MODEL is SmolLM2-135M-Instruct as a folder; DATA holds `traces/gsm8k_train_solut
 `problems/gsm8k_test.jsonl`. Every part is a process of its own, so that one that fails leaves the others:
 
 - `shipped`: SFT and GRPO of `smollm2_135m` as it is shipped, with vLLM's rollouts on the same GPU, but few steps;
-- `deepspeed`: the 14B recipe's launch files, optimiser, precision, sampling and vLLM's sleep mode, on one process;
+- `deepspeed`: the embedded model by the 14B recipe's launch files, optimiser, precision, sampling and sleep mode;
 - `adapters`: GRPO by the 1.5B recipe's adapters with sleep mode;
 - `quantize`, `evaluate`, `kernel`: AWQ of the trained model, samples of all models and a contest, by 4-bit kernels;
 - `given`: samples and a contest of an AWQ model that has been made elsewhere, `--quantised FOLDER --problems FILE`;
@@ -55,9 +55,18 @@ AS_14B: Mapping[str, Any] = {
     "grpo.launch": ONE_PROCESS,
     **{f"{stage}.trainer.optim": "paged_adamw_8bit" for stage in ("sft", "grpo")},
     **{f"{stage}.trainer.model_init_kwargs.dtype": "bfloat16" for stage in ("sft", "grpo")},
-    "sft.trainer.max_steps": 6,
-    "sft.trainer.learning_rate": 1e-5,
-    "grpo.trainer.max_steps": 3,
+    **{f"{stage}.trainer.bf16": True for stage in ("sft", "grpo")},
+    **{f"{stage}.trainer.gradient_checkpointing": True for stage in ("sft", "grpo")},
+    **{f"{stage}.environment": {} for stage in ("sft", "grpo")},
+    "data.nano.train_problems": 1000,
+    "sft.first_epoch_run": False,
+    "sft.trainer.max_steps": 60,
+    "sft.trainer.warmup_steps": 5,
+    "sft.trainer.logging_steps": 10,
+    "grpo.trainer.max_steps": 4,
+    "grpo.trainer.use_vllm": True,
+    "grpo.trainer.vllm_max_model_length": 512,
+    "grpo.trainer.vllm_gpu_memory_utilization": 0.2,
     "grpo.trainer.top_p": 0.9,
     "grpo.trainer.min_p": 0.05,
     "grpo.trainer.vllm_enable_sleep_mode": True,
@@ -102,12 +111,11 @@ def read_rows(run_dir: Path, stage: str) -> list[dict[str, Any]]:
     return [{name: row[name] for name in shown if row.get(name) is not None} for row in rows if "loss" in row]
 
 
-def train(work: Path, model: Path, data: Path, name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+def train(work: Path, name: str, recipe: Any) -> dict[str, Any]:
     """Data and trainings of one part."""
     from fastmath.data import build
     from fastmath.training import grpo, sft
 
-    recipe = open_recipe(work, model, data, own)
     stages = {"build_data": build.run} | {stage: {"sft": sft, "grpo": grpo}[stage].run for stage in recipe.trainings}
     seconds = run_stages(recipe, work / name, stages)
     return {"seconds": seconds} | {stage: read_rows(work / name, stage) for stage in recipe.trainings}
@@ -152,7 +160,10 @@ def play_given(work: Path, quantised: Path | None, problems: Path | None) -> dic
         **{"model.name": str(quantised), "model.nano": None, "data.test_path": str(problems), "data.sources": []},
         **{"model.answers": {"generation_end": "think_end", "answer_place": "reasoning"}},
         **{"sft": None, "grpo": None, "quantize": None},
-        **{f"{stage}.engine": {"arguments": {"max_model_len": 512}} for stage in ("evaluate", "kernel")},
+        **{
+            f"{stage}.engine": {"arguments": {"max_model_len": 512, "gpu_memory_utilization": 0.3}}
+            for stage in ("evaluate", "kernel")
+        },
     }
     stages = {"build_data": build.run, "evaluate": sample_models, "kernel": lambda stage: run_contest(stage, "")}
     seconds = run_stages(load_recipe("nano", own), work / "given", stages)
@@ -174,7 +185,7 @@ def measure_memory(recipe_name: str, tokens: int, own: Mapping[str, Any], folder
     from fastmath.training.models import make_adapters
     from fastmath.training.trainers import build_sft_config
 
-    settings = {"max_steps": 2, "save_strategy": "no", "max_length": tokens, "gradient_accumulation_steps": 1}
+    settings = {"max_steps": 2, "save_strategy": "no", "max_length": tokens, "gradient_accumulation_steps": 2}
     kept = {"sft.accelerate": "gpu1", "sft.trainer.model_init_kwargs.attn_implementation": "sdpa"}
     recipe = load_recipe(recipe_name, {f"sft.trainer.{name}": value for name, value in settings.items()} | kept | own)
     shape = find_shape(recipe, REPOSITORY_FOLDER)
@@ -214,13 +225,13 @@ def list_parts(arguments: argparse.Namespace, work: Path, model: Path, data: Pat
     """Every part by its name, in order."""
     no_packing = {"sft.trainer.packing": False}
     return {
-        "shipped": lambda: train(work, model, data, "shipped", {}),
-        "deepspeed": lambda: train(work, model, data, "deepspeed", AS_14B),
+        "shipped": lambda: train(work, "shipped", open_recipe(work, model, data, {})),
+        "deepspeed": lambda: train(work, "deepspeed", load_recipe("nano", AS_14B)),
         "quantize": lambda: quantize(work, model, data),
         "evaluate": lambda: evaluate(work, model, data),
         "kernel": lambda: play(work, model, data),
         "given": lambda: play_given(work, arguments.quantised, arguments.problems),
-        "adapters": lambda: train(work, model, data, "adapters", ADAPTERS),
+        "adapters": lambda: train(work, "adapters", open_recipe(work, model, data, ADAPTERS)),
         "memory_1_5b": lambda: measure_memory("fast_math_r1_1_5b", 8192, {}, work),
         "memory_14b": lambda: measure_memory("fast_math_r1_14b", 8192, no_packing, work),
     }

@@ -259,6 +259,8 @@ def _prepare_environment(environment: Mapping[str, str]) -> None:
     changed = [name for name, value in environment.items() if os.environ.get(name) != value]
     if changed and "vllm" in sys.modules:
         logger.warning("vLLM was imported before %s was set; it may not be heeded", ", ".join(changed))
+    # vLLM forks by default, and a forked process cannot use CUDA that this one has touched, if only to ask for a GPU.
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
     os.environ.update(environment)
 
 
