@@ -1,7 +1,8 @@
 """GRPO steps on rollouts that are given, by any number of processes: `fixed_rollouts.py FOLDER NAME PROCESSES`.
 
 FOLDER holds the model in `model`. Each rank writes the prompts of its completions to `NAME-RANK.json`, in order; the
-first one writes the trained model to `NAME` and the losses to `NAME.json`. With plain gradient descent the change of a
+first one writes the trained model to `NAME` and the losses to `NAME.json`, with the stage of
+DeepSpeed. With plain gradient descent the change of a
 weight is its gradient.
 """
 
@@ -25,6 +26,7 @@ def main() -> None:
     from fastmath.recipe.data import NanoDataSettings
     from fastmath.recipe.load import load_recipe
     from fastmath.training.judge import Judge
+    from fastmath.training.models import save_model
     from fastmath.training.policy import WatchedGRPOTrainer
     from fastmath.training.rewards import build_rewards
 
@@ -53,8 +55,9 @@ def main() -> None:
         output_dir=str(folder / f"{name}-run"),
         **{"max_steps": 2, "num_generations": GENERATIONS, "per_device_train_batch_size": COMPLETIONS // processes},
         **{"learning_rate": RATE, "lr_scheduler_type": "constant", "optim": "sgd", "max_grad_norm": 0.0, "beta": 0.04},
-        **{"report_to": [], "bf16": False, "use_cpu": True, "gradient_checkpointing": False, "save_strategy": "no"},
-        **{"logging_steps": 1, "max_completion_length": 512, "seed": 0, "disable_dropout": True},
+        **{"report_to": [], "bf16": False, "gradient_checkpointing": False, "save_strategy": "no"},
+        **{"logging_steps": 1, "max_completion_length": 512, "seed": 0},
+        **({"ddp_backend": "gloo"} if processes > 1 else {"use_cpu": True}),
     )
     trainer = WatchedGRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(folder / "model"),
@@ -68,10 +71,11 @@ def main() -> None:
     )
     trainer.train()
     (folder / f"{name}-{trainer.accelerator.process_index}.json").write_text(json.dumps(seen))
-    trainer.save_model(str(folder / name))
+    save_model(trainer, folder / name)
     if trainer.is_world_process_zero():
         losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
-        (folder / f"{name}.json").write_text(json.dumps(losses))
+        stage = trainer.deepspeed.zero_optimization_stage() if trainer.is_deepspeed_enabled else 0
+        (folder / f"{name}.json").write_text(json.dumps({"losses": losses, "zero_stage": stage}))
     trainer.accelerator.wait_for_everyone()
 
 

@@ -13,7 +13,7 @@ from fastmath.recipe.sections import TrainingSettings
 from fastmath.runs.process import ChildFailedError
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import MetricsWriter, StopGuard
-from fastmath.training.checkpoints import find_last_checkpoint
+from fastmath.training.checkpoints import MARK, find_last_checkpoint
 from fastmath.training.launch import launch
 
 
@@ -95,6 +95,14 @@ def test_checkpoints_are_compared_by_number(tmp_path):
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
     assert find_last_checkpoint(tmp_path).name == "checkpoint-10"
+
+
+def test_a_checkpoint_that_every_process_has_written_is_preferred(tmp_path):
+    for step in (5, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
+    (tmp_path / "checkpoint-5" / MARK).touch()
+    assert find_last_checkpoint(tmp_path).name == "checkpoint-5"
 
 
 @pytest.mark.parametrize("path", sorted((configs_folder() / "accelerate").glob("*.yaml")), ids=lambda path: path.stem)

@@ -11,6 +11,8 @@ from transformers import (
     PreTrainedTokenizerBase,
     Trainer,
 )
+from transformers.integrations import is_deepspeed_zero3_enabled
+from transformers.trainer import TRAINING_ARGS_NAME
 from trl import GRPOConfig, SFTConfig
 
 from fastmath.recipe.sections import LoraSettings
@@ -52,11 +54,16 @@ def make_adapters(settings: LoraSettings | None) -> LoraConfig | None:
 def save_model(trainer: Trainer, folder: Path) -> None:
     """Save what was trained as an ordinary checkpoint with its tokenizer; adapters are merged into the weights.
 
-    Adapters need all weights on every process, so this is for trainings that do not cut them (ZeRO-3).
+    Adapters need all weights on every process, so theirs are trainings that do not cut them (ZeRO-3).
     """
+    if is_deepspeed_zero3_enabled():
+        trainer.save_model(str(folder))  # all processes, which send their parts to the first one
+        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle, and nobody's but the trainer's
+        return
+    if not trainer.is_world_process_zero():
+        return
+    # Not by the trainer: under ZeRO-2 it would write the weights twice that input and output layer share.
     model = trainer.accelerator.unwrap_model(trainer.model)
-    if not isinstance(model, PeftModel):
-        trainer.save_model(str(folder))
-    elif trainer.is_world_process_zero():
-        model.merge_and_unload().save_pretrained(folder)
-        trainer.processing_class.save_pretrained(folder)
+    whole = model.merge_and_unload() if isinstance(model, PeftModel) else model
+    whole.save_pretrained(folder)
+    trainer.processing_class.save_pretrained(folder)

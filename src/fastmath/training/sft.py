@@ -53,9 +53,8 @@ def train(folder: Path, run_dir: Path) -> None:
         run_dir: the run folder, with the products of the data stage.
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
-    from trl import SFTTrainer
-
     from fastmath.training.checkpoints import train_from_last_checkpoint
+    from fastmath.training.data_order import OrderedSFTTrainer
     from fastmath.training.examples import read_training_set
     from fastmath.training.models import load_model, make_adapters
 
@@ -66,7 +65,7 @@ def train(folder: Path, run_dir: Path) -> None:
     model, tokenizer = load_model(base.name, config, base.revision)
     guard = StopGuard(folder)
     progress = ProgressWriter(run_dir / "sft", "one epoch" if first_epoch else "")
-    trainer = SFTTrainer(
+    trainer = OrderedSFTTrainer(
         model=model,
         args=config,
         train_dataset=read_training_set(

@@ -159,9 +159,10 @@ def _build(kind: type[Config], section: str, settings: dict[str, Any], folder: P
         # A subclass for checks: it reports the number of processes of the launch and does not use a GPU.
         kind = type(kind.__name__, (kind,), {"world_size": property(lambda _: processes)})
         settings = settings | {"use_cpu": True}
-    elif not torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_DEEPSPEED") != "true":
-        # DeepSpeed finds the CPU itself (DS_ACCELERATOR), and accelerate would leave it out with this setting.
-        settings = {"use_cpu": True} | settings
+    elif not torch.cuda.is_available():
+        # With `use_cpu` accelerate leaves DeepSpeed out, and without a backend its processes do not know of each other.
+        deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true"
+        settings = ({"ddp_backend": "gloo"} if deepspeed else {"use_cpu": True}) | settings
     try:
         return kind(output_dir=str(folder / "checkpoints"), **settings)
     except (TypeError, ValueError) as error:
