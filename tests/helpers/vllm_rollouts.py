@@ -1,7 +1,7 @@
 """A GRPO step of a small model with vLLM's rollouts in TRL's colocate mode: `vllm_rollouts.py FOLDER SETTINGS`.
 
-Behind the step every weight is changed, and vLLM samples again; then all logits are made equal, so that every token is as
-likely as any other, and it samples twice more, to where two recipes end. The facts are printed as one JSON object.
+Behind the step every weight is changed, and vLLM samples again; then all logits are made equal, so that all tokens are
+equally likely, and it samples twice more, to where two recipes end. The facts are printed as one JSON object.
 """
 
 import json

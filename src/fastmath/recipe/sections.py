@@ -43,6 +43,7 @@ class ModelSettings(Section):
     Attributes:
         name: `nano` (the embedded model, created by the data stage), a local folder, or the name of a Hub model.
         revision: commit of a Hub model; required before a run, unused for a local folder.
+        licence: licence of the model, as its publisher states it; it is copied into the card of what is made from it.
         system_prompt: key in `fastmath.prompts.SYSTEM_PROMPTS`, used in training, evaluation and kernel alike; `none`
             sends no system turn.
         answers: how samples of the base model itself are evaluated, in a recipe that does not fine-tune it.
@@ -51,6 +52,7 @@ class ModelSettings(Section):
 
     name: str
     revision: str | None = None
+    licence: str = "not stated"
     system_prompt: str = "none"
     answers: ReadingSettings = ReadingSettings(generation_end="end_of_text", answer_place="anywhere")
     nano: NanoModelSettings | None = None

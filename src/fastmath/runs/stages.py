@@ -83,9 +83,11 @@ def list_inputs(name: str, recipe: Recipe) -> tuple[str, ...]:
 def select_settings(name: str, recipe: Recipe) -> dict[str, Any]:
     """The seed and the sections of a recipe that a stage reads, as JSON has them.
 
-    How a model's samples end and are read, `answers` in the section that makes it, belongs to the evaluation alone.
+    How a model's samples end and are read, `answers` in the section that makes it, belongs to the evaluation alone, and
+    a licence to nobody.
     """
     resolved = recipe.model_dump(mode="json")
+    resolved["model"].pop("licence")
     answers = {f"{each}.answers": resolved[each].pop("answers") for each in ("model", *recipe.trainings)}
     settings = {section: resolved[section] for section in STAGE_SECTIONS[name]}
     return {"seed": resolved["seed"]} | settings | (answers if name == "evaluate" else {})
