@@ -9,7 +9,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import configs_folder, load_recipe
-from fastmath.recipe.sections import TrainingSettings
+from fastmath.recipe.training import TrainingSettings
 from fastmath.runs.process import ChildFailedError
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import MetricsWriter, StopGuard

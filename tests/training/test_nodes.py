@@ -1,4 +1,4 @@
-"""A training on two nodes: the first runs the recipe, the second joins. Real processes, from the shipped launch file."""
+"""A training on two nodes: the first runs the recipe, the second joins. Real processes, the shipped launch file."""
 
 import json
 import os
@@ -35,13 +35,13 @@ def multi_node(port: int) -> dict[str, object]:
 
 def test_several_nodes_need_the_address_of_the_first():
     settings = load_recipe("nano", {"sft.accelerate": "multi_node"}).sft
-    with pytest.raises(SettingsError, match="`launch.main_process_ip` is not set"):
+    with pytest.raises(SettingsError, match=r"`launch.main_process_ip` is not set"):
         read_launch(settings)
 
 
 def test_nodes_share_the_processes_evenly():
     own = {"sft.launch": {"num_processes": 3, "main_process_ip": "a"}}
-    with pytest.raises(SettingsError, match="3 training processes .* do not divide between 2 nodes"):
+    with pytest.raises(SettingsError, match=r"3 training processes .* do not divide between 2 nodes"):
         read_launch(load_recipe("nano", {"sft.accelerate": "multi_node"} | own).sft)
 
 
@@ -76,4 +76,7 @@ def test_two_nodes_have_the_losses_of_one(tuned_alone, tmp_path):
     assert finished.returncode == 0, finished.stdout + told
     assert "node 1 has done its part" in told
     assert [row["loss"] for row in read_steps(run_dir / "sft")] == pytest.approx(tuned_alone.losses, rel=1e-4)
+    # Each node's rank has saved the random state of its own.
+    saved = (run_dir / "sft" / "checkpoints").glob("checkpoint-6/rng_state_*.pth")
+    assert sorted(path.name for path in saved) == ["rng_state_0.pth", "rng_state_1.pth"]
     assert (run_dir / "sft" / "train-node1.log").stat().st_size > 0

@@ -11,9 +11,9 @@ import yaml
 
 from fastmath.evaluation.models import MODELS, find_reading
 from fastmath.evaluation.report import render_table
+from fastmath.nano.rows import generate_rows
 from fastmath.prompts import SYSTEM_PROMPTS, THINK_END, build_messages
 from fastmath.recipe.errors import SettingsError, require_known
-from fastmath.recipe.load import dump_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_aside
 from fastmath.runs.manifest import read_manifest
@@ -50,7 +50,7 @@ def export_model(run_dir: Path, name: str, destination: Path) -> Path:
     config, report = run_dir / "evaluate" / "config.yaml", run_dir / "report.json"
     if not (config.is_file() and report.is_file()):
         raise SettingsError(
-            f"{run_dir} has not been evaluated, and a card tells its figures; run `--to evaluate` first"
+            f"{run_dir} has not been evaluated, and a card tells its figures; run it to the stage `evaluate`"
         )
     told = json.loads(report.read_text())
     own = [entry["name"] for entry in told["models"] if entry["name"] != "base"]
@@ -80,16 +80,18 @@ def write_card(recipe: Recipe, name: str, report: dict[str, Any], manifest: dict
         report: the run's `report.json`.
         manifest: manifest of the stage that has made the model.
     """
-    base = (
-        "a network of its own, from scratch" if recipe.model.nano is not None else f"`{Path(recipe.model.name).name}`"
-    )
-    hub = recipe.model.revision is not None
-    header = {"license": recipe.model.licence, "language": "en", "pipeline_tag": "text-generation"}
-    header |= {"base_model": recipe.model.name} if hub else {}
+    model = recipe.model
+    licence = "unknown" if model.licence == "not stated" else model.licence.lower()
+    header = {"license": licence, "language": "en", "pipeline_tag": "text-generation"}
+    header |= {"base_model": model.name} if model.revision is not None else {}
+    origin = "scratch" if model.nano is not None else f"`{Path(model.name).name}`"
+    origin += f" at commit `{model.revision}`" if model.revision is not None else ""
     yield f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n"
     yield f"# {recipe.name}, {name}\n"
-    yield f"A model that reasons about a mathematical problem and boxes its answer, made from {base}"
-    yield f"{f' at commit `{recipe.model.revision}`' if hub else ''} by the recipe `{recipe.name}`, seed {recipe.seed}:\n"
+    yield (
+        f"A model that reasons about a mathematical problem and boxes its answer, made from {origin} by the recipe "
+        f"`{recipe.name}`, seed {recipe.seed}:\n"
+    )
     yield from (f"1. {_STEPS[made]}" for made in _list_steps(recipe, name))
     yield f"\n## With vLLM\n\n```python\n{write_example(recipe, name)}\n```\n"
     yield "Generation ends where the recipe says; the model's own end tokens are in `generation_config.json`.\n"
@@ -105,11 +107,11 @@ def write_card(recipe: Recipe, name: str, report: dict[str, Any], manifest: dict
     yield "\nProblems that repeat a held-out one were removed before training.\n"
     yield "## Limits\n"
     yield from _list_limits(recipe)
-    yield f"\n## Licence\n\nOf the base model: {recipe.model.licence}. The sources' licences stand above.\n"
+    yield f"\n## Licence\n\nOf the base model: {model.licence}. The sources' licences stand above.\n"
     git, packages = manifest.get("git", {}), manifest.get("packages", {})
     yield f"## Made with\n\nfastmath at commit `{git.get('commit')}`{' with changes' if git.get('dirty') else ''}; "
     yield ", ".join(f"{package} {version}" for package, version in packages.items()) + ".\n"
-    yield f"```yaml\n{dump_recipe(recipe)}```"
+    yield f"```yaml\n{_dump_settings(recipe)}```"
 
 
 def write_example(recipe: Recipe, name: str) -> str:
@@ -120,7 +122,9 @@ def write_example(recipe: Recipe, name: str) -> str:
     if reading.generation_end == "think_end":
         sampling |= {"stop": [THINK_END], "include_stop_str_in_output": True, "skip_special_tokens": False}
     arguments = ", ".join(f"{key}={value!r}" for key, value in sampling.items())
-    problem = "(1) Start with 3. (2) Add 4." if recipe.model.nano is not None else "What is 12 * 12 - 5?"
+    problem = "What is 12 * 12 - 5?"
+    if recipe.model.nano is not None:  # it knows its own problems alone
+        problem = str(next(iter(generate_rows("test", recipe.data.nano, 1, recipe.seed)))["problem"])
     return "\n".join(
         [
             "from vllm import LLM, SamplingParams",
@@ -130,6 +134,14 @@ def write_example(recipe: Recipe, name: str) -> str:
             "print(outputs[0].outputs[0].text)",
         ]
     )
+
+
+def _dump_settings(recipe: Recipe) -> str:
+    """The settings of model and trainings as YAML, without the paths of the machine on which they ran."""
+    settings = recipe.model_dump(mode="json", exclude={"data", "evaluate", "kernel"}, exclude_none=True)
+    if recipe.model.revision is None:
+        settings["model"]["name"] = Path(recipe.model.name).name
+    return yaml.safe_dump(settings, sort_keys=False)
 
 
 def _list_steps(recipe: Recipe, name: str) -> list[str]:

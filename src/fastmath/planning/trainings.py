@@ -7,7 +7,8 @@ from typing import Any, Self
 from fastmath.planning.memory import MOMENT_BYTES, Load, Memory, Precision, Sharing, estimate_memory
 from fastmath.planning.shapes import ModelShape
 from fastmath.recipe.launches import Launch, read_launch
-from fastmath.recipe.sections import Recipe, TrainingSettings
+from fastmath.recipe.sections import Recipe
+from fastmath.recipe.training import TrainingSettings
 
 PROMPT_TOKENS = 512
 """Longest prompt of GRPO; the paper's."""

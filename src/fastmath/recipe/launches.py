@@ -6,7 +6,7 @@ import yaml
 
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import find_accelerate_file
-from fastmath.recipe.sections import TrainingSettings
+from fastmath.recipe.training import TrainingSettings
 
 
 @dataclass(frozen=True)

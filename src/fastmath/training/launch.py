@@ -19,7 +19,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import find_accelerate_file
-from fastmath.recipe.sections import TrainingSettings
+from fastmath.recipe.training import TrainingSettings
 from fastmath.runs.files import write_json
 from fastmath.runs.locks import hold_together, trainer_lock
 from fastmath.runs.process import Process, kill_tree, run_child

@@ -15,7 +15,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer import TRAINING_ARGS_NAME
 from trl import GRPOConfig, SFTConfig
 
-from fastmath.recipe.sections import LoraSettings
+from fastmath.recipe.training import LoraSettings
 
 
 def load_model(

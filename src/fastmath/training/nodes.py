@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastmath.recipe.load import load_recipe
-from fastmath.recipe.sections import TrainingSettings
+from fastmath.recipe.training import TrainingSettings
 from fastmath.runs.process import ChildFailedError, kill_tree, run_child
 from fastmath.training.launch import CALL_FILE, build_command, choose_environment
 

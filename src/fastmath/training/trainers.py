@@ -18,7 +18,8 @@ from trl import GRPOConfig, SFTConfig
 from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.foreign import find_fault
 from fastmath.recipe.launches import read_launch
-from fastmath.recipe.sections import Recipe, TrainingSettings
+from fastmath.recipe.sections import Recipe
+from fastmath.recipe.training import TrainingSettings
 from fastmath.training.rewards import build_rewards
 
 Config = TypeVar("Config", SFTConfig, GRPOConfig)
