@@ -32,6 +32,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from fastmath.engine.expand import expand_checkpoint, has_4bit_kernels
+from fastmath.evaluation.model_card import export_model
 from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 from fastmath.runs.provenance import describe_commit, describe_hardware
@@ -138,6 +139,14 @@ def run(run_dir: Path, overrides: Mapping[str, Any], *options: str) -> float:
     return time.monotonic() - began
 
 
+def export(run_dir: Path, name: str, destination: Path) -> Path:
+    """The folder with which a model leaves the house."""
+    if not destination.exists():
+        destination.parent.mkdir(exist_ok=True)
+        export_model(run_dir, name, destination)
+    return destination
+
+
 def read_metrics(run_dir: Path, stage: str, name: str) -> list[float]:
     """Values of one metric of a training, in the order of the steps."""
     rows = map(json.loads, (run_dir / stage / "metrics.jsonl").read_text().splitlines())
@@ -197,9 +206,8 @@ def load_alone(program: str, folder: Path, dtype: str, prompts: Sequence[Sequenc
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def load_all(run_dir: Path, expanded: Path, prompts: Sequence[Sequence[int]]) -> dict[str, list[str]]:
+def load_all(trained: Path, quantised: Path, expanded: Path, prompts: Sequence[Sequence[int]]) -> dict[str, list[str]]:
     """The first words of every product in every program that is to load it."""
-    trained, quantised = run_dir / "grpo" / "model", run_dir / "quantize_awq" / "model"
     loads = {
         "bf16 in vLLM": (LOAD_IN_VLLM, trained, "bfloat16"),
         "bf16 in transformers": (LOAD_IN_TRANSFORMERS, trained, "bfloat16"),
@@ -261,6 +269,7 @@ def main() -> None:
     own = {"data.sources": [], "evaluate.problems": 10, "kernel.questions": 10}
     reading = {"model.answers": {"generation_end": "think_end", "answer_place": "reasoning"}}
     inference = {key: value for key, value in ON_TWO_CORES.items() if key.startswith(("evaluate", "kernel"))}
+    exported = {name: export(run_dir, name, work / "export" / name) for name in ("grpo", "awq")}
     run(aimo, inference | held_out | own | reading, "--model", str(quantised), "--from", "evaluate")
 
     expanded = work / "awq-expanded"
@@ -278,7 +287,7 @@ def main() -> None:
         **summarise(run_dir, aimo),
         "probabilities": compare_probabilities(run_dir, expanded, traces),
         "4-bit kernels": has_4bit_kernels(),
-        "loaded_alone": load_all(run_dir, expanded, prompts),
+        "loaded_alone": load_all(exported["grpo"], exported["awq"], expanded, prompts),
     }
     if arguments.keep:
         keep("real_weights", result, f"{hardware['processor']} {hardware['cpus']} cores")

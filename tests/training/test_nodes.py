@@ -14,6 +14,7 @@ from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import configs_folder, load_recipe
 from fastmath.training.launch import build_command
+from fastmath.training.trainers import check_trainers
 from helpers.two_processes import CPU, SFT, read_steps
 
 
@@ -34,9 +35,9 @@ def multi_node(port: int) -> dict[str, object]:
 
 
 def test_several_nodes_need_the_address_of_the_first():
-    settings = load_recipe("nano", {"sft.accelerate": "multi_node"}).sft
-    with pytest.raises(SettingsError, match=r"`launch.main_process_ip` is not set"):
-        read_launch(settings)
+    recipe = load_recipe("nano", {"sft.accelerate": "multi_node"})
+    with pytest.raises(SettingsError, match=r"2 nodes, and `launch.main_process_ip` of its section is not set"):
+        check_trainers(recipe)
 
 
 def test_nodes_share_the_processes_evenly():

@@ -91,6 +91,19 @@ def test_what_the_refusal_asks_for_is_accepted(mend):
     check_trainers(load_recipe("nano", {f"grpo.trainer.{name}": value for name, value in settings.items()}))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"vllm_mode": "server", "vllm_server_base_url": "http://other:8000"},
+        {"vllm_mode": "colocate", "vllm_enable_sleep_mode": True, "vllm_tensor_parallel_size": 1},
+    ],
+)
+def test_what_needs_cuda_is_built_as_a_configuration(settings, tmp_path):
+    overrides = {f"grpo.trainer.{name}": value for name, value in {"use_vllm": True, **settings}.items()}
+    config = build_grpo_config(load_recipe("nano", overrides), tmp_path, processes=1)
+    assert {name: getattr(config, name) for name in settings} == settings
+
+
 def test_packing_without_a_flash_attention_is_refused():
     with pytest.raises(SettingsError, match="would let each attend to those before it"):
         check_trainers(load_recipe("nano", {"sft.trainer.packing": True}))

@@ -19,6 +19,7 @@ class Launch:
         zero_stage: DeepSpeed's stage of sharing; 0 without DeepSpeed.
         deepspeed: whether DeepSpeed trains.
         nodes: number of machines that train together.
+        address: address of the first of several nodes; None where it is not known.
     """
 
     processes: int
@@ -26,6 +27,19 @@ class Launch:
     zero_stage: int = 0
     deepspeed: bool = False
     nodes: int = 1
+    address: str | None = None
+
+    def require_address(self) -> None:
+        """Refuse several nodes that do not know where the first one is; a plan can do without.
+
+        Raises:
+            SettingsError: the address is not set.
+        """
+        if self.nodes > 1 and not self.address:
+            raise SettingsError(
+                f"the training has {self.nodes} nodes, and `launch.main_process_ip` of its section is not set; want the "
+                "address of the first one"
+            )
 
 
 def read_launch(settings: TrainingSettings) -> Launch:
@@ -33,7 +47,7 @@ def read_launch(settings: TrainingSettings) -> Launch:
 
     Raises:
         SettingsError: the file does not exist or does not give a positive number of processes; or several nodes do not
-            share them evenly, or do not know the first one's address.
+            share them evenly.
     """
     path = find_accelerate_file(settings.accelerate)
     content = (yaml.safe_load(path.read_text()) or {}) | settings.launch.model_dump(exclude_none=True)
@@ -44,11 +58,6 @@ def read_launch(settings: TrainingSettings) -> Launch:
         raise SettingsError(
             f"{processes} training processes (`num_processes`) do not divide between {nodes} nodes (`num_machines`)"
         )
-    if nodes > 1 and not content.get("main_process_ip"):
-        raise SettingsError(
-            f"{path.name} trains on {nodes} nodes, and `launch.main_process_ip` is not set; want the address of the "
-            "first one"
-        )
     deepspeed = content.get("deepspeed_config") or {}
     return Launch(
         processes=processes,
@@ -56,4 +65,5 @@ def read_launch(settings: TrainingSettings) -> Launch:
         zero_stage=deepspeed.get("zero_stage") or 0,
         deepspeed=content.get("distributed_type") == "DEEPSPEED",
         nodes=nodes,
+        address=content.get("main_process_ip"),
     )

@@ -46,10 +46,11 @@ def keep_deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Left out are the numbers of worker processes and what a trainer logs, prints and keeps. With
     `load_best_model_at_end` the steps at which checkpoints are saved decide which one is chosen, so they stay.
-    Accelerate files are compared by their contents (`fastmath.runs.sources`), so their names are left out.
+    Accelerate files are compared by their contents (`fastmath.runs.sources`), so their names are left out. None is no
+    setting, so that a run does not grow old by a setting that is new.
     """
     flat = flatten(settings)
-    return {key: value for key, value in flat.items() if not _is_neutral(key, flat)}
+    return {key: value for key, value in flat.items() if value is not None and not _is_neutral(key, flat)}
 
 
 def _is_neutral(key: str, flat: Mapping[str, Any]) -> bool:

@@ -90,6 +90,7 @@ def check_trainers(recipe: Recipe) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for section, settings in recipe.trainings.items():
             _refuse_cut_adapters(section, settings)
+            read_launch(settings).require_address()
             build[section](recipe, Path(folder), processes=read_launch(settings).processes)
 
 
