@@ -31,6 +31,8 @@ SETTINGS = TINY | {
     "grpo.trainer.max_steps": 8,
     "grpo.trainer.save_steps": 2,
     "grpo.trainer.max_completion_length": 48,
+    "grpo.trainer.use_vllm": True,
+    "grpo.trainer.vllm_max_model_length": 256,
 }
 PROGRAM = """
 import json, sys

@@ -37,8 +37,8 @@ class Launch:
         """
         if self.nodes > 1 and not self.address:
             raise SettingsError(
-                f"the training has {self.nodes} nodes, and `launch.main_process_ip` of its section is not set; want the "
-                "address of the first one"
+                f"the training has {self.nodes} nodes, and `launch.main_process_ip` of its section is not set; want "
+                "the address of the first one"
             )
 
 
