@@ -266,7 +266,7 @@ def main() -> None:
     run(run_dir, start | describe_data(data, source) | ON_TWO_CORES)
     quantised = run_dir / "quantize_awq" / "model"
     held_out = {"data.test_path": str(data / "problems" / "aimo2_reference.csv"), "data.decontaminate.files": []}
-    own = {"data.sources": [], "evaluate.problems": 10, "kernel.questions": 10}
+    own = {"data.sources": [], "evaluate.problems": 10, "evaluate.samples": 2, "kernel.questions": 10}
     reading = {"model.answers": {"generation_end": "think_end", "answer_place": "reasoning"}}
     inference = {key: value for key, value in ON_TWO_CORES.items() if key.startswith(("evaluate", "kernel"))}
     exported = {name: export(run_dir, name, work / "export" / name) for name in ("grpo", "awq")}
