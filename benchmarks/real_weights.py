@@ -57,13 +57,15 @@ ON_TWO_CORES: Mapping[str, Any] = {
     "sft.trainer.save_steps": 10,
     "sft.trainer.save_total_limit": 1,
     "sft.trainer.logging_steps": 1,
-    "grpo.trainer.gradient_accumulation_steps": 4,
+    "grpo.trainer.per_device_train_batch_size": 4,
+    "grpo.trainer.gradient_accumulation_steps": 8,
     "grpo.trainer.max_steps": 4,
     "grpo.trainer.max_completion_length": 256,
     "grpo.trainer.vllm_max_model_length": 768,
     "grpo.trainer.save_steps": 1,
     "grpo.trainer.save_total_limit": 1,
     "grpo.rewards.1.parameters.max_length": 256,
+    "quantize.clip": False,  # which takes half an hour
     "quantize.calibration_chunks": 32,
     "quantize.calibration_tokens": 256,
     "evaluate.problems": 40,
@@ -266,7 +268,8 @@ def main() -> None:
     run(run_dir, start | describe_data(data, source) | ON_TWO_CORES)
     quantised = run_dir / "quantize_awq" / "model"
     held_out = {"data.test_path": str(data / "problems" / "aimo2_reference.csv"), "data.decontaminate.files": []}
-    own = {"data.sources": [], "evaluate.problems": 10, "evaluate.samples": 2, "kernel.questions": 10}
+    own = {"data.sources": [], "evaluate.problems": 10, "evaluate.samples": 2}
+    own |= {"kernel.questions": 10, "kernel.samples": 4}
     reading = {"model.answers": {"generation_end": "think_end", "answer_place": "reasoning"}}
     inference = {key: value for key, value in ON_TWO_CORES.items() if key.startswith(("evaluate", "kernel"))}
     exported = {name: export(run_dir, name, work / "export" / name) for name in ("grpo", "awq")}

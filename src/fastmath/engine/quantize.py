@@ -55,6 +55,7 @@ def quantize(source: Path, destination: Path, texts: Sequence[str], settings: Qu
         },
         calib_data=chunks,
         duo_scaling=settings.duo_scaling,
+        apply_clip=settings.clip,
         max_calib_samples=settings.calibration_chunks,
         max_calib_seq_len=settings.calibration_tokens,
     )

@@ -139,15 +139,18 @@ class QuantizeSettings(Section):
         group_size: number of consecutive weights with a scale of their own, one of 32, 64 and 128; smaller groups are
             more accurate and take more memory. It must divide the model's widths.
         zero_point: whether each group also has a zero point (asymmetric quantisation).
-        duo_scaling: whether a channel's scale also depends on its weights, as AutoAWQ has it, and not on its
-            activations alone, as in the paper; which is better differs between models.
+        duo_scaling: whether a channel's scale also depends on its weights, as is AutoAWQ's default, and not on its
+            activations alone, as in the paper. The paper's search also tries no scales at all, so that it cannot end
+            far worse than plain rounding; with this it did, and SmolLM2 wrote nonsense (`benchmarks/real_weights.py`).
+        clip: whether AutoAWQ also searches for bounds of the weights, which takes a CPU a minute for a layer of 576.
         calibration_chunks: most chunks of text that calibrate the scales; fewer if the texts do not suffice.
         calibration_tokens: upper limit on the length of one chunk, in tokens.
     """
 
     group_size: int = 128
     zero_point: bool = True
-    duo_scaling: bool = True
+    duo_scaling: bool = False
+    clip: bool = True
     calibration_chunks: int = Field(128, ge=1)
     calibration_tokens: int = Field(512, ge=16)
 
