@@ -16,16 +16,19 @@ def test_sft_has_the_losses_and_the_weights_of_one_process(tuned_alone, tmp_path
     assert largest_difference(shared.weights, tuned_alone.weights) < 1e-4
 
 
-def test_grpo_has_the_losses_and_the_gradients_of_one_process(rollouts, rolled_alone):
-    shared = train_on_rollouts(rollouts, zero_stage=2)
+@pytest.fixture(scope="module")
+def shared(rollouts):
+    return train_on_rollouts(rollouts, zero_stage=2)
+
+
+def test_grpo_has_the_losses_and_the_gradients_of_one_process(shared, rolled_alone):
     assert shared.zero_stage == 2
     assert shared.losses == pytest.approx(rolled_alone.losses, rel=1e-4)
     # the change of a weight is its gradients times the rate
     assert largest_difference(shared.weights, rolled_alone.weights) / RATE < 1e-6
 
 
-def test_every_rank_has_whole_groups(rollouts):
-    train_on_rollouts(rollouts, zero_stage=2)
+def test_every_rank_has_whole_groups(shared, rollouts):
     ranks = [json.loads((rollouts / f"zero2-{rank}.json").read_text()) for rank in (0, 1)]
     starts = range(0, len(ranks[0]), GENERATIONS)
     groups = [set(prompts[start : start + GENERATIONS]) for prompts in ranks for start in starts]
