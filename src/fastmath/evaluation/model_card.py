@@ -18,6 +18,7 @@ from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_aside
 from fastmath.runs.manifest import read_manifest
 from fastmath.runs.model_folder import check_model_folder
+from fastmath.runs.stages import MODEL_SECTIONS, comes_before, list_stages
 
 CARD = "README.md"
 PUBLISHED = (
@@ -146,10 +147,8 @@ def _dump_settings(recipe: Recipe) -> str:
 
 def _list_steps(recipe: Recipe, name: str) -> list[str]:
     """The stages that have made a model, in order."""
-    made = {"sft": recipe.sft, "grpo": recipe.grpo, "quantize_awq": recipe.quantize}
-    order = list(made)
-    last = order.index(MODELS[name][0])
-    return [stage for stage in order[: last + 1] if made[stage] is not None]
+    last = MODELS[name][0]
+    return [stage for stage in list_stages(recipe) if stage in MODEL_SECTIONS and not comes_before(last, stage)]
 
 
 def _list_limits(recipe: Recipe) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import torch
+from accelerate import PartialState
 from torch.serialization import register_package
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
@@ -27,8 +27,7 @@ class CheckpointMarker(TrainerCallback):
     """
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.barrier()
+        PartialState().wait_for_everyone()
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         if state.is_world_process_zero and folder.is_dir():
             (folder / MARK).touch()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastmath.recipe.load import load_recipe
-from fastmath.recipe.training import TrainingSettings
 from fastmath.runs.process import ChildFailedError, kill_tree, run_child
 from fastmath.training.launch import CALL_FILE, build_command, choose_environment
 
@@ -29,14 +28,14 @@ class Call:
     Attributes:
         launch: a name that no other launch has.
         module: name of the module that trains.
+        stage: name of the stage.
         folder: folder of the training.
-        settings: its section of the recipe.
     """
 
     launch: str
     module: str
+    stage: str
     folder: Path
-    settings: TrainingSettings
 
 
 def list_calls(run_dir: Path) -> Iterator[Call]:
@@ -46,8 +45,7 @@ def list_calls(run_dir: Path) -> Iterator[Call]:
             told = json.loads(path.read_text())
         except FileNotFoundError:  # it ended between the two looks
             continue
-        recipe = load_recipe(str(run_dir / told["stage"] / "config.yaml"))
-        yield Call(told["launch"], told["module"], path.parent, recipe.trainings[told["stage"]])
+        yield Call(told["launch"], told["module"], told["stage"], path.parent)
 
 
 def join(run_dir: Path, rank: int) -> None:
@@ -73,9 +71,10 @@ def join_call(call: Call, run_dir: Path, rank: int) -> None:
     """Run this node's part of one training, with a log of its own."""
     log = call.folder / f"train-node{rank}.log"
     logger.info("node %d joins %s; its log is %s", rank, call.folder, log)
-    command = build_command(call.module, call.settings, run_dir, call.folder, rank)
+    settings = load_recipe(str(run_dir / call.stage / "config.yaml")).trainings[call.stage]
+    command = build_command(call.module, settings, run_dir, call.folder, rank)
     try:
-        run_child(command, log=log, environment=choose_environment(call.settings), watch=lambda: None, stop=kill_tree)
+        run_child(command, log=log, environment=choose_environment(settings), watch=lambda: None, stop=kill_tree)
     except ChildFailedError as error:
         logger.error("node %d: %s", rank, error)
     else:
