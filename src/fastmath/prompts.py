@@ -25,6 +25,9 @@ SYSTEM_PROMPTS: dict[str, str | None] = {
         r"Return final answer within \boxed{{}}."
     ),
     "boxed": r"Please reason step by step, and put your final answer within \boxed{}.",
+    # With the contest's range of answers, which keeps samples from boxing what could not be handed in.
+    "aimo2": r"Please reason step by step. The answer is an integer from 0 to 999. Put it within \boxed{}.",
+    "aimo3": r"Please reason step by step. The answer is an integer from 0 to 99999. Put it within \boxed{}.",
 }
 
 NANO_TEMPLATE = (

@@ -12,12 +12,14 @@ from typing import Annotated
 import typer
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.cli.paths import find_package, find_run, resolve_overrides
-from fastmath.contest.gateway import GatewayError, find_server
+from fastmath.cli.paths import find_package, find_run, resolve_overrides, resolve_recipe
+from fastmath.contest.gateway import find_server
+from fastmath.contest.questions import GatewayError
+from fastmath.contest.report import EmptyContestError
 from fastmath.kaggle.metadata import PackageError, check_metadata
 from fastmath.kaggle.package_check import Finding, check_package, write_held_out
-from fastmath.kaggle.packaging import CONTEST_SOURCES, PackageOptions, build_package
-from fastmath.kaggle.wheels import DOWNLOAD_COMMAND, LISTS, MACHINES, download_wheels, pin_wheels
+from fastmath.kaggle.packaging import CONTEST_SOURCES, KAGGLE_PYTHON, PackageOptions, build_package
+from fastmath.kaggle.wheels import LISTS, MACHINES, PYTHONS, download_command, download_wheels, pin_wheels
 from fastmath.kernel.journal import JournalError
 from fastmath.recipe.errors import SettingsError, require_known
 from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
@@ -27,7 +29,7 @@ kernel = typer.Typer(
     no_args_is_help=True, help="The inference kernel: answer questions, build and check what is submitted."
 )
 
-KERNEL_FAILURES = (GatewayError, JournalError, ModelFolderError, PackageError)
+KERNEL_FAILURES = (EmptyContestError, GatewayError, JournalError, ModelFolderError, PackageError)
 """Errors of these commands that end them with exit code 1."""
 
 RunDir = Annotated[Path | None, typer.Option(help="run folder with the quantised model; runs/nano by default")]
@@ -79,7 +81,8 @@ def serve(
     processes = ", in a process of its own" if two_processes else ""
     typer.echo(f"asked by {asked_by}{processes}")
     correct = "" if report["correct"] is None else f", {report['correct']} right"
-    typer.echo(f"{report['answered']} of {report['questions']} questions answered in time{correct}")
+    votes = f"{report['by_vote']} by a vote, {report['by_fallback']} by the fallback"
+    typer.echo(f"{report['answered']} of {report['questions']} questions answered in time: {votes}{correct}")
     typer.echo(f"{report['tokens']} tokens in {report['seconds']:.1f} s; {report['submission']}")
 
 
@@ -88,7 +91,10 @@ def build(
     output: Annotated[Path | None, typer.Option(help="folder of the package; dist/kernel by default")] = None,
     owner: Annotated[str | None, typer.Option(help="your name on Kaggle")] = None,
     machine: Annotated[str, typer.Option(help="target of the wheels: gpu (Kaggle), cpu (for `kernel check`)")] = "gpu",
-    recipe: Annotated[str | None, typer.Option(help="recipe that the notebook uses, a name in configs/")] = None,
+    python: Annotated[str, typer.Option(help="Python of the wheels: 3.12 (Kaggle's image) or 3.11")] = KAGGLE_PYTHON,
+    recipe: Annotated[
+        str | None, typer.Option(help="recipe that travels with the wheels, a name or a path; the run's own by default")
+    ] = None,
     contest: Annotated[str | None, typer.Option(help="aimo2 or aimo3; also sets competition and machine")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="run folder whose AWQ weights are linked for the upload")] = None,
     kernel_title: Annotated[str | None, typer.Option(help="title of the kernel, which gives its slug")] = None,
@@ -97,6 +103,7 @@ def build(
     variation: Annotated[str | None, typer.Option(help="variation of the model")] = None,
     model_version: Annotated[int | None, typer.Option(min=1, help="version of the model to mount")] = None,
     competition: Annotated[str | None, typer.Option(help="slug of the competition")] = None,
+    docker_image: Annotated[str | None, typer.Option(help="Kaggle's image to run in, instead of its newest")] = None,
     machine_shape: Annotated[str | None, typer.Option(help="Kaggle's machine: NvidiaL4, NvidiaH100, …")] = None,
     download: Annotated[bool, typer.Option("--download", help="download the wheels into the dataset, too")] = False,
     as_json: AsJson = False,
@@ -105,17 +112,19 @@ def build(
     require_known("--machine", machine, MACHINES)
     if contest is not None:
         require_known("--contest", contest, CONTEST_SOURCES)
+    require_known("--python", python, PYTHONS)
+    recipe = None if recipe is None else resolve_recipe(recipe)
     options = PackageOptions(
-        machine, recipe, contest, owner, kernel_title, dataset_title, model_title, variation, model_version,
-        competition, machine_shape,
+        machine, python, docker_image, recipe, contest, owner, kernel_title, dataset_title, model_title, variation,
+        model_version, competition, machine_shape,
     )  # fmt: skip
-    model = None
+    settings = model = None
     if run_dir is not None:
         from fastmath.contest.serving import load_served
 
-        model = load_served(find_run("nano", run_dir, {}), {})[1]
+        settings, model = load_served(find_run("nano", run_dir, {}), {}, recipe)
     folder = find_package(output)
-    build_package(folder, options, REPOSITORY_FOLDER, model)
+    build_package(folder, options, REPOSITORY_FOLDER, model, settings)
     if download:
         download_wheels(folder / "dataset")
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -126,7 +135,9 @@ def build(
     for name in files:
         if name not in wheels or "fastmath-" in name:
             typer.echo(name)
-    typer.echo(f"{len(wheels)} wheels; the others are downloaded by: cd {folder / 'dataset'} && {DOWNLOAD_COMMAND}")
+    typer.echo(
+        f"{len(wheels)} wheels; the others are downloaded by: cd {folder / 'dataset'} && {download_command(python)}"
+    )
 
 
 @kernel.command()
@@ -136,7 +147,6 @@ def check(
     ] = None,
     wheels: Annotated[Path | None, typer.Option(help="the downloaded wheels; the package's dataset by default")] = None,
     run_dir: RunDir = None,
-    recipe: RecipeName = None,
     csv: Annotated[Path | None, typer.Option(help="questions; three of the run's held-out ones by default")] = None,
     metadata_only: Annotated[bool, typer.Option("--metadata-only", help="do not run the notebook")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
@@ -151,9 +161,10 @@ def check(
         from fastmath.contest.serving import load_served
 
         served = find_run("nano", run_dir, {})
-        settings, model = load_served(served, resolve_overrides(parse_assignments(assignments or [])), recipe)
+        overrides = resolve_overrides(parse_assignments(assignments or []))
+        model = load_served(served, {})[1]
         questions = csv or write_held_out(served, folder / "questions.csv")
-        findings = check_package(folder, wheels or folder / "dataset", model, settings, questions)
+        findings = check_package(folder, wheels or folder / "dataset", model, questions, overrides)
     seen = []
     for finding in findings:
         seen.append(finding)
@@ -169,13 +180,15 @@ def check(
 @kernel.command()
 def pin(
     machine: Annotated[str, typer.Option(help="target of the wheels: gpu or cpu")],
+    python: Annotated[str, typer.Option(help="Python of the wheels, which must be installed here")] = KAGGLE_PYTHON,
     as_json: AsJson = False,
 ) -> None:
     """Update the pins of all wheels for a machine, by pip's resolver under requirements/constraints.txt."""
     require_known("--machine", machine, MACHINES)
-    counts = pin_wheels(machine, REPOSITORY_FOLDER)
+    require_known("--python", python, PYTHONS)
+    counts = pin_wheels(machine, python, REPOSITORY_FOLDER)
     if as_json:
         typer.echo(json.dumps(counts))
         return
     for name, count in counts.items():
-        typer.echo(f"{count} wheels in {REPOSITORY_FOLDER / LISTS / machine / name}")
+        typer.echo(f"{count} wheels in {REPOSITORY_FOLDER / LISTS / machine / python / name}")

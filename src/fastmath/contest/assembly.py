@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import polars as pl
+
 from fastmath.answers.contests import CONTESTS
 from fastmath.contest.policy import find_policy
 from fastmath.engine.supervision import EngineKeeper
@@ -24,7 +26,7 @@ JOURNAL = "questions.jsonl"
 
 @contextlib.contextmanager
 def open_kernel(
-    recipe: Recipe, model: Path, folder: Path, questions: int | None = None, started: float | None = None
+    recipe: Recipe, model: Path, folder: Path, asked: pl.DataFrame | None = None, started: float | None = None
 ) -> Iterator[Kernel]:
     """A kernel under the contest's clock; its engine starts with the first question and ends with the context.
 
@@ -32,7 +34,8 @@ def open_kernel(
         recipe: recipe whose `kernel` section is used; where it sets no time limit, the contest's limit applies.
         model: folder of the quantised checkpoint.
         folder: folder for the journal; it is created if needed.
-        questions: number of questions expected; None takes the recipe's number, and without one the contest's.
+        asked: the questions, where they are known; None expects the recipe's number of questions, and without one the
+            contest's.
         started: value of `time.monotonic()` when the contest's clock began; None starts it with the first question.
 
     Raises:
@@ -44,10 +47,11 @@ def open_kernel(
     profile = CONTESTS[recipe.kernel.profile]
     folder.mkdir(parents=True, exist_ok=True)
     limit = recipe.kernel.limit_seconds or profile.limit_seconds
-    expected = questions or recipe.kernel.questions or profile.questions
+    expected = recipe.kernel.questions or profile.questions if asked is None else asked.height
     keeper = EngineKeeper(engine_starter(recipe, model))
     try:
-        yield build_kernel(recipe, model, keeper, limit, expected, folder / JOURNAL, started)
+        questions = None if asked is None else name_questions(asked)
+        yield build_kernel(recipe, model, keeper, limit, expected, folder / JOURNAL, started, questions)
     finally:
         keeper.close()
 
@@ -60,18 +64,23 @@ def build_kernel(
     questions: int,
     journal: Path,
     started: float | None = None,
+    asked: str | None = None,
 ) -> Kernel:
     """The kernel of a recipe for a contest of `questions` questions in `limit` seconds.
+
+    `asked` names the questions, from `name_questions`; the journal of others is refused. None names none, as in the
+    scored run, whose questions nobody knows.
 
     Raises:
         fastmath.kernel.journal.JournalError: the journal belongs to another model, contest or run.
     """
     settings = recipe.kernel
     identity = {"model": name_model(model), "contest": settings.profile, "run": f"{recipe.name}, seed {recipe.seed}"}
+    identity |= {} if asked is None else {"questions": asked}
     return Kernel(
         keeper=keeper,
         profile=CONTESTS[settings.profile],
-        system_prompt=SYSTEM_PROMPTS[recipe.model.system_prompt],
+        system_prompt=SYSTEM_PROMPTS[recipe.kernel.system_prompt or recipe.model.system_prompt],
         sampling=make_sampling(settings),
         rules=make_rules(settings),
         policy=find_policy(settings.policy),
@@ -89,6 +98,11 @@ def name_model(folder: Path) -> str:
     files = sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
     configuration = (folder / "config.json").read_bytes()
     return hashlib.sha256(configuration + repr(files).encode()).hexdigest()[:16]
+
+
+def name_questions(asked: pl.DataFrame) -> str:
+    """A name that differs between sets of questions: a hash of their ids and texts, in any order."""
+    return hashlib.sha256(repr(sorted(asked.select(asked.columns[:2]).iter_rows())).encode()).hexdigest()[:16]
 
 
 def engine_starter(recipe: Recipe, model: Path) -> Callable[[float], Engine]:

@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import importlib.util
 import logging
-import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +21,8 @@ from typing import Any
 
 import polars as pl
 
+from fastmath.contest.questions import GatewayError, read_questions
+
 logger = logging.getLogger(__name__)
 
 Predict = Callable[..., Any]
@@ -29,16 +30,10 @@ Predict = Callable[..., Any]
 SUBMISSION = "submission.parquet"
 
 KAGGLE_INPUT = Path("/kaggle/input")
-QUESTIONS = "test.csv"
-RERUN_VARIABLE = "KAGGLE_IS_COMPETITION_RERUN"
 
 # Contest → prefix of its module names and prefix of its class names in `kaggle_evaluation`. That package is only
 # available as part of the competition's data.
 _COMPETITIONS = {"aimo2": ("aimo_2", "AIMO2"), "aimo3": ("aimo_3", "AIMO3")}
-
-
-class GatewayError(RuntimeError):
-    """The questions cannot be asked, or the contest would not accept a prediction; no submission is written."""
 
 
 @dataclass(frozen=True)
@@ -116,62 +111,6 @@ def check_prediction(prediction: Any, identifier: str) -> pl.DataFrame:
     if str(frame["id"].item(0)) != identifier:
         raise GatewayError(f"question {identifier}: predict answered for the id {frame['id'].item(0)!r}")
     return frame.select(pl.col("id").cast(pl.String), "answer")
-
-
-def is_rerun() -> bool:
-    """Whether this is Kaggle's scored run on the hidden questions."""
-    return RERUN_VARIABLE in os.environ
-
-
-def find_questions(folder: Path) -> Path:
-    """Find the only `test.csv` below a folder; Kaggle has changed the folder in which it mounts a competition's data.
-
-    Raises:
-        GatewayError: there is no such file, or more than one.
-    """
-    found = sorted(folder.glob(f"**/{QUESTIONS}"))
-    if len(found) != 1:
-        listed = ", ".join(map(str, found)) or "none"
-        raise GatewayError(
-            f"want one {QUESTIONS} below {folder}; found {listed}. Add the competition to the notebook's inputs "
-            "(competition_sources in kernel-metadata.json), or name the file in the parameter `questions`"
-        )
-    return found[0]
-
-
-def read_questions(path: Path) -> pl.DataFrame:
-    """Read a CSV of questions: `id` first, then the question under any column name, then `answer` where it is known.
-
-    Raises:
-        GatewayError: the file does not exist, cannot be read, or has other columns or no rows.
-    """
-    if not path.is_file():
-        raise GatewayError(f"there is no file {path}; want a CSV of id, problem and, where they are known, answer")
-    try:
-        # Ids are read as text, so that one such as 000123 keeps its zeros.
-        rows = pl.read_csv(path, schema_overrides={"id": pl.String})
-    except pl.exceptions.PolarsError as error:
-        raise GatewayError(f"{path} cannot be read as a CSV of id and problem: {error}") from error
-    if rows.is_empty() or rows.columns[0] != "id" or rows.width not in (2, 3):
-        raise GatewayError(
-            f"{path} holds {rows.height} rows of the columns {', '.join(rows.columns)}; want at least one of id, "
-            "problem and, where the answers are known, answer"
-        )
-    return rows
-
-
-def write_questions(held_out: Path, path: Path, count: int, answers: bool = True) -> Path:
-    """Write the first held-out problems of a run as a CSV of questions and return its path.
-
-    Args:
-        held_out: parquet file of the held-out problems, with the columns `id, problem, answer`.
-        path: CSV file to write.
-        count: maximum number of questions to write.
-        answers: whether the CSV also gets the column `answer`.
-    """
-    columns = ["id", "problem", *(["answer"] if answers else [])]
-    pl.read_parquet(held_out).select(columns).head(count).write_csv(path)
-    return path
 
 
 def find_server(contest: str, search: Path = KAGGLE_INPUT) -> type | None:

@@ -6,8 +6,8 @@ is then a share of that time, so that it is equally tight on every machine.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import polars as pl
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.contest.assembly import JOURNAL, build_kernel, engine_starter, make_sampling, open_kernel
-from fastmath.contest.gateway import KAGGLE_INPUT, LocalGateway, Predict, read_questions, serve, write_questions
+from fastmath.contest.gateway import KAGGLE_INPUT, LocalGateway, Predict, serve
+from fastmath.contest.questions import read_questions, write_questions
+from fastmath.contest.report import FullVotes, require_substance, summarize
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import Engine
 from fastmath.kernel.full_vote import FullVote, vote_in_full
@@ -24,27 +26,11 @@ from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.inference import KernelSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
-from fastmath.runs.model_folder import ModelFolderError
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressCounter
 from fastmath.runs.stage import Stage
 from fastmath.runs.start_model import find_start_model
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FullVotes:
-    """Results and cost of full votes on all questions.
-
-    Attributes:
-        answers: id of a question → the answer of its full vote, None where no sample had an answer.
-        seconds: wall time of all full votes together, in seconds.
-        tokens: tokens that all samples generated.
-    """
-
-    answers: Mapping[str, int | None]
-    seconds: float
-    tokens: int
 
 
 def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
@@ -56,27 +42,31 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
             starts at `stage.root`, and an empty text takes the held-out problems.
 
     Returns:
-        The report: `questions`, `answered` (within the limit, by a vote or by the fallback), `correct`, `seconds`,
-        `limit_seconds`, `tokens`, and `tokens_full_vote`, `correct_full_vote`, `seconds_full_vote`. Those of the full
-        vote are None where `kernel.limit_seconds` is set; the two counts of correct answers are None where the CSV
-        has no answers.
+        The report, as `fastmath.contest.report.summarize` describes it. Its figures of the full vote are None where
+        `kernel.limit_seconds` is set.
 
     Raises:
         fastmath.runs.stage.MissingStageError: the quantised model or the held-out problems are missing.
         fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
-        fastmath.contest.gateway.GatewayError: the CSV holds no questions, or a prediction was not acceptable.
+        fastmath.contest.questions.GatewayError: the CSV holds no questions, or a prediction was not acceptable.
+        fastmath.contest.report.EmptyContestError: nothing was generated or answered; the files are written before.
     """
     settings = stage.recipe.kernel
     model = find_start_model(stage).fetch()
     stage.folder.mkdir(parents=True, exist_ok=True)
-    path = _write_questions(stage, stage.root / questions if questions else None)
+    path = stage.folder / "questions.csv"
+    if questions:
+        read_questions(stage.root / questions).write_csv(path)
+    else:
+        count = settings.questions or CONTESTS[settings.profile].questions
+        write_questions(stage.product("build_data", "test.parquet"), path, count)
     asked = read_questions(path)
     # Every run measures the full votes again and gets another limit, so an earlier contest cannot be continued.
     (stage.folder / JOURNAL).unlink(missing_ok=True)
     keeper = EngineKeeper(engine_starter(stage.recipe, model))
     try:
         engine = keeper.wait(timeout=None)
-        system_prompt = SYSTEM_PROMPTS[stage.recipe.model.system_prompt]
+        system_prompt = SYSTEM_PROMPTS[stage.recipe.kernel.system_prompt or stage.recipe.model.system_prompt]
         full = None
         if not settings.limit_seconds:
             counter = ProgressCounter(stage.folder, "question", asked.height, "full votes")
@@ -88,13 +78,15 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
         counter = ProgressCounter(stage.folder, "question", asked.height, f"contest of {limit:.0f} s")
         predict = _counting(kernel.predict, counter)
         began = time.monotonic()
-        submission = LocalGateway(predict, seed=stage.recipe.seed).run(path, stage.folder)
+        LocalGateway(predict, seed=stage.recipe.seed).run(path, stage.folder)
         seconds = time.monotonic() - began
     finally:
         keeper.close()
-    report = summarize(asked, submission, read_records(stage.folder / JOURNAL), full, seconds, limit)
+    records = read_records(stage.folder / JOURNAL)
+    report = summarize(asked, records, full, seconds, limit)
     counter.close({TOKENS_PER_SECOND: report["tokens"] / seconds})
     write_json(stage.folder / "report.json", report)
+    require_substance(report, records, settings.require_votes)
     return report
 
 
@@ -125,22 +117,6 @@ def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float, sea
     """
     with open_kernel(recipe, model, folder, started=started) as kernel:
         serve(kernel.predict, recipe.kernel.profile, search)
-
-
-def find_model(folder: Path) -> Path:
-    """Find the only model below a folder by its `config.json`; Kaggle has changed the folder in which it mounts models.
-
-    Raises:
-        fastmath.runs.model_folder.ModelFolderError: there is no model, or more than one.
-    """
-    found = sorted(path.parent for path in folder.glob("**/config.json"))
-    if len(found) != 1:
-        listed = ", ".join(map(str, found)) or "none"
-        raise ModelFolderError(
-            f"want one folder with a config.json below {folder}; found {listed}. Mount one model and no other "
-            "(model_sources in kernel-metadata.json)"
-        )
-    return found[0]
 
 
 def measure_full_votes(
@@ -180,41 +156,3 @@ def measure_full_votes(
     return FullVotes(
         {name: found.answer for name, found in votes.items()}, seconds, sum(found.tokens for found in votes.values())
     )
-
-
-def summarize(
-    asked: pl.DataFrame,
-    submission: pl.DataFrame,
-    records: Sequence[Mapping[str, Any]],
-    full: FullVotes | None,
-    seconds: float,
-    limit: float,
-) -> dict[str, Any]:
-    """The contest's report, with the keys that `run_contest` describes."""
-    answers = dict(submission.iter_rows())
-    return {
-        "questions": asked.height,
-        "answered": sum(record["elapsed_seconds"] <= limit for record in records),
-        "correct": _count_correct(asked, answers),
-        "seconds": round(seconds, 3),
-        "limit_seconds": round(limit, 3),
-        "tokens": sum(record["tokens"] for record in records),
-        "tokens_full_vote": full and full.tokens,
-        "correct_full_vote": full and _count_correct(asked, full.answers),
-        "seconds_full_vote": full and round(full.seconds, 3),
-    }
-
-
-def _count_correct(asked: pl.DataFrame, answers: Mapping[str, int | None]) -> int | None:
-    if "answer" not in asked.columns:
-        return None
-    return sum(answers.get(identifier) == gold for identifier, gold in asked.select("id", "answer").iter_rows())
-
-
-def _write_questions(stage: Stage, questions: Path | None) -> Path:
-    """Path of the CSV for the gateway: `questions` if given, else a new file of the first held-out problems."""
-    if questions is not None:
-        return questions
-    profile = CONTESTS[stage.recipe.kernel.profile]
-    count = stage.recipe.kernel.questions or profile.questions
-    return write_questions(stage.product("build_data", "test.parquet"), stage.folder / "questions.csv", count)

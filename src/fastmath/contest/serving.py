@@ -22,23 +22,30 @@ from fastmath.contest.gateway import (
     KAGGLE_INPUT,
     SUBMISSION,
     LocalGateway,
-    find_questions,
     find_server,
-    read_questions,
     run_competition_gateway,
 )
-from fastmath.contest.play import find_model, run_contest, summarize
+from fastmath.contest.play import run_contest
 from fastmath.contest.policy import find_policy
+from fastmath.contest.questions import find_questions, read_questions, write_asked
+from fastmath.contest.report import require_substance, summarize
 from fastmath.kernel.journal import read_records
+from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
+from fastmath.runs.model_folder import find_model_folder
 from fastmath.runs.pipeline import make_stage, open_stage
 from fastmath.runs.stage import MissingStageError, Stage
 from fastmath.runs.stages import MODEL_SECTIONS
 from fastmath.runs.start_model import find_base_model
 
 logger = logging.getLogger(__name__)
+
+SHIPPED_RECIPE = "recipe.yaml"
+"""File in the dataset of a package that holds its recipe, with all settings."""
+ASKED = "asked.csv"
+"""File with what a gateway asks: id and question."""
 
 
 def open_contest(
@@ -52,7 +59,8 @@ def open_contest(
     """The stage `kernel` of a notebook; on Kaggle it stands alone, elsewhere it follows the earlier stages of a run.
 
     Args:
-        recipe: parameter of the notebook: a name in `configs` or a path.
+        recipe: parameter of the notebook: a name in `configs`, a path, or on Kaggle an empty text, for the recipe that
+            travels with the wheels.
         run_dir: parameter of the notebook: the run folder, or on Kaggle the output folder.
         overrides: parameter of the notebook: settings that replace the recipe's, by dotted key.
         inputs: folder below which Kaggle mounts the model and the questions; if it does not exist, the notebook is
@@ -67,11 +75,29 @@ def open_contest(
         fastmath.runs.stage.MissingStageError: outside Kaggle, an earlier stage has not finished in `run_dir`.
     """
     if inputs.is_dir():
-        stage = Stage("kernel", load_recipe(recipe, overrides), Path(run_dir).resolve())
+        stage = Stage("kernel", load_recipe(find_recipe(recipe, inputs), overrides), Path(run_dir).resolve())
     else:
         stage = open_stage("kernel", recipe, run_dir, overrides, force, {"questions": questions} if questions else None)
     find_policy(stage.recipe.kernel.policy)
     return stage
+
+
+def find_recipe(recipe: str, inputs: Path) -> str:
+    """The recipe of a notebook on Kaggle: the one it names, or else the one that travels in the dataset.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: none is named, and there is not exactly one below `inputs`.
+    """
+    if recipe:
+        return recipe
+    found = sorted(inputs.glob(f"**/{SHIPPED_RECIPE}"))
+    if len(found) != 1:
+        listed = ", ".join(map(str, found)) or "none"
+        raise SettingsError(
+            f"the parameter `recipe` is empty, and there is not one {SHIPPED_RECIPE} below {inputs}: found {listed}. "
+            "Build the package again (`fastmath kernel build`), or name a recipe"
+        )
+    return str(found[0])
 
 
 def play_contest(stage: Stage, questions: str, inputs: Path, started: float) -> dict[str, Any]:
@@ -88,12 +114,13 @@ def play_contest(stage: Stage, questions: str, inputs: Path, started: float) -> 
         The report, as `fastmath.contest.play.run_contest` describes it.
 
     Raises:
-        fastmath.runs.model_folder.ModelFolderError: there is no model, or on Kaggle more than one.
-        fastmath.contest.gateway.GatewayError: there are no questions, or the contest would not accept a prediction.
+        fastmath.runs.model_folder.ModelFolderError: there is no model.
+        fastmath.contest.questions.GatewayError: there are no questions, or the contest would not accept a prediction.
+        fastmath.contest.report.EmptyContestError: nothing was generated or answered; the files are written before.
     """
     if not inputs.is_dir():
         return run_contest(stage, questions)
-    model = find_model(inputs)
+    model = find_model_folder(inputs)
     path = Path(questions).resolve() if questions else find_questions(inputs)
     server = find_server(stage.recipe.kernel.profile, inputs)
     report = answer_questions(stage.recipe, model, path, stage.folder, server, started)
@@ -125,47 +152,56 @@ def answer_questions(
 
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
-        fastmath.contest.gateway.GatewayError: there are no questions, or the contest would not accept a prediction.
-        fastmath.kernel.journal.JournalError: the folder holds an interrupted contest of another model, contest or run.
+        fastmath.contest.questions.GatewayError: there are no questions, or the contest would not accept a prediction.
+        fastmath.kernel.journal.JournalError: the folder holds an interrupted contest of another model, contest or run,
+            or of other questions.
+        fastmath.contest.report.EmptyContestError: nothing was generated or answered; the files are written before.
     """
     model, questions, folder = model.resolve(), questions.resolve(), folder.resolve()
-    asked = read_questions(questions)
-    begin_anew(folder)
+    asked = begin_anew(read_questions(questions), folder)
     began = time.monotonic()
-    with open_kernel(recipe, model, folder, asked.height, started) as kernel:
+    with open_kernel(recipe, model, folder, asked, started) as kernel:
         if server is None:
             logger.warning("no kaggle_evaluation is given or found: the project's own gateway asks the questions")
-            LocalGateway(kernel.predict, seed=recipe.seed).run(questions, folder)
+            LocalGateway(kernel.predict, seed=recipe.seed).run(folder / ASKED, folder)
         else:
-            run_competition_gateway(server, kernel.predict, questions, folder)
-    return write_report(recipe, questions, folder, time.monotonic() - began)
+            run_competition_gateway(server, kernel.predict, folder / ASKED, folder)
+    return write_report(recipe, asked, folder, time.monotonic() - began)
 
 
-def begin_anew(folder: Path) -> None:
-    """Create the folder of a contest, or prepare it for another run.
+def begin_anew(asked: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """Create the folder of a contest, or prepare it for another run; returns the questions.
 
     The submission and the journal of a finished contest are removed; the journal of an interrupted one, which has no
-    submission, is kept, so that the contest goes on from it.
+    submission, is kept, so that the contest goes on from it. `questions.csv` gets the questions with their answers,
+    and `asked.csv` what a gateway asks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / SUBMISSION).exists():
         for name in (SUBMISSION, JOURNAL):
             (folder / name).unlink(missing_ok=True)
+    asked.write_csv(folder / "questions.csv")
+    write_asked(asked, folder / ASKED)
+    return asked
 
 
-def write_report(recipe: Recipe, questions: Path, folder: Path, seconds: float) -> dict[str, Any]:
-    """Write `report.json` of a contest from the submission and the journal in `folder`, and return it.
+def write_report(recipe: Recipe, asked: pl.DataFrame, folder: Path, seconds: float) -> dict[str, Any]:
+    """Write `report.json` of a contest from the journal in `folder`, and return it.
 
     Args:
         recipe: recipe that the contest was played with.
-        questions: CSV of the questions.
+        asked: the questions, from `read_questions`.
         folder: folder of the contest.
         seconds: wall time of the contest, in seconds.
+
+    Raises:
+        fastmath.contest.report.EmptyContestError: nothing was generated or answered; the report is written before.
     """
     limit = recipe.kernel.limit_seconds or CONTESTS[recipe.kernel.profile].limit_seconds
-    submission = pl.read_parquet(folder / SUBMISSION)
-    report = summarize(read_questions(questions), submission, read_records(folder / JOURNAL), None, seconds, limit)
+    records = read_records(folder / JOURNAL)
+    report = summarize(asked, records, None, seconds, limit)
     write_json(folder / "report.json", report)
+    require_substance(report, records, recipe.kernel.require_votes)
     return report
 
 

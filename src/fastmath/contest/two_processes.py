@@ -12,17 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fastmath.contest.gateway import (
-    RERUN_VARIABLE,
-    GatewayError,
-    find_gateway,
-    naming_its_errors,
-    read_questions,
-    refuse_busy_ports,
-)
+from fastmath.contest.gateway import find_gateway, naming_its_errors, refuse_busy_ports
 from fastmath.contest.play import serve_contest
-from fastmath.contest.serving import begin_anew, write_report
+from fastmath.contest.questions import GatewayError, read_questions
+from fastmath.contest.serving import ASKED, begin_anew, write_report
 from fastmath.recipe.sections import Recipe
+from fastmath.runs.environment import RERUN_VARIABLE
 from fastmath.runs.files import write_json
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.process import Process, end_child, read_tail, start_child
@@ -50,15 +45,16 @@ def answer_in_two_processes(
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder holds no model.
         GatewayError: there are no questions or no `kaggle_evaluation`, or one of the processes failed.
+        fastmath.contest.report.EmptyContestError: nothing was generated or answered; the files are written before.
     """
     model, questions, folder, gateway = (path.resolve() for path in (model, questions, folder, gateway))
-    read_questions(questions)
+    asked = read_questions(questions)
     check_model_folder(model)
     if find_gateway(recipe.kernel.profile, gateway) is None:
         raise GatewayError(f"there is no kaggle_evaluation for {recipe.kernel.profile!r} in {gateway}")
     refuse_busy_ports()
-    begin_anew(folder)
-    order = {"model": model, "questions": questions, "folder": folder, "gateway": gateway}
+    begin_anew(asked, folder)
+    order = {"model": model, "questions": folder / ASKED, "folder": folder, "gateway": gateway}
     order = {"recipe": recipe.model_dump(mode="json")} | {name: str(path) for name, path in order.items()}
     write_json(folder / ORDER, order)
     began = time.monotonic()
@@ -77,7 +73,7 @@ def answer_in_two_processes(
         (folder / ORDER).unlink()
     if asker.returncode:
         raise GatewayError(f"the gateway ended with {asker.returncode}: {read_tail(folder / 'gateway.log')}")
-    return write_report(recipe, questions, folder, time.monotonic() - began)
+    return write_report(recipe, asked, folder, time.monotonic() - began)
 
 
 def _start(role: str, folder: Path) -> Process:

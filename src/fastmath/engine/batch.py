@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.distributed import cleanup_dist_env_and_memory
 
 from fastmath.engine.expand import find_runnable_checkpoint
+from fastmath.engine.machine import choose_arguments, read_capability
 from fastmath.prompts import GenerationEnd, count_reasoning_tokens, find_ending
 from fastmath.recipe.inference import EngineSettings
 
@@ -139,16 +139,17 @@ class BatchEngine:
 
 
 def batch_arguments(model_folder: Path, settings: EngineSettings, seed: int) -> dict[str, Any]:
-    """Arguments of `vllm.LLM` for one model.
+    """Arguments of `vllm.LLM` for one model: those that the kernel would have, see `choose_arguments`.
 
     A recipe's `dtype` applies to ordinary weights; a quantised checkpoint keeps the dtype that it was saved with, which
     its kernels require. Chunked prefill is off on a CPU: after each chunk vLLM rewinds the random generator of a seeded
     sample, and CPU generators do not support that.
     """
+    capability = read_capability()
     arguments: dict[str, Any] = {"model": str(model_folder), "seed": seed}
-    if not torch.cuda.is_available():
+    if capability is None:
         arguments["enable_chunked_prefill"] = False
-    arguments |= settings.arguments
+    arguments |= choose_arguments(settings.arguments, capability)
     config = json.loads((model_folder / "config.json").read_text())
     if "quantization_config" in config:
         arguments.pop("dtype", None)

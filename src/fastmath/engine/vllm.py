@@ -8,11 +8,9 @@ other one around it.
 import asyncio
 import contextlib
 import logging
-import os
-import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -22,7 +20,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.extract import AnswerPlace
 from fastmath.engine.expand import find_runnable_checkpoint
-from fastmath.engine.machine import choose_arguments, read_capability
+from fastmath.engine.machine import choose_arguments, prepare_environment, read_capability
 from fastmath.prompts import GenerationEnd, find_ending
 from fastmath.recipe.inference import EngineSettings
 from fastmath.runs.model_folder import check_model_folder
@@ -134,7 +132,7 @@ class AsyncEngine:
             MachineError: the installed vLLM is the build for GPUs, and there is no GPU.
         """
         check_model_folder(model)
-        _prepare_environment(settings.environment)
+        prepare_environment(settings.environment)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
         self._loop = asyncio.new_event_loop()
         self.counters = EngineCounters()
@@ -252,16 +250,6 @@ class AsyncEngine:
         self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=30)
-
-
-def _prepare_environment(environment: Mapping[str, str]) -> None:
-    """Set environment variables that vLLM reads when it is imported; the engine's process inherits them."""
-    changed = [name for name, value in environment.items() if os.environ.get(name) != value]
-    if changed and "vllm" in sys.modules:
-        logger.warning("vLLM was imported before %s was set; it may not be heeded", ", ".join(changed))
-    # vLLM forks by default, and a forked process cannot use CUDA that this one has touched, if only to ask for a GPU.
-    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-    os.environ.update(environment)
 
 
 async def _load(arguments: dict[str, Any], counters: EngineCounters | None) -> Any:

@@ -85,7 +85,7 @@ def _make_job(stage: Stage, model: str, folder: Path) -> SamplingJob:
         stage.product("build_data", "test.parquet"),
         stage.recipe.evaluate,
         find_reading(model, stage.recipe),
-        SYSTEM_PROMPTS[stage.recipe.model.system_prompt],
+        SYSTEM_PROMPTS[stage.recipe.evaluate.system_prompt or stage.recipe.model.system_prompt],
         stage.recipe.seed,
         samples_path(stage.run_dir, model),
     )

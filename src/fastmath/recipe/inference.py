@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.answers.extract import AnswerPlace
-from fastmath.prompts import GenerationEnd
+from fastmath.prompts import SYSTEM_PROMPTS, GenerationEnd
+from fastmath.recipe.errors import require_known
 from fastmath.recipe.section import Section
 
 
@@ -58,6 +59,7 @@ class EvaluateSettings(Section):
         token_budget: the largest budget, in tokens: the length at which a sample is cut off.
         budget_shares: smaller budgets, as shares of the median length of the SFT model's samples (or of the first
             model's); samples that are longer than a budget count as cut off there.
+        system_prompt: name of the system prompt, where it is not that of the model, see `KernelSettings`.
         engine: configuration of the vLLM engine that draws the samples.
     """
 
@@ -68,7 +70,14 @@ class EvaluateSettings(Section):
     min_p: float = Field(0.0, ge=0, le=1)
     token_budget: int = Field(256, ge=1)
     budget_shares: tuple[float, ...] = (1.0, 0.7)
+    system_prompt: str | None = None
     engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _know_system_prompt(self) -> Self:
+        if self.system_prompt is not None:
+            require_known("`evaluate.system_prompt`", self.system_prompt, SYSTEM_PROMPTS)
+        return self
 
 
 class KernelSettings(Section):
@@ -97,6 +106,10 @@ class KernelSettings(Section):
         harvest_seconds: how long before a question's deadline the samples that are still running are cut off and asked
             for their answers, in seconds; 0 disables this.
         harvest_weight: weight of the vote of a sample that was cut off and asked; a sample that ended by itself has 1.
+        require_votes: whether a contest counts as failed if no question was answered by a vote; without it only one in
+            which no token was generated, or every question ended in an error. The scored run never fails by it.
+        system_prompt: name of the system prompt of the contest, where it is not that of the model, see
+            `fastmath.prompts.SYSTEM_PROMPTS`.
         engine: configuration of the vLLM engine that draws the samples.
     """
 
@@ -117,6 +130,8 @@ class KernelSettings(Section):
     hang_seconds: float = Field(60.0, gt=0)
     harvest_seconds: float = Field(10.0, ge=0)
     harvest_weight: float = Field(0.5, gt=0, le=1)
+    require_votes: bool = False
+    system_prompt: str | None = None
     engine: EngineSettings = EngineSettings()
 
     @model_validator(mode="after")
@@ -128,5 +143,12 @@ class KernelSettings(Section):
             raise ValueError(
                 f"`kernel.fallback_answer` is {self.fallback_answer}; want one of {self.profile}'s answers, {smallest} "
                 f"to {largest}"
+            )
+        if self.system_prompt is not None:
+            require_known("`kernel.system_prompt`", self.system_prompt, SYSTEM_PROMPTS)
+        if self.system_prompt in CONTESTS and self.system_prompt != self.profile:
+            raise ValueError(
+                f"`kernel.system_prompt` {self.system_prompt!r} tells the model the range of answers of another "
+                f"contest than `kernel.profile` {self.profile!r}; want the same contest"
             )
         return self

@@ -222,6 +222,16 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _measure_what_is_submitted(self) -> Self:
+        cached = [section.engine.arguments.get("kv_cache_dtype", "auto") for section in (self.evaluate, self.kernel)]
+        if cached[0] != cached[1]:
+            raise ValueError(
+                f"`evaluate.engine.arguments.kv_cache_dtype` is {cached[0]!r} and the kernel's {cached[1]!r}: "
+                f"the accuracy of what is submitted would not be measured; want the same in both"
+            )
+        return self
+
     def require_held_out(self, held_out: int, where: str) -> None:
         """Check that there are as many held-out problems as `evaluate.problems` asks for.
 

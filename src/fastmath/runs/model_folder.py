@@ -1,7 +1,10 @@
 """Checking that a folder contains a complete model."""
 
 import json
+import logging
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 PARTS = {"configuration": "config.json", "weights": "*.safetensors", "tokenizer": "tokenizer*.json"}
 """Parts of a model, each with the pattern of its files."""
@@ -31,6 +34,36 @@ def check_model_folder(folder: Path) -> None:
             f"model folder {folder} lacks {' and '.join(missing)}; it holds {held}. Run the stage that makes it again, "
             "or copy the whole checkpoint"
         )
+
+
+def find_model_folder(root: Path) -> Path:
+    """Find the model below a folder: the one with configuration, weights and tokenizer.
+
+    Kaggle has changed the folder in which it mounts models, and other inputs may hold a `config.json` as well. Of
+    several models the quantised one is taken, and among equals the first by path; the log says which.
+
+    Raises:
+        ModelFolderError: there is none.
+    """
+    folders = sorted(path.parent for path in root.glob("**/config.json"))
+    models = [folder for folder in folders if all(any(folder.glob(pattern)) for pattern in PARTS.values())]
+    if not models:
+        listed = ", ".join(map(str, folders)) or "none"
+        raise ModelFolderError(
+            f"want a folder with {', '.join(PARTS.values())} below {root}; folders with a config.json: {listed}. Mount "
+            "the model (model_sources in kernel-metadata.json)"
+        )
+    chosen = min(models, key=lambda folder: (not _is_quantised(folder), folder))
+    if len(models) > 1:
+        logger.warning("there are %d models below %s; %s is taken", len(models), root, chosen)
+    return chosen
+
+
+def _is_quantised(folder: Path) -> bool:
+    try:
+        return "quantization_config" in json.loads((folder / "config.json").read_text())
+    except ValueError:  # somebody else's file, which must not cost the contest
+        return False
 
 
 def require_finite(folder: Path) -> None:

@@ -14,14 +14,14 @@ from typing import Any
 
 import psutil
 
+from fastmath.runs.environment import PARENT_VARIABLE
+
 POLL_SECONDS = 0.2
 """Time between two looks at a running child, in seconds."""
 LOG_LINES_SHOWN = 25
 """Number of lines at the end of a log that an error message quotes."""
 KILL_SECONDS = 10.0
 """Longest wait for killed descendants to be gone."""
-PARENT_VARIABLE = "FASTMATH_PARENT_PID"
-"""Environment variable with the id of the process that started a child, so that the child can end when it is gone."""
 FAMILY_VARIABLE = "FASTMATH_FAMILY"
 """Environment variable by which all descendants of one child are known, also when those between them are gone."""
 

@@ -6,6 +6,7 @@ process ends and it is imported only once.
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from fastmath.engine.machine import ENVIRONMENT
 from fastmath.recipe.inference import EvaluateSettings, ReadingSettings
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.process import end_child, run_child
@@ -151,7 +153,9 @@ def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
 def process_environment(settings: EvaluateSettings) -> dict[str, str]:
     """Environment variables of the sampling process: a quiet in-process engine, and those that the recipe sets."""
     # With the engine in another process, vLLM would take some seconds longer to load each model.
-    return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"} | settings.engine.environment
+    own = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
+    quiet = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"}
+    return own | quiet | settings.engine.environment
 
 
 def _hash_file(path: Path) -> str:

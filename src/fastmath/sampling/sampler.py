@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from fastmath.engine.batch import BatchEngine, Draw, require_room
 from fastmath.prompts import render_prompt
+from fastmath.runs.environment import PARENT_VARIABLE
 from fastmath.runs.files import write_parquet
 from fastmath.runs.model_folder import check_model_folder
-from fastmath.runs.process import PARENT_VARIABLE
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
 from fastmath.sampling.jobs import JOBS, SamplingJob, read_problems, sample_seed
 from fastmath.sampling.samples import judge_samples

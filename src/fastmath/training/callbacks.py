@@ -13,7 +13,7 @@ import psutil
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from fastmath.runs.process import PARENT_VARIABLE
+from fastmath.runs.environment import PARENT_VARIABLE
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
 
 STOP_FILE = "stop"

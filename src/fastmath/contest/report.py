@@ -1,0 +1,108 @@
+"""The report of a contest: what was answered, by what, and whether anything was answered at all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+
+class EmptyContestError(RuntimeError):
+    """A contest came to its end without what makes it one: tokens, questions without errors, or votes."""
+
+
+@dataclass(frozen=True)
+class FullVotes:
+    """Results and cost of full votes on all questions.
+
+    Attributes:
+        answers: id of a question → the answer of its full vote, None where no sample had an answer.
+        seconds: wall time of all full votes together, in seconds.
+        tokens: tokens that all samples generated.
+    """
+
+    answers: Mapping[str, int | None]
+    seconds: float
+    tokens: int
+
+
+def summarize(
+    asked: pl.DataFrame,
+    records: Sequence[Mapping[str, Any]],
+    full: FullVotes | None,
+    seconds: float,
+    limit: float,
+) -> dict[str, Any]:
+    """The contest's report.
+
+    Args:
+        asked: the questions, from `fastmath.contest.questions.read_questions`.
+        records: the contest's journal.
+        full: full votes on the same questions; None where there were none.
+        seconds: wall time of the contest, in seconds.
+        limit: its time limit, in seconds.
+
+    Returns:
+        `questions`; `answered` in time, by a vote or by the fallback; `by_vote` and `by_fallback`, whenever they came;
+        `errors`, questions that ended in an error; `correct` and `right_by_vote`, which are equal, since a fallback
+        never counts as right, and None where the CSV has no answers; `engine_starts`; `seconds`, `limit_seconds`,
+        `tokens`; and `tokens_full_vote`, `correct_full_vote`, `seconds_full_vote`, which are None without full votes.
+    """
+    voted = {record["id"]: record["answer"] for record in records if record["votes"]}
+    right = _count_correct(asked, voted)
+    return {
+        "questions": asked.height,
+        "answered": sum(record["elapsed_seconds"] <= limit for record in records),
+        "by_vote": len(voted),
+        "by_fallback": len(records) - len(voted),
+        "errors": sum(record["reason"] == "error" for record in records),
+        "correct": right,
+        "right_by_vote": right,
+        "engine_starts": max((record.get("engine_starts", 0) for record in records), default=0),
+        "seconds": round(seconds, 3),
+        "limit_seconds": round(limit, 3),
+        "tokens": sum(record["tokens"] for record in records),
+        "tokens_full_vote": full and full.tokens,
+        "correct_full_vote": full and _count_correct(asked, full.answers),
+        "seconds_full_vote": full and round(full.seconds, 3),
+    }
+
+
+def find_emptiness(report: Mapping[str, Any], require_votes: bool) -> str | None:
+    """Why a contest must not pass for one that was played; None where it may.
+
+    A fallback is a valid answer, so that a contest whose engine never started looks whole from outside.
+
+    Args:
+        report: from `summarize`.
+        require_votes: whether at least one question must have been answered by a vote.
+    """
+    if report["tokens"] == 0:
+        return f"no token was generated for any of {report['questions']} questions"
+    if report["errors"] == report["questions"]:
+        return f"every one of {report['questions']} questions ended in an error"
+    if require_votes and report["by_vote"] == 0:
+        return (
+            f"no sample of {report['questions']} questions had an answer ({report['tokens']} tokens), and the recipe "
+            "wants at least one (`kernel.require_votes`)"
+        )
+    return None
+
+
+def require_substance(report: Mapping[str, Any], records: Sequence[Mapping[str, Any]], require_votes: bool) -> None:
+    """Refuse a contest that answered nothing, once its files are written.
+
+    Raises:
+        EmptyContestError: there is a reason from `find_emptiness`; the message adds the first error of the journal.
+    """
+    reason = find_emptiness(report, require_votes)
+    if reason is not None:
+        first = next((record["error"] for record in records if record["error"]), None)
+        raise EmptyContestError(f"{reason}; " + (f"the first error: {first}" if first else "there were no errors"))
+
+
+def _count_correct(asked: pl.DataFrame, answers: Mapping[str, int | None]) -> int | None:
+    if "answer" not in asked.columns:
+        return None
+    golds = asked.select("id", "answer").drop_nulls()
+    return sum(answers.get(identifier) == gold for identifier, gold in golds.iter_rows())
