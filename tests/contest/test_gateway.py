@@ -7,16 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from fastmath.contest.gateway import (
-    SUBMISSION,
-    GatewayError,
-    LocalGateway,
-    check_prediction,
-    find_server,
-    read_questions,
-    serve,
-    write_questions,
-)
+from fastmath.contest.gateway import SUBMISSION, LocalGateway, check_prediction, find_server, serve
+from fastmath.contest.questions import GatewayError, read_questions, write_questions
 
 QUESTIONS = "id,problem,answer\n000a1,What is 1+1?,2\n057,What is 2+2?,4\n"
 

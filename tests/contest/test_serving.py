@@ -8,21 +8,20 @@ import polars as pl
 import pytest
 import yaml
 
-from fastmath.contest.assembly import JOURNAL
+from fastmath.contest.assembly import JOURNAL, open_kernel
 from fastmath.contest.gateway import (
     SUBMISSION,
-    GatewayError,
     find_gateway,
-    find_questions,
     find_server,
-    read_questions,
     run_competition_gateway,
     serve,
 )
-from fastmath.contest.play import find_model
+from fastmath.contest.questions import GatewayError, read_questions
 from fastmath.contest.serving import answer_questions, begin_anew, load_served, open_contest
+from fastmath.kernel.journal import JournalError
 from fastmath.kernel.submission import SUBMISSION_SCHEMA
-from fastmath.recipe.load import load_recipe
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import dump_recipe, load_recipe
 from fastmath.runs.model_folder import ModelFolderError
 from fastmath.runs.stage import MissingStageError
 from helpers.command import fastmath
@@ -100,45 +99,6 @@ class Answerer:
         return pl.DataFrame({"id": id_.cast(pl.String), "answer": [0]})
 
 
-def test_a_question_column_is_as_good_as_a_problem_column(questions):
-    assert read_questions(questions).row(0) == ("000a1", "What is 1+1?")
-
-
-def test_a_missing_test_file_is_named(tmp_path):
-    with pytest.raises(GatewayError, match=r"there is no file .*none\.csv"):
-        read_questions(tmp_path / "none.csv")
-
-
-def test_an_empty_file_is_refused(tmp_path):
-    (tmp_path / "test.csv").write_text("")
-    with pytest.raises(GatewayError, match="cannot be read as a CSV"):
-        read_questions(tmp_path / "test.csv")
-
-
-def test_the_test_file_is_found_wherever_it_is_mounted(tmp_path):
-    (tmp_path / "competitions" / "aimo").mkdir(parents=True)
-    (tmp_path / "competitions" / "aimo" / "test.csv").write_text(QUESTIONS)
-    assert find_questions(tmp_path) == tmp_path / "competitions" / "aimo" / "test.csv"
-
-
-@pytest.mark.parametrize("folders", [(), ("a", "b")], ids=["none", "two"])
-def test_no_or_two_test_files_are_refused(folders, tmp_path):
-    for folder in folders:
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "test.csv").write_text(QUESTIONS)
-    with pytest.raises(GatewayError, match=r"want one test\.csv"):
-        find_questions(tmp_path)
-
-
-@pytest.mark.parametrize("folders", [(), ("a", "b")], ids=["none", "two"])
-def test_no_or_two_models_are_refused(folders, tmp_path):
-    for folder in folders:
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "config.json").write_text("{}")
-    with pytest.raises(ModelFolderError, match="Mount one model"):
-        find_model(tmp_path)
-
-
 def test_a_model_without_weights_is_refused_before_any_question_is_asked(tiny_run, questions, tmp_path):
     recipe, model = load_served(tiny_run[0], {})
     broken = tmp_path / "model"
@@ -168,6 +128,31 @@ def test_where_inputs_are_mounted_no_earlier_stage_is_asked_for(tmp_path):
     assert stage.folder == tmp_path / "working" / "kernel"
 
 
+def test_an_empty_recipe_is_the_one_among_the_inputs(tmp_path):
+    (tmp_path / "input" / "wheels").mkdir(parents=True)
+    recipe = load_recipe("nano", {"kernel.samples": 3})
+    (tmp_path / "input" / "wheels" / "recipe.yaml").write_text(dump_recipe(recipe))
+    stage = open_contest("", str(tmp_path / "working"), {"kernel.questions": 2}, tmp_path / "input")
+    assert (stage.recipe.kernel.samples, stage.recipe.kernel.questions) == (3, 2)
+
+
+def test_no_recipe_at_all_is_refused(tmp_path):
+    (tmp_path / "input").mkdir()
+    with pytest.raises(SettingsError, match=r"recipe\.yaml below"):
+        open_contest("", str(tmp_path / "working"), {}, tmp_path / "input")
+
+
+def test_the_journal_of_other_questions_is_refused_before_a_model_is_loaded(tiny_run, questions, tmp_path):
+    recipe, model = load_served(tiny_run[0], {"kernel.limit_seconds": 5.0})
+    folder = tmp_path / "out"
+    first = begin_anew(read_questions(questions), folder)
+    with open_kernel(recipe, model, folder, first):
+        (folder / JOURNAL).touch()
+    questions.write_text(QUESTIONS.replace("2+2", "2+3"))
+    with pytest.raises(JournalError, match="move it away"):
+        answer_questions(recipe, model, questions, folder)
+
+
 def test_elsewhere_the_earlier_stages_are_asked_for(tmp_path):
     with pytest.raises(MissingStageError, match="build_data"):
         open_contest("nano", str(tmp_path), {}, tmp_path / "input")
@@ -178,7 +163,7 @@ def test_a_contest_that_was_cut_off_goes_on_and_a_finished_one_begins_anew(finis
     (tmp_path / JOURNAL).write_text("{}\n")
     if finished:
         (tmp_path / SUBMISSION).write_bytes(b"")
-    begin_anew(tmp_path)
+    begin_anew(pl.DataFrame({"id": ["a"], "problem": ["1?"]}), tmp_path)
     assert (tmp_path / JOURNAL).exists() == kept
 
 

@@ -6,68 +6,20 @@ import polars as pl
 import psutil
 import pytest
 
-from fastmath.contest.gateway import SUBMISSION, GatewayError
+from fastmath.contest.gateway import SUBMISSION
+from fastmath.contest.questions import GatewayError
 from fastmath.contest.serving import load_served
 from fastmath.contest.two_processes import answer_in_two_processes
 from fastmath.kernel.submission import SUBMISSION_SCHEMA
+from helpers.competition import write_competition
 
 QUESTIONS = "id,problem\n000a1,What is 1+1?\n057,What is 2+2?\n"
-
-# The two speak over a socket in the package's folder, and each checks that it is told what it is.
-SERVER = """
-import os
-from multiprocessing.connection import Listener
-from pathlib import Path
-
-class AIMO2InferenceServer:
-    def __init__(self, predict):
-        self.predict = predict
-
-    def serve(self):
-        assert "KAGGLE_IS_COMPETITION_RERUN" in os.environ
-        if Path(__file__).with_name("broken").exists():
-            raise RuntimeError("the server is broken")
-        with Listener(str(Path(__file__).with_name("socket"))) as listener, listener.accept() as connection:
-            while True:
-                connection.send(self.predict(*connection.recv()))
-"""
-GATEWAY = """
-import os
-import time
-from multiprocessing.connection import Client
-from pathlib import Path
-import polars
-
-class AIMO2Gateway:
-    def __init__(self, paths):
-        self.path = paths[0]
-
-    def run(self):
-        assert "KAGGLE_IS_COMPETITION_RERUN" not in os.environ
-        path = Path(__file__).with_name("socket")
-        while not path.exists():
-            time.sleep(0.1)
-        answers = []
-        with Client(str(path)) as connection:
-            for row in polars.read_csv(self.path).iter_slices(1):
-                connection.send(list(row))
-                answers.append(connection.recv())
-        polars.concat(answers).write_parquet("submission.parquet")
-"""
-BASE = "class GatewayRuntimeError(Exception):\n    pass\n"
 
 
 @pytest.fixture
 def competition(tmp_path: Path, forget_competition: None) -> Path:
-    package = tmp_path / "competition" / "kaggle_evaluation"
-    (package / "core").mkdir(parents=True)
-    (package / "aimo_2_inference_server.py").write_text(SERVER)
-    (package / "aimo_2_gateway.py").write_text(GATEWAY)
-    (package / "core" / "base_gateway.py").write_text(BASE)
-    for empty in ("__init__.py", "core/__init__.py", "core/relay.py"):
-        (package / empty).write_text("")
     (tmp_path / "test.csv").write_text(QUESTIONS)
-    return package.parent
+    return write_competition(tmp_path / "competition")
 
 
 def answer(run_dir: Path, competition: Path) -> dict:

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling, _prepare_environment
+from fastmath.engine.machine import prepare_environment
+from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling
 from fastmath.nano.model import make_base_model
 from fastmath.prompts import render_prompt
 from fastmath.recipe.inference import EngineSettings
@@ -186,7 +187,7 @@ def test_an_engine_whose_process_is_killed_ends_too(model: Path, tmp_path: Path)
 def test_an_engine_is_spawned_unless_somebody_wants_it_forked(monkeypatch):
     monkeypatch.setenv("VLLM_WORKER_MULTIPROC_METHOD", "fork")  # so that it is put back as it was
     monkeypatch.delenv("VLLM_WORKER_MULTIPROC_METHOD")
-    _prepare_environment({})
+    prepare_environment({})
     assert os.environ["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
-    _prepare_environment({"VLLM_WORKER_MULTIPROC_METHOD": "fork"})
+    prepare_environment({"VLLM_WORKER_MULTIPROC_METHOD": "fork"})
     assert os.environ["VLLM_WORKER_MULTIPROC_METHOD"] == "fork"

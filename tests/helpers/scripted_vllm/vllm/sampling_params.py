@@ -1,0 +1,5 @@
+import enum
+
+
+class RequestOutputKind(enum.Enum):
+    DELTA = 1
