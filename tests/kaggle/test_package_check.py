@@ -20,7 +20,8 @@ from fastmath.recipe.load import REPOSITORY_FOLDER
 from fastmath.runs.stage import MissingStageError
 
 OFFLINE = Path(package_check.__file__).parent / "offline"
-OWNED = PackageOptions(machine="gpu" if torch.cuda.is_available() else "cpu", owner="jane-doe")
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+OWNED = PackageOptions(machine="gpu" if torch.cuda.is_available() else "cpu", python=HERE, owner="jane-doe")
 
 
 def run_watched(code: str, log: Path) -> subprocess.CompletedProcess[str]:
@@ -56,10 +57,10 @@ def test_a_connection_within_the_machine_is_not(host, tmp_path):
 
 def test_missing_wheels_are_counted_and_the_download_command_given(tiny_run, tmp_path):
     build_package(tmp_path / "package", OWNED, REPOSITORY_FOLDER)
-    recipe, model = load_served(tiny_run[0], {})
+    _, model = load_served(tiny_run[0], {})
     questions = write_held_out(tiny_run[0], tmp_path / "test.csv")
     with pytest.raises(PackageError, match=r"lacks (\d+) of \1 wheels.*pip download --no-deps"):
-        list(check_package(tmp_path / "package", tmp_path, model, recipe, questions))
+        list(check_package(tmp_path / "package", tmp_path, model, questions, {}))
 
 
 def test_questions_are_the_run_s_first_held_out_problems(tiny_run, tmp_path):
@@ -73,15 +74,25 @@ def test_a_run_without_held_out_problems_asks_for_a_csv(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_built_notebook_runs_with_neither_index_nor_network(tiny_run):
+def test_the_built_notebook_runs_with_neither_index_nor_network_beside_older_packages(tiny_run):
     """From wheels that the documented command downloads: a gigabyte, and four more while it is installed."""
     with tempfile.TemporaryDirectory() as temporary:
         package = Path(temporary) / "package"
-        build_package(package, OWNED, REPOSITORY_FOLDER)
-        download_wheels(package / "dataset")
         recipe, model = load_served(tiny_run[0], {"kernel.limit_seconds": 300.0})
+        build_package(package, OWNED, REPOSITORY_FOLDER, recipe=recipe)
+        download_wheels(package / "dataset")
         questions = write_held_out(tiny_run[0], package / "questions.csv")
-        findings = list(check_package(package, package / "dataset", model, recipe, questions))
+        findings = list(check_package(package, package / "dataset", model, questions, {}))
     assert [finding for finding in findings if not finding.holds] == []
-    names = ["metadata", "wheels", "network", "fresh environment", "notebook", "imports", "submission"]
+    names = [
+        "metadata",
+        "wheels",
+        "network",
+        "fresh environment",
+        "notebook",
+        "imports",
+        "image",
+        "votes",
+        "submission",
+    ]
     assert [finding.name for finding in findings] == names

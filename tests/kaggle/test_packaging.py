@@ -1,6 +1,5 @@
 """What `fastmath kernel build` writes, and what is refused before a push."""
 
-import ast
 import json
 import zipfile
 from pathlib import Path
@@ -14,10 +13,22 @@ from fastmath.kaggle.packaging import (
     PackageOptions,
     build_package,
     fill_metadata,
-    parameters_cell,
+    read_parameters,
     set_parameters,
 )
-from fastmath.kaggle.wheels import LISTS, MACHINES, NOTEBOOK, WHEELS, kernel_requirements, read_wheel_list
+from fastmath.kaggle.wheels import (
+    IMAGE,
+    LISTS,
+    MACHINES,
+    PYTHONS,
+    WHEELS,
+    download_command,
+    find_interpreter,
+    find_lists,
+    kernel_requirements,
+    read_python,
+    read_wheel_list,
+)
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 
 SOURCE = REPOSITORY_FOLDER / TEMPLATES
@@ -40,9 +51,8 @@ def change(folder: Path, name: str, **values: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def read_parameters(notebook: Path) -> dict[str, object]:
-    source = "".join(parameters_cell(json.loads(notebook.read_text()))["source"])
-    return {item.target.id: ast.literal_eval(item.value) for item in ast.parse(source).body}
+def parameters_of(notebook: Path) -> dict[str, object]:
+    return read_parameters(json.loads(notebook.read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +61,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = folder / "checkpoint"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    build_package(
-        folder / "package", PackageOptions(machine="cpu", owner="jane-doe", contest="aimo3"), REPOSITORY_FOLDER, model
-    )
+    options = PackageOptions(machine="cpu", python="3.11", owner="jane-doe", contest="aimo3", docker_image="image:1")
+    own = load_recipe("nano", {"name": "mine", "kernel.samples": 5, "kernel.profile": "aimo3"})
+    build_package(folder / "package", options, REPOSITORY_FOLDER, model, own)
     return folder / "package"
 
 
@@ -67,7 +77,7 @@ def test_the_wheel_carries_the_recipes(built):
 
 
 def test_the_wheel_lists_lie_beside_the_wheel(built):
-    assert {WHEELS, NOTEBOOK} <= {path.name for path in (built / "dataset").iterdir()}
+    assert {WHEELS, IMAGE} <= {path.name for path in (built / "dataset").iterdir()}
 
 
 def test_the_weights_are_linked_for_the_upload(built):
@@ -83,18 +93,33 @@ def test_a_contest_sets_competition_and_machine(built):
 
 
 def test_a_contest_stands_in_the_notebook_s_parameters(built):
-    overrides = read_parameters(built / "kernel.ipynb")["overrides"]
+    overrides = parameters_of(built / "kernel.ipynb")["overrides"]
     assert overrides["kernel.profile"] == "aimo3"
 
 
+def test_the_recipe_that_was_given_travels_and_is_what_the_notebook_reads(built):
+    parameters = parameters_of(built / "kernel.ipynb")
+    assert parameters["recipe"] == ""
+    shipped = load_recipe(str(built / "dataset" / "recipe.yaml"), parameters["overrides"])
+    assert (shipped.name, shipped.kernel.samples) == ("mine", 5)
+
+
+def test_an_image_that_is_named_is_asked_for(built):
+    assert json.loads((built / PLACES[KERNEL]).read_text())["docker_image"] == "image:1"
+
+
+def test_no_image_is_asked_for_by_itself():
+    assert "docker_image" not in fill_metadata(METADATA, OWNED)[KERNEL]
+
+
 def test_one_gpu_is_not_asked_for_the_work_of_four(built):
-    overrides = read_parameters(built / "kernel.ipynb")["overrides"]
+    overrides = parameters_of(built / "kernel.ipynb")["overrides"]
     recipe = load_recipe("fast_math_r1_14b", overrides)
     assert recipe.kernel.engine.arguments["tensor_parallel_size"] == 1
 
 
 def test_the_notebook_s_own_parameters_are_those_of_a_submission():
-    values = read_parameters(SOURCE / "kernel.ipynb")
+    values = parameters_of(SOURCE / "kernel.ipynb")
     assert values["recipe"] == "fast_math_r1_14b"
     assert (values["run_dir"], values["inputs"]) == ("/kaggle/working", "/kaggle/input")
 
@@ -160,24 +185,51 @@ def test_options_reach_every_file():
     assert (filled[MODEL]["slug"], filled[INSTANCE]["modelSlug"]) == ("my-model", "my-model")
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-def test_the_lists_agree_with_the_project_s_pins(machine):
-    pins = read_wheel_list(REPOSITORY_FOLDER / "requirements" / "constraints.txt")
-    listed = read_wheel_list(LISTS_FOLDER / machine / WHEELS) | read_wheel_list(LISTS_FOLDER / machine / NOTEBOOK)
+def list_wheels(folder: Path) -> dict[str, str]:
+    return read_wheel_list(folder / WHEELS)
+
+
+LIST_FOLDERS = [LISTS_FOLDER / machine / python for machine in MACHINES for python in PYTHONS]
+each_list = pytest.mark.parametrize("folder", LIST_FOLDERS, ids=lambda folder: f"{folder.parent.name} {folder.name}")
+
+
+@each_list
+def test_the_lists_agree_with_the_project_s_pins(folder):
+    pins, listed = read_wheel_list(REPOSITORY_FOLDER / "requirements" / "constraints.txt"), list_wheels(folder)
     differing = {name for name in pins.keys() & listed.keys() if pins[name] != listed[name]}
-    # What CUDA's torch and vLLM pin to versions of their own.
-    assert differing <= {"triton", "apache-tvm-ffi"}
+    # What CUDA's torch and vLLM pin to versions of their own, and what vLLM pins for Python 3.12.
+    assert differing <= {"triton", "apache-tvm-ffi"} | ({"setuptools"} if folder.name == "3.12" else set())
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-def test_what_the_kernel_asks_for_itself_is_listed(machine):
-    asked = {
-        Requirement(line).name.lower().replace("_", "-") for line in kernel_requirements(machine, REPOSITORY_FOLDER)
-    }
-    assert asked <= read_wheel_list(LISTS_FOLDER / machine / WHEELS).keys()
+@each_list
+def test_what_the_kernel_asks_for_itself_is_listed(folder):
+    needed = kernel_requirements(folder.parent.name, REPOSITORY_FOLDER)
+    assert {Requirement(line).name.lower().replace("_", "-") for line in needed} <= list_wheels(folder).keys()
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-def test_no_list_holds_what_only_training_needs(machine):
-    listed = read_wheel_list(LISTS_FOLDER / machine / WHEELS) | read_wheel_list(LISTS_FOLDER / machine / NOTEBOOK)
+@each_list
+def test_no_list_holds_what_only_training_needs(folder):
+    listed = list_wheels(folder) | read_wheel_list(folder / IMAGE)
     assert not {"trl", "deepspeed", "autoawq", "datasketch"} & listed.keys()
+
+
+@each_list
+def test_the_header_names_the_python_and_how_to_download(folder):
+    assert read_python(folder / WHEELS) == folder.name
+    assert download_command(folder.name) in (folder / WHEELS).read_text()
+
+
+@each_list
+def test_the_image_has_other_versions_than_the_kernel(folder):
+    image, wheels = read_wheel_list(folder / IMAGE), list_wheels(folder)
+    assert all(image[name] != wheels[name] for name in ("numpy", "pandas", "matplotlib", "protobuf"))
+
+
+def test_lists_that_are_not_there_are_asked_for():
+    with pytest.raises(PackageError, match=r"kernel pin --machine gpu --python 3\.9"):
+        find_lists("gpu", "3.9", REPOSITORY_FOLDER)
+
+
+def test_a_python_that_is_not_there_is_named():
+    with pytest.raises(PackageError, match=r"no Python 3\.99 on this machine"):
+        find_interpreter("3.99")

@@ -1,12 +1,13 @@
 """A model folder has to be whole before anything loads it."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from fastmath.runs.model_folder import ModelFolderError, check_model_folder, require_finite
+from fastmath.runs.model_folder import ModelFolderError, check_model_folder, find_model_folder, require_finite
 
 
 @pytest.fixture
@@ -50,3 +51,32 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value, holds):
     else:
         with pytest.raises(ModelFolderError, match=r"1 of 2 weights of 'layer\.weight' in .* are NaN or infinite"):
             require_finite(tmp_path)
+
+
+def make_model(folder: Path, **configuration: object) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(configuration))
+    for name in ("tokenizer.json", "model.safetensors"):
+        (folder / name).write_text("{}")
+    return folder
+
+
+def test_a_model_is_found_beside_other_configurations(tmp_path):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "config.json").write_text("{}")
+    model = make_model(tmp_path / "models" / "x" / "1")
+    assert find_model_folder(tmp_path) == model
+
+
+def test_of_several_models_the_quantised_one_is_taken_and_named(tmp_path, caplog):
+    make_model(tmp_path / "a")
+    quantised = make_model(tmp_path / "b", quantization_config={"quant_method": "awq"})
+    assert find_model_folder(tmp_path) == quantised
+    assert f"there are 2 models below {tmp_path}; {quantised} is taken" in caplog.text
+
+
+def test_no_model_at_all_is_refused_with_what_is_there(tmp_path):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "config.json").write_text("{}")
+    with pytest.raises(ModelFolderError, match=rf"with a config\.json: {tmp_path}/adapter\. Mount"):
+        find_model_folder(tmp_path)

@@ -22,6 +22,10 @@ def _touch(name):
     return touched
 
 
+def _unless_by_nvml(touch):
+    return lambda: False if os.environ.get("PYTORCH_NVML_BASED_CUDA_CHECK") == "1" else touch()
+
+
 class _Finder(importlib.abc.MetaPathFinder):
     """Replaces what `torch.cuda` finds in torch's compiled code, as soon as it is imported."""
 
@@ -34,10 +38,8 @@ class _Finder(importlib.abc.MetaPathFinder):
 
         def exec_module(module):
             run(module)
-            by_nvml = lambda: os.environ.get("PYTORCH_NVML_BASED_CUDA_CHECK") == "1"
             for name in ("is_available", "device_count"):
-                touch = _touch(name)
-                setattr(module, name, lambda touch=touch: False if by_nvml() else touch())
+                setattr(module, name, _unless_by_nvml(_touch(name)))
             module._lazy_init = module.init = _touch("_lazy_init")
 
         spec.loader.exec_module = exec_module
