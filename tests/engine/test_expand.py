@@ -14,7 +14,7 @@ def test_a_weight_is_its_quant_less_the_zero_times_the_scale():
     # all eight columns of one input hold 9, all zeros are 8, all scales 0.5: (9 - 8) * 0.5 = 0.5
     nine = torch.tensor([[int.from_bytes(bytes([0x99] * 4), signed=True)]], dtype=torch.int32)
     eight = torch.tensor([[int.from_bytes(bytes([0x88] * 4), signed=True)]], dtype=torch.int32)
-    weight = expand.expand_weight(nine, eight, torch.full((1, 8), 0.5, dtype=torch.float16), group_size=1)
+    weight = expand.expand_awq(nine, eight, torch.full((1, 8), 0.5, dtype=torch.float16), group_size=1)
     assert weight.tolist() == [[0.5]] * 8
 
 
@@ -23,7 +23,7 @@ def test_expansion_agrees_with_autoawq_s_own():
     packed = [torch.randint(-(2**31), 2**31, size, generator=generator).int() for size in ((64, 4), (2, 4))]
     scales = torch.rand(2, 32, generator=generator).half()
     theirs = dequantize_gemm(packed[0], packed[1], scales, bits=4, group_size=32)
-    ours = expand.expand_weight(packed[0], packed[1], scales, group_size=32)
+    ours = expand.expand_awq(packed[0], packed[1], scales, group_size=32)
     # theirs multiplies in float16, so it differs by half a unit in the last place: 15 * 2**-11 at most
     assert torch.allclose(ours.T, theirs.float(), atol=15 * 2**-11)
 
