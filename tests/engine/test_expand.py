@@ -95,8 +95,9 @@ def test_a_checkpoint_that_is_not_quantised_is_run_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("kernels", [True, False])
-def test_an_awq_checkpoint_is_expanded_only_where_there_are_no_kernels(tiny_run, monkeypatch, kernels):
-    folder = tiny_run[0] / "quantize_awq" / "model"
+@pytest.mark.parametrize("name", ["model", "compressed"])
+def test_4bit_weights_are_expanded_only_where_there_are_no_kernels(tiny_run, monkeypatch, name, kernels):
+    folder = tiny_run[0] / "quantize_awq" / name
     monkeypatch.setattr(expand, "has_4bit_kernels", lambda: kernels)
     assert (expand.find_runnable_checkpoint(folder) == folder) is kernels
 
