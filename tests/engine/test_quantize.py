@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_only_the_quantisation_differs_in_the_configuration(packed):
     assert theirs.pop("quantization_config")["quant_method"] == "compressed-tensors"
     ours.pop("quantization_config")
     assert theirs == ours
+
+
+def test_a_layer_that_lies_in_two_files_is_packed_whole(packed, tmp_path):
+    # as in a checkpoint of several gigabytes
+    shutil.copytree(packed / "awq", tmp_path / "awq")
+    whole = load_file(packed / "awq" / "model.safetensors")
+    (tmp_path / "awq" / "model.safetensors").unlink()
+    files = {name: f"model-{1 + (name in ('layer.scales', 'layer.bias'))}-of-2.safetensors" for name in whole}
+    for file in set(files.values()):
+        save_file({name: whole[name] for name in whole if files[name] == file}, tmp_path / "awq" / file)
+    (tmp_path / "awq" / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": files}))
+    write_compressed(tmp_path / "awq", tmp_path / "compressed")
+    expand_checkpoint(tmp_path / "compressed", tmp_path / "expanded")
+    weight = expand_awq(whole["layer.qweight"], whole["layer.qzeros"], whole["layer.scales"], GROUP)
+    assert torch.equal(load_file(tmp_path / "expanded" / "model.safetensors")["layer.weight"], weight)
 
 
 def test_tokenizer_template_and_generation_config_come_along(quantised):
