@@ -9,7 +9,8 @@ interruption. What is seen at the end:
 
 1. Tokens that are trained on begin with the tokens of the prompt, the loss of SFT, and the ratio of policy and sampler.
 2. How far the 4-bit model's and the bfloat16 model's probabilities are from the float32 model's.
-3. Whether the models that are made load in vLLM and in transformers in a process that does not have this project.
+3. Whether the logits of the 4-bit model as compressed-tensors, read by transformers, are those of AutoAWQ's, expanded.
+4. Whether the models that are made load in vLLM and in transformers in a process that does not have this project.
 
 The last line is one JSON object; `--keep` also writes it to `benchmarks/results`, by machine.
 """
@@ -194,6 +195,18 @@ def compare_probabilities(run_dir: Path, expanded: Path, texts: Sequence[str]) -
     return found
 
 
+@torch.inference_mode()
+def compare_formats(expanded: Path, compressed: Path, texts: Sequence[str]) -> dict[str, float]:
+    """The largest absolute difference of a logit between the two formats of the 4-bit weights, by type of computing."""
+    tokenizer = AutoTokenizer.from_pretrained(expanded)
+    tokens = [tokenizer(text, return_tensors="pt")["input_ids"] for text in texts]
+    found = {}
+    for dtype in ("float32", "float16"):
+        ours, theirs = (AutoModelForCausalLM.from_pretrained(each, dtype=dtype) for each in (expanded, compressed))
+        found[dtype] = max((ours(ids).logits - theirs(ids).logits).abs().max().item() for ids in tokens)
+    return found
+
+
 def load_alone(program: str, folder: Path, dtype: str, prompts: Sequence[Sequence[int]]) -> list[str]:
     """What a model writes in a process that has neither this project's modules nor its plugin of vLLM."""
     alone = {"VLLM_PLUGINS": "", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
@@ -208,15 +221,16 @@ def load_alone(program: str, folder: Path, dtype: str, prompts: Sequence[Sequenc
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def load_all(trained: Path, quantised: Path, expanded: Path, prompts: Sequence[Sequence[int]]) -> dict[str, list[str]]:
+def load_all(exported: Mapping[str, Path], expanded: Path, prompts: Sequence[Sequence[int]]) -> dict[str, list[str]]:
     """The first words of every product in every program that is to load it."""
     loads = {
-        "bf16 in vLLM": (LOAD_IN_VLLM, trained, "bfloat16"),
-        "bf16 in transformers": (LOAD_IN_TRANSFORMERS, trained, "bfloat16"),
+        "bf16 in vLLM": (LOAD_IN_VLLM, exported["grpo"], "bfloat16"),
+        "bf16 in transformers": (LOAD_IN_TRANSFORMERS, exported["grpo"], "bfloat16"),
         "awq, expanded, in vLLM": (LOAD_IN_VLLM, expanded, "float32"),
+        "compressed in transformers": (LOAD_IN_TRANSFORMERS, exported["compressed"], "float32"),
     }
     if has_4bit_kernels():
-        loads["awq in vLLM"] = (LOAD_IN_VLLM, quantised, "float16")
+        loads |= {f"{name} in vLLM": (LOAD_IN_VLLM, exported[name], "float16") for name in ("awq", "compressed")}
     return {name: load_alone(*load, prompts) for name, load in loads.items()}
 
 
@@ -272,7 +286,7 @@ def main() -> None:
     own |= {"kernel.questions": 10, "kernel.samples": 4}
     reading = {"model.answers": {"generation_end": "think_end", "answer_place": "reasoning"}}
     inference = {key: value for key, value in ON_TWO_CORES.items() if key.startswith(("evaluate", "kernel"))}
-    exported = {name: export(run_dir, name, work / "export" / name) for name in ("grpo", "awq")}
+    exported = {name: export(run_dir, name, work / "export" / name) for name in ("grpo", "awq", "compressed")}
     run(aimo, inference | held_out | own | reading, "--model", str(quantised), "--from", "evaluate")
 
     expanded = work / "awq-expanded"
@@ -289,8 +303,9 @@ def main() -> None:
         "other_prompts": count_other_prompts(run_dir),
         **summarise(run_dir, aimo),
         "probabilities": compare_probabilities(run_dir, expanded, traces),
+        "formats": compare_formats(expanded, exported["compressed"], traces),
         "4-bit kernels": has_4bit_kernels(),
-        "loaded_alone": load_all(exported["grpo"], exported["awq"], expanded, prompts),
+        "loaded_alone": load_all(exported, expanded, prompts),
     }
     if arguments.keep:
         keep("real_weights", result, f"{hardware['processor']} {hardware['cpus']} cores")

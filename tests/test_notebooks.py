@@ -71,7 +71,10 @@ def test_every_executed_notebook_lies_in_the_run_folder(tiny_run):
     assert {path.name for path in run_dir.glob("*.ipynb")} == {Path(path).name for path in NOTEBOOKS.values()}
 
 
-@pytest.mark.parametrize("folder", ["sft/model", "sft/first_epoch/model", "grpo/model", "quantize_awq/model"])
+@pytest.mark.parametrize(
+    "folder",
+    ["sft/model", "sft/first_epoch/model", "grpo/model", "quantize_awq/model", "quantize_awq/compressed"],
+)
 def test_published_weights_end_their_texts_as_the_base_model_does(tiny_run, folder):
     run_dir, _ = tiny_run
     own, trained = (

@@ -1,5 +1,6 @@
 """What leaves the house: the files of a model, and a card whose example runs without this project."""
 
+import json
 import os
 import re
 import subprocess
@@ -40,6 +41,19 @@ def test_the_card_is_made_from_the_run(exported):
     assert "6 held-out problems x 4 samples" in text
     assert "| nano | nano |  | Apache-2.0 |" in text
     assert re.search(r"fastmath at commit `[0-9a-f]{40}`", text)
+
+
+def test_the_quantised_model_leaves_as_compressed_tensors_too(tiny_run, tmp_path):
+    export_model(tiny_run[0], "compressed", tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["quantization_config"]["quant_method"] == "compressed-tensors"
+    _, text = read_card(tmp_path / "model")
+    assert "1. 4-bit AWQ quantisation (`quantize`)\n1. the same weights packed as compressed-tensors" in text
+
+
+def test_compressed_tensors_are_asked_as_the_awq_model_is():
+    recipe = load_recipe("fast_math_r1_14b")
+    assert write_example(recipe, "compressed") == write_example(recipe, "awq")
 
 
 def test_its_recipe_is_the_run_s(exported):

@@ -99,9 +99,10 @@ def test_text_that_only_looks_like_a_number_stays_text(value):
             r"is 251, and `data.nano.test_problems` makes 250 .* 250 at most",
         ),
         ({"quantize.group_size": 48}, r"`quantize.group_size` is 48; want one of 32, 64, 128, .* the nearest is 32"),
+        ({"quantize.zero_point": False}, r"`quantize.zero_point` is false; want true, since AutoAWQ"),
         ({"model.nano.hidden_size": 96, "quantize.group_size": 64}, r"does not divide `model.nano.hidden_size`, 96"),
     ],
-    ids=["problems", "group size", "width"],
+    ids=["problems", "group size", "zero point", "width"],
 )
 def test_settings_that_contradict_each_other_are_refused(overrides, message):
     with pytest.raises(SettingsError, match=message):

@@ -11,7 +11,7 @@ from fastmath.cli.status import find_run_folder
 def export(
     run: Annotated[str, typer.Argument(help="a run folder, or its name in runs/")],
     destination: Annotated[Path, typer.Argument(help="folder to make")],
-    model: Annotated[str, typer.Option(help="sft, grpo or awq")] = "awq",
+    model: Annotated[str, typer.Option(help="sft, grpo, awq, or compressed: awq as compressed-tensors")] = "awq",
 ) -> None:
     """Copy a model of a run with its tokenizer, template and a card of how it was made and what it can do."""
     from fastmath.evaluation.model_card import export_model  # metrics, which take a second

@@ -1,32 +1,51 @@
-"""Expansion of AWQ checkpoints for machines where vLLM has no 4-bit kernels: x86 processors without AVX-512.
+"""Expansion of 4-bit checkpoints for machines where vLLM has no 4-bit kernels: x86 processors without AVX-512.
 
-The 4-bit weights are expanded once into float32, value for value, and vLLM loads the result. Accuracy is still that of
-the quantised model; memory and speed are those of an ordinary float32 one.
+The 4-bit weights, as AutoAWQ or compressed-tensors packs them, are expanded once into float32, value for value, and
+vLLM loads the result. Accuracy is still that of the quantised model; memory and speed are those of an ordinary float32
+one.
 """
 
 import json
 import logging
 import platform
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from fastmath.runs.files import write_aside
+from fastmath.runs.gpus import list_gpu_names
 
 logger = logging.getLogger(__name__)
 
 BITS = 4
-NIBBLE_OF_COLUMN = (0, 4, 1, 5, 2, 6, 3, 7)
+AWQ_NIBBLES = (0, 4, 1, 5, 2, 6, 3, 7)
 """Nibble of a packed int32 that holds column 0, 1, ... 7 (AutoAWQ, `awq/utils/packing_utils.py`)."""
+COMPRESSED_NIBBLES = tuple(range(8))
+"""The same of compressed-tensors (`compressors/pack_quantized/helpers.py`), which packs in order."""
+SYMMETRIC_ZERO = 8
+"""Zero of weights that are stored without one: the middle of 0 to 15."""
+PACKED_PARTS = {
+    "awq": ("qweight", "qzeros", "scales"),
+    "compressed-tensors": ("weight_packed", "weight_zero_point", "weight_scale", "weight_shape"),
+}
+"""Tensors of a 4-bit layer in each format; the first one holds the weights."""
+
+
+class PackingError(ValueError):
+    """A checkpoint is not quantised in a way that can be expanded."""
 
 
 def has_4bit_kernels() -> bool:
     """Whether vLLM can multiply by 4-bit weights on this machine; its CPU kernels need AVX-512 on x86."""
-    if torch.cuda.is_available() or platform.machine() != "x86_64":
+    if platform.machine() != "x86_64" or "AVX512" in torch.backends.cpu.get_cpu_capability():
         return True
-    return "AVX512" in torch.backends.cpu.get_cpu_capability()
+    # Asked of the driver: after `torch.cuda.is_available()` a forked process may not use CUDA. A torch that was built
+    # for CPUs makes no use of the GPUs that the driver knows.
+    return torch.version.cuda is not None and bool(list_gpu_names())
 
 
 def find_runnable_checkpoint(folder: Path) -> Path:
@@ -36,11 +55,11 @@ def find_runnable_checkpoint(folder: Path) -> Path:
         folder: a complete checkpoint, quantised or not.
 
     Returns:
-        `folder` itself; or, for an AWQ checkpoint on a machine without 4-bit kernels, the folder `NAME-expanded` beside
-        it, which is written on first use.
+        `folder` itself; or, for 4-bit weights on a machine without 4-bit kernels, the folder `NAME-expanded` beside it,
+        which is written on first use.
     """
-    config = json.loads((folder / "config.json").read_text())
-    if config.get("quantization_config", {}).get("quant_method") != "awq" or has_4bit_kernels():
+    quantization = json.loads((folder / "config.json").read_text()).get("quantization_config", {})
+    if not _is_expandable(quantization) or has_4bit_kernels():
         return folder
     expanded = folder.with_name(f"{folder.name}-expanded")
     if not (expanded / "config.json").exists():
@@ -50,19 +69,28 @@ def find_runnable_checkpoint(folder: Path) -> Path:
 
 
 def expand_checkpoint(folder: Path, destination: Path) -> None:
-    """Write the AWQ checkpoint in `folder` to `destination` as a float32 checkpoint with the same values."""
+    """Write the 4-bit checkpoint in `folder` to `destination` as a float32 checkpoint with the same values.
+
+    Raises:
+        PackingError: the checkpoint is neither AWQ nor 4-bit compressed-tensors in one group of settings.
+    """
     config = json.loads((folder / "config.json").read_text())
-    group_size = config.pop("quantization_config")["group_size"]
+    quantization = config.pop("quantization_config", {})
+    if not _is_expandable(quantization):
+        raise PackingError(
+            f"{folder} has the quantization_config {quantization}; want `awq`, or `compressed-tensors` of the format "
+            "pack-quantized with 4-bit weights in groups. vLLM may still load it as it is"
+        )
+    method = quantization["quant_method"]
     tensors: dict[str, torch.Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         tensors |= load_file(path)
     expanded = {}
     for name, tensor in tensors.items():
         base, _, part = name.rpartition(".")
-        if part == "qweight":
-            weight = expand_weight(tensor, tensors[f"{base}.qzeros"], tensors[f"{base}.scales"], group_size)
-            expanded[f"{base}.weight"] = weight
-        elif part not in ("qzeros", "scales"):
+        if part == PACKED_PARTS[method][0]:
+            expanded[f"{base}.weight"] = _expand_layer(tensors, base, quantization)
+        elif part not in PACKED_PARTS[method]:
             expanded[name] = tensor.float()
     with write_aside(destination) as aside:
         aside.mkdir(parents=True)
@@ -73,8 +101,8 @@ def expand_checkpoint(folder: Path, destination: Path) -> None:
         (aside / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2))
 
 
-def expand_weight(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Tensor, group_size: int) -> torch.Tensor:
-    """Unpack AWQ weights: `(q - zero) * scale`, where `group_size` inputs share one zero and one scale.
+def expand_awq(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Tensor, group_size: int) -> torch.Tensor:
+    """Unpack AutoAWQ's weights: `(q - zero) * scale`, where `group_size` inputs share one zero and one scale.
 
     Args:
         qweight: (inputs, outputs / 8) int32, eight 4-bit columns per element.
@@ -87,13 +115,60 @@ def expand_weight(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Ten
 
     Example: q = 9, zero = 8, scale = 0.5 give (9 - 8) * 0.5 = 0.5.
     """
-    zeros = _unpack(qzeros).repeat_interleave(group_size, dim=0)  # (inputs, outputs)
-    scale = scales.float().repeat_interleave(group_size, dim=0)  # (inputs, outputs)
-    return ((_unpack(qweight) - zeros) * scale).T.contiguous()
+    return _scale(_unpack(qweight, AWQ_NIBBLES).T, _unpack(qzeros, AWQ_NIBBLES).T, scales.T, group_size)
 
 
-def _unpack(packed: torch.Tensor) -> torch.Tensor:
-    """(rows, columns / 8) int32 → (rows, columns) float32 with values from 0 to 15."""
-    shifts = BITS * torch.tensor(NIBBLE_OF_COLUMN, dtype=torch.int32)
+def expand_compressed(
+    packed: torch.Tensor, zeros: torch.Tensor | None, scales: torch.Tensor, shape: torch.Tensor
+) -> torch.Tensor:
+    """Unpack 4-bit weights of compressed-tensors: `(q - zero) * scale`, where a group of inputs shares zero and scale.
+
+    The library itself reads a nibble n as n - 8, in weights and zeros alike, which leaves their difference as it is.
+
+    Args:
+        packed: (outputs, inputs / 8) int32, eight 4-bit inputs per element, rounded up.
+        zeros: (outputs / 8, groups) int32, eight 4-bit outputs per element, rounded up; None where every zero is 8.
+        scales: (outputs, groups) of a floating-point type.
+        shape: int64, the two numbers `outputs, inputs`.
+
+    Returns:
+        (outputs, inputs) float32, contiguous.
+
+    Example: q = 9, no zeros, scale = 0.5 give (9 - 8) * 0.5 = 0.5.
+    """
+    outputs, inputs = shape.tolist()
+    quants = _unpack(packed, COMPRESSED_NIBBLES)[:, :inputs]
+    if zeros is None:
+        unpacked = torch.full(scales.shape, float(SYMMETRIC_ZERO))
+    else:
+        unpacked = _unpack(zeros.T, COMPRESSED_NIBBLES)[:, :outputs].T
+    return _scale(quants, unpacked, scales, inputs // scales.shape[1])
+
+
+def _is_expandable(quantization: Mapping[str, Any]) -> bool:
+    if quantization.get("quant_method") != "compressed-tensors":
+        return quantization.get("quant_method") == "awq"
+    groups = list(quantization.get("config_groups", {}).values())
+    if quantization.get("format") != "pack-quantized" or len(groups) != 1 or groups[0].get("input_activations"):
+        return False
+    weights = groups[0]["weights"]
+    return weights["num_bits"] == BITS and weights["strategy"] == "group" and not weights.get("actorder")
+
+
+def _expand_layer(tensors: Mapping[str, torch.Tensor], base: str, quantization: Mapping[str, Any]) -> torch.Tensor:
+    method = quantization["quant_method"]
+    parts = [tensors.get(f"{base}.{part}") for part in PACKED_PARTS[method]]
+    return expand_awq(*parts, quantization["group_size"]) if method == "awq" else expand_compressed(*parts)
+
+
+def _scale(quants: torch.Tensor, zeros: torch.Tensor, scales: torch.Tensor, group_size: int) -> torch.Tensor:
+    """(outputs, inputs), (outputs, groups), (outputs, groups) → (outputs, inputs) float32, contiguous."""
+    zeros, scales = (each.float().repeat_interleave(group_size, dim=1) for each in (zeros, scales))
+    return ((quants - zeros) * scales).contiguous()
+
+
+def _unpack(packed: torch.Tensor, nibbles: Sequence[int]) -> torch.Tensor:
+    """(rows, columns / 8) int32 → (rows, columns) float32 with values from 0 to 15; column i is in nibble i."""
+    shifts = BITS * torch.tensor(nibbles, dtype=torch.int32)
     values = (packed[:, :, None] >> shifts) & 0xF  # (rows, columns / 8, 8)
     return values.reshape(packed.shape[0], -1).float()

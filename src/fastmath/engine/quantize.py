@@ -1,7 +1,8 @@
 """4-bit AWQ quantisation with AutoAWQ (Lin et al. 2023, arXiv 2306.00978).
 
 AutoAWQ is no longer maintained, but it still works with current transformers, and vLLM runs the checkpoints that it
-saves. It drops calibration texts longer than its limit, so long traces are first cut into chunks here.
+saves. It drops calibration texts longer than its limit, so long traces are first cut into chunks here. The same weights
+are also written as compressed-tensors, which vLLM and transformers will still read when they drop AutoAWQ's format.
 """
 
 import itertools
@@ -14,16 +15,20 @@ import polars
 from transformers import PreTrainedTokenizerBase
 
 from fastmath.recipe.sections import QuantizeSettings
-from fastmath.runs.files import write_json
+from fastmath.runs.files import write_aside, write_json
 from fastmath.runs.stage import Stage
 from fastmath.runs.start_model import find_start_model
 
 
 def run(stage: Stage) -> None:
-    """Quantise the last model that was trained, or the base model; the product `model/` is what vLLM loads."""
+    """Quantise the last model that was trained, or the base model.
+
+    The product `model/` is what vLLM loads; `compressed/` has the same weights in the format of compressed-tensors.
+    """
     source = find_start_model(stage).fetch()
     texts = polars.read_parquet(stage.product("build_data", "calibration.parquet"))["text"].to_list()
     quantize(source, stage.folder / "model", texts, stage.recipe.quantize)
+    write_compressed(stage.folder / "model", stage.folder / "compressed")
 
 
 def quantize(source: Path, destination: Path, texts: Sequence[str], settings: QuantizeSettings) -> None:
@@ -67,6 +72,29 @@ def quantize(source: Path, destination: Path, texts: Sequence[str], settings: Qu
     config = json.loads((destination / "config.json").read_text())
     # AutoAWQ's scales are float16 whatever the model's dtype, and 4-bit kernels accept no float32 activations.
     write_json(destination / "config.json", config | {"dtype": "float16"})
+
+
+def write_compressed(source: Path, destination: Path) -> None:
+    """Write an AWQ checkpoint as compressed-tensors, of the format `pack-quantized`: the same weights, packed anew.
+
+    Per layer `weight_packed` is (outputs, inputs / 8) int32, `weight_zero_point` (outputs / 8, groups) int32,
+    `weight_scale` (outputs, groups) float16 as AutoAWQ has it, and `weight_shape` two int64. All other tensors and
+    files, tokenizer, template and generation config among them, are copied, and so is the rest of `config.json`.
+
+    Args:
+        source: folder of a checkpoint that AutoAWQ has saved.
+        destination: folder of the new checkpoint; an earlier one there is replaced.
+
+    Raises:
+        ValueError: `source` is no AWQ checkpoint of 4 bits in the version `gemm`, or a layer lacks a tensor.
+    """
+    # Late: with transformers' model classes it takes seconds to import.
+    from compressed_tensors.entrypoints.convert import AutoAWQConverter, convert_checkpoint
+
+    converter = AutoAWQConverter.from_pretrained(str(source))
+    with write_aside(destination) as aside:
+        aside.mkdir(parents=True)
+        convert_checkpoint(source, aside, converter)
 
 
 def chunk_texts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, settings: QuantizeSettings) -> list[str]:

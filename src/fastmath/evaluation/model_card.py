@@ -3,7 +3,7 @@
 import fnmatch
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,14 @@ PUBLISHED = (
     *("tokenizer*", "vocab.*", "merges.txt", "added_tokens.json", "special_tokens_map.json", "chat_template*"),
 )
 """Files of a model that others need; what a trainer leaves beside them stays behind."""
+SAME_WEIGHTS: Mapping[str, str] = {"compressed": "awq"}
+"""Another format of a model, and its folder within that model's stage → the model, whose figures are its own, too."""
 _STEPS = {
     "sft": "supervised fine-tuning on correct reasoning traces (`sft`)",
     "grpo": "GRPO with rewards for right and brief reasoning (`grpo`)",
     "quantize_awq": "4-bit AWQ quantisation (`quantize`)",
 }
+_FORMAT_STEPS = {"compressed": "the same weights packed as compressed-tensors; the figures of `awq` are theirs"}
 
 
 def export_model(run_dir: Path, name: str, destination: Path) -> Path:
@@ -38,7 +41,7 @@ def export_model(run_dir: Path, name: str, destination: Path) -> Path:
 
     Args:
         run_dir: a run whose models have been evaluated.
-        name: `sft`, `grpo` or `awq`, as in the report.
+        name: `sft`, `grpo` or `awq`, as in the report, or `compressed`: the weights of `awq` as compressed-tensors.
         destination: folder to make; it must not exist or be empty.
 
     Returns:
@@ -55,11 +58,12 @@ def export_model(run_dir: Path, name: str, destination: Path) -> Path:
         )
     told = json.loads(report.read_text())
     own = [entry["name"] for entry in told["models"] if entry["name"] != "base"]
+    own += [other for other, model in SAME_WEIGHTS.items() if model in own]
     require_known("the model", name, own)
     if destination.is_dir() and any(destination.iterdir()):
         raise SettingsError(f"{destination} is not empty; want a new folder")
-    stage, folder = MODELS[name]
-    source = run_dir / stage / folder
+    stage, folder = MODELS[SAME_WEIGHTS.get(name, name)]
+    source = run_dir / stage / (name if name in SAME_WEIGHTS else folder)
     check_model_folder(source)
     recipe = Recipe.model_validate(yaml.safe_load(config.read_text()))
     with write_aside(destination) as aside:
@@ -77,7 +81,7 @@ def write_card(recipe: Recipe, name: str, report: dict[str, Any], manifest: dict
 
     Args:
         recipe: the run's recipe.
-        name: name of the model in the report.
+        name: name of the model in the report, or of a format of it.
         report: the run's `report.json`.
         manifest: manifest of the stage that has made the model.
     """
@@ -93,7 +97,7 @@ def write_card(recipe: Recipe, name: str, report: dict[str, Any], manifest: dict
         f"A model that reasons about a mathematical problem and boxes its answer, made from {origin} by the recipe "
         f"`{recipe.name}`, seed {recipe.seed}:\n"
     )
-    yield from (f"1. {_STEPS[made]}" for made in _list_steps(recipe, name))
+    yield from (f"1. {step}" for step in _list_steps(recipe, name))
     yield f"\n## With vLLM\n\n```python\n{write_example(recipe, name)}\n```\n"
     yield "Generation ends where the recipe says; the model's own end tokens are in `generation_config.json`.\n"
     yield f"## Results\n\n{render_table(report)}\n"
@@ -117,7 +121,7 @@ def write_card(recipe: Recipe, name: str, report: dict[str, Any], manifest: dict
 
 def write_example(recipe: Recipe, name: str) -> str:
     """Five lines of Python that ask the model a question in vLLM."""
-    settings, reading = recipe.evaluate, find_reading(name, recipe)
+    settings, reading = recipe.evaluate, find_reading(SAME_WEIGHTS.get(name, name), recipe)
     sampling = {"temperature": settings.temperature, "top_p": settings.top_p, "min_p": settings.min_p}
     sampling |= {"max_tokens": settings.token_budget}
     if reading.generation_end == "think_end":
@@ -146,9 +150,10 @@ def _dump_settings(recipe: Recipe) -> str:
 
 
 def _list_steps(recipe: Recipe, name: str) -> list[str]:
-    """The stages that have made a model, in order."""
-    last = MODELS[name][0]
-    return [stage for stage in list_stages(recipe) if stage in MODEL_SECTIONS and not comes_before(last, stage)]
+    """What has made a model, in order."""
+    last = MODELS[SAME_WEIGHTS.get(name, name)][0]
+    stages = [stage for stage in list_stages(recipe) if stage in MODEL_SECTIONS and not comes_before(last, stage)]
+    return [_STEPS[stage] for stage in stages] + [step for other, step in _FORMAT_STEPS.items() if other == name]
 
 
 def _list_limits(recipe: Recipe) -> Iterator[str]:

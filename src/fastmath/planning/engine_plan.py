@@ -45,10 +45,10 @@ def estimate_engine(shape: ModelShape) -> float:
 
 
 def plan_quantize(recipe: Recipe, shape: ModelShape, machine: Machine) -> StagePlan:
-    """The plan of the quantisation, which loads the weights into the main memory."""
+    """The plan of the quantisation, which loads the weights into the main memory and writes them in two formats."""
     group = None if recipe.quantize is None else recipe.quantize.group_size
     memory = {"weights": shape.weight_bytes() / GIB, "one layer": shape.layer_parameters * 4 / GIB}
-    return StagePlan("quantize_awq", 1, memory, machine.main_memory_gib, shape.weight_bytes(2, group) / GIB)
+    return StagePlan("quantize_awq", 1, memory, machine.main_memory_gib, 2 * shape.weight_bytes(2, group) / GIB)
 
 
 def plan_evaluate(recipe: Recipe, shape: ModelShape, machine: Machine) -> StagePlan:

@@ -138,7 +138,7 @@ class QuantizeSettings(Section):
     Attributes:
         group_size: number of consecutive weights with a scale of their own, one of 32, 64 and 128; smaller groups are
             more accurate and take more memory. It must divide the model's widths.
-        zero_point: whether each group also has a zero point (asymmetric quantisation).
+        zero_point: whether each group also has a zero point (asymmetric quantisation); AutoAWQ packs no other weights.
         duo_scaling: whether a channel's scale also depends on its weights, as is AutoAWQ's default, and not on its
             activations alone, as in the paper. The paper's search also tries no scales at all, so that it cannot end
             far worse than plain rounding; with this it did, and SmolLM2 wrote nonsense (`benchmarks/real_weights.py`).
@@ -153,6 +153,13 @@ class QuantizeSettings(Section):
     clip: bool = True
     calibration_chunks: int = Field(128, ge=1)
     calibration_tokens: int = Field(512, ge=16)
+
+    @field_validator("zero_point")
+    @classmethod
+    def _need_zero_point(cls, value: bool) -> bool:
+        if not value:
+            raise ValueError("is false; want true, since AutoAWQ's layers cannot be packed without zero points")
+        return value
 
     @field_validator("group_size")
     @classmethod

