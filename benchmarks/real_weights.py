@@ -32,7 +32,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from fastmath.engine.expand import expand_checkpoint, has_4bit_kernels
+from fastmath.engine.checkpoint import has_4bit_kernels
+from fastmath.engine.expand import expand_checkpoint
 from fastmath.evaluation.model_card import export_model
 from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe

@@ -7,7 +7,7 @@ import torch
 from awq.utils.packing_utils import dequantize_gemm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fastmath.engine import expand
+from fastmath.engine import checkpoint, expand
 
 
 def test_a_weight_is_its_quant_less_the_zero_times_the_scale():
@@ -59,8 +59,8 @@ def write_config(folder, weights):
 @pytest.mark.parametrize("weights", OTHERS.values(), ids=OTHERS)
 def test_what_cannot_be_expanded_is_left_to_vllm(tmp_path, monkeypatch, weights):
     write_config(tmp_path, weights)
-    monkeypatch.setattr(expand, "has_4bit_kernels", lambda: False)
-    assert expand.find_runnable_checkpoint(tmp_path) == tmp_path
+    monkeypatch.setattr(checkpoint, "has_4bit_kernels", lambda: False)
+    assert checkpoint.find_runnable_checkpoint(tmp_path) == tmp_path
 
 
 def test_expanding_what_cannot_be_expanded_names_what_can(tmp_path):
@@ -80,26 +80,26 @@ def test_expanding_what_cannot_be_expanded_names_what_can(tmp_path):
     ],
 )
 def test_4bit_kernels_are_those_of_a_gpu_or_of_avx512(monkeypatch, processor, built_for, gpus, there):
-    monkeypatch.setattr(expand.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(checkpoint.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
     monkeypatch.setattr(torch.version, "cuda", built_for)
-    monkeypatch.setattr(expand, "list_gpu_names", lambda: gpus)
+    monkeypatch.setattr(checkpoint, "list_gpu_names", lambda: gpus)
     # a process that has asked it cannot be forked for CUDA
     monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("CUDA has been asked"))
-    assert expand.has_4bit_kernels() is there
+    assert checkpoint.has_4bit_kernels() is there
 
 
 def test_a_checkpoint_that_is_not_quantised_is_run_as_it_is(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    assert expand.find_runnable_checkpoint(tmp_path) == tmp_path
+    assert checkpoint.find_runnable_checkpoint(tmp_path) == tmp_path
 
 
 @pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize("name", ["model", "compressed"])
 def test_4bit_weights_are_expanded_only_where_there_are_no_kernels(tiny_run, monkeypatch, name, kernels):
     folder = tiny_run[0] / "quantize_awq" / name
-    monkeypatch.setattr(expand, "has_4bit_kernels", lambda: kernels)
-    assert (expand.find_runnable_checkpoint(folder) == folder) is kernels
+    monkeypatch.setattr(checkpoint, "has_4bit_kernels", lambda: kernels)
+    assert (checkpoint.find_runnable_checkpoint(folder) == folder) is kernels
 
 
 def test_an_expanded_checkpoint_stays_close_to_the_model_that_was_quantised(tiny_run, tmp_path):

@@ -14,7 +14,8 @@ from compressed_tensors.quantization import QuantizationScheme
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fastmath.engine.expand import expand_awq, expand_checkpoint, has_4bit_kernels
+from fastmath.engine.checkpoint import has_4bit_kernels
+from fastmath.engine.expand import expand_awq, expand_checkpoint
 from fastmath.engine.quantize import quantize, write_compressed
 from fastmath.nano.model import make_base_model
 from fastmath.recipe.sections import NanoModelSettings, QuantizeSettings

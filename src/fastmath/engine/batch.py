@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.distributed import cleanup_dist_env_and_memory
 
-from fastmath.engine.expand import find_runnable_checkpoint
+from fastmath.engine.checkpoint import find_runnable_checkpoint
 from fastmath.engine.machine import choose_arguments, read_capability
 from fastmath.prompts import GenerationEnd, count_reasoning_tokens, find_ending
 from fastmath.recipe.inference import EngineSettings

@@ -6,8 +6,6 @@ one.
 """
 
 import json
-import logging
-import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,12 +14,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from fastmath.engine.checkpoint import BITS, is_expandable
 from fastmath.runs.files import write_aside
-from fastmath.runs.gpus import list_gpu_names
 
-logger = logging.getLogger(__name__)
-
-BITS = 4
 AWQ_NIBBLES = (0, 4, 1, 5, 2, 6, 3, 7)
 """Nibble of a packed int32 that holds column 0, 1, ... 7 (AutoAWQ, `awq/utils/packing_utils.py`)."""
 COMPRESSED_NIBBLES = tuple(range(8))
@@ -39,35 +34,6 @@ class PackingError(ValueError):
     """A checkpoint is not quantised in a way that can be expanded."""
 
 
-def has_4bit_kernels() -> bool:
-    """Whether vLLM can multiply by 4-bit weights on this machine; its CPU kernels need AVX-512 on x86."""
-    if platform.machine() != "x86_64" or "AVX512" in torch.backends.cpu.get_cpu_capability():
-        return True
-    # Asked of the driver: after `torch.cuda.is_available()` a forked process may not use CUDA. A torch that was built
-    # for CPUs makes no use of the GPUs that the driver knows.
-    return torch.version.cuda is not None and bool(list_gpu_names())
-
-
-def find_runnable_checkpoint(folder: Path) -> Path:
-    """The checkpoint that vLLM can load on this machine, expanded first if that is necessary.
-
-    Args:
-        folder: a complete checkpoint, quantised or not.
-
-    Returns:
-        `folder` itself; or, for 4-bit weights on a machine without 4-bit kernels, the folder `NAME-expanded` beside it,
-        which is written on first use.
-    """
-    quantization = json.loads((folder / "config.json").read_text()).get("quantization_config", {})
-    if not _is_expandable(quantization) or has_4bit_kernels():
-        return folder
-    expanded = folder.with_name(f"{folder.name}-expanded")
-    if not (expanded / "config.json").exists():
-        logger.warning("this processor has no AVX-512, which vLLM's 4-bit kernels need: expanding %s", folder)
-        expand_checkpoint(folder, expanded)
-    return expanded
-
-
 def expand_checkpoint(folder: Path, destination: Path) -> None:
     """Write the 4-bit checkpoint in `folder` to `destination` as a float32 checkpoint with the same values.
 
@@ -76,7 +42,7 @@ def expand_checkpoint(folder: Path, destination: Path) -> None:
     """
     config = json.loads((folder / "config.json").read_text())
     quantization = config.pop("quantization_config", {})
-    if not _is_expandable(quantization):
+    if not is_expandable(quantization):
         raise PackingError(
             f"{folder} has the quantization_config {quantization}; want `awq`, or `compressed-tensors` of the format "
             "pack-quantized with 4-bit weights in groups. vLLM may still load it as it is"
@@ -143,16 +109,6 @@ def expand_compressed(
     else:
         unpacked = _unpack(zeros.T, COMPRESSED_NIBBLES)[:, :outputs].T
     return _scale(quants, unpacked, scales, inputs // scales.shape[1])
-
-
-def _is_expandable(quantization: Mapping[str, Any]) -> bool:
-    if quantization.get("quant_method") != "compressed-tensors":
-        return quantization.get("quant_method") == "awq"
-    groups = list(quantization.get("config_groups", {}).values())
-    if quantization.get("format") != "pack-quantized" or len(groups) != 1 or groups[0].get("input_activations"):
-        return False
-    weights = groups[0]["weights"]
-    return weights["num_bits"] == BITS and weights["strategy"] == "group" and not weights.get("actorder")
 
 
 def _expand_layer(tensors: Mapping[str, torch.Tensor], base: str, quantization: Mapping[str, Any]) -> torch.Tensor:

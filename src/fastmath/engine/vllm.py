@@ -19,7 +19,7 @@ import psutil
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.extract import AnswerPlace
-from fastmath.engine.expand import find_runnable_checkpoint
+from fastmath.engine.checkpoint import find_runnable_checkpoint
 from fastmath.engine.machine import choose_arguments, prepare_environment, read_capability
 from fastmath.prompts import GenerationEnd, find_ending
 from fastmath.recipe.inference import EngineSettings
