@@ -135,7 +135,7 @@ def answer_questions(
     with open_kernel(recipe, model, folder, asked.height, started) as kernel:
         if server is None:
             logger.warning("no kaggle_evaluation is given or found: the project's own gateway asks the questions")
-            LocalGateway(kernel.predict, seed=recipe.seed).run(questions, folder)
+            LocalGateway(kernel.predict, kernel.profile.call_seconds, recipe.seed).run(questions, folder)
         else:
             run_competition_gateway(server, kernel.predict, questions, folder)
     return write_report(recipe, questions, folder, time.monotonic() - began)

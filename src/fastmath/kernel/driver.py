@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -59,6 +60,7 @@ class Driver:
         elapsed: function that returns the seconds since the contest began.
         hang_seconds: how long the engine may generate no token for any live sample before it counts as lost, in
             seconds.
+        answered: is done as soon as the solver has answered, while the samples that still run are being aborted.
     """
 
     engine: Engine
@@ -69,6 +71,7 @@ class Driver:
     name: str
     elapsed: Callable[[], float]
     hang_seconds: float = 60.0
+    answered: Future[None] = field(default_factory=Future)
     _progress_at: float = field(default=0.0, init=False)
     _growth_reported_at: float = field(default=0.0, init=False)
     _asleep_until: float = field(default=0.0, init=False)
@@ -144,6 +147,8 @@ class Driver:
             return TimePassed()
 
     async def _carry_out(self, actions: Sequence[Action]) -> None:
+        if self.solver.answer is not None and not self.answered.done():
+            self.answered.set_result(None)
         for action in actions:
             match action:
                 case Start(samples):
