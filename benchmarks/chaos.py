@@ -97,7 +97,7 @@ def measure_real(contests: int, run_dir: Path, limit: float) -> dict[str, object
     began, rng = time.monotonic(), random.Random(0)
     whole, right, latest, restarts = 0, 0, float("-inf"), 0
     signals: Counter[str] = Counter()
-    keeper = EngineKeeper(lambda _: AsyncEngine(model, recipe.kernel.engine, recipe.seed))
+    keeper = EngineKeeper(lambda *_: AsyncEngine(model, recipe.kernel.engine, recipe.seed))
     with tempfile.TemporaryDirectory() as folder:
         asked.write_csv(Path(folder) / "test.csv")
         for contest in tqdm(range(contests), unit="contest", file=sys.stderr):

@@ -104,7 +104,7 @@ def play_kernel(
     count = pl.read_csv(questions).height
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "questions.jsonl"
-        kernel = build_kernel(recipe, model, EngineKeeper(lambda _: engine), limit, count, journal)
+        kernel = build_kernel(recipe, model, EngineKeeper(lambda *_: engine), limit, count, journal)
         began = time.monotonic()
         submission = LocalGateway(kernel.predict, seed=seed).run(questions, Path(folder))
         return submission, time.monotonic() - began, read_records(journal)
@@ -187,7 +187,7 @@ def measure_stops(recipe: Any, model: Path, questions: Path) -> dict[str, Any]:
         engine.abort = abort
         full = measure_full_votes(engine, pl.read_csv(questions), recipe.kernel, None)
         with tempfile.TemporaryDirectory() as folder:
-            keeper = EngineKeeper(lambda _: engine)
+            keeper = EngineKeeper(lambda *_: engine)
             height = pl.read_csv(questions).height
             kernel = build_kernel(recipe, model, keeper, full.seconds, height, Path(folder) / "q.jsonl")
 

@@ -15,14 +15,14 @@ SLOW = Sample("thinking", seconds=60.0)
 
 
 def test_an_engine_is_started_once() -> None:
-    keeper = EngineKeeper(lambda _: ScriptedEngine([boxed(7)]))
+    keeper = EngineKeeper(lambda *_: ScriptedEngine([boxed(7)]))
     assert keeper.wait(10) is keeper.wait(10)
 
 
 def test_a_start_that_fails_is_tried_again_by_the_next_question() -> None:
     engines = iter([MemoryError(), ScriptedEngine([boxed(7)])])
 
-    def start(_: float) -> ScriptedEngine:
+    def start(*_: object) -> ScriptedEngine:
         engine = next(engines)
         if isinstance(engine, BaseException):
             raise engine
@@ -37,7 +37,7 @@ def test_a_start_that_fails_is_tried_again_by_the_next_question() -> None:
 def test_a_start_that_takes_too_long_is_waited_for_later() -> None:
     ready = threading.Event()
 
-    def start(_: float) -> ScriptedEngine:
+    def start(*_: object) -> ScriptedEngine:
         ready.wait(10)
         return ScriptedEngine([boxed(7)])
 
@@ -55,7 +55,7 @@ def test_a_start_that_takes_too_long_is_waited_for_later() -> None:
 def test_an_engine_lost_for_memory_comes_back_with_a_smaller_batch(error: Exception, scale: float) -> None:
     asked: list[float] = []
 
-    def start(share: float) -> ScriptedEngine:
+    def start(share: float, *_: object) -> ScriptedEngine:
         asked.append(share)
         return ScriptedEngine([boxed(7)])
 
@@ -70,7 +70,7 @@ def test_an_engine_lost_for_memory_comes_back_with_a_smaller_batch(error: Except
 def test_a_second_loss_within_a_question_is_taken_for_the_memorys(tmp_path: Path) -> None:
     asked: list[float] = []
 
-    def start(share: float) -> ScriptedEngine:
+    def start(share: float, *_: object) -> ScriptedEngine:
         asked.append(share)
         return ScriptedEngine([Sample(error=RuntimeError("EngineDeadError"))], is_alive=False)
 
@@ -82,7 +82,7 @@ def test_a_second_loss_within_a_question_is_taken_for_the_memorys(tmp_path: Path
 
 
 def test_a_start_that_fails_counts_as_an_engine_lost() -> None:
-    def fail(_: float) -> ScriptedEngine:
+    def fail(*_: object) -> ScriptedEngine:
         raise SystemExit(1)
 
     with pytest.raises(EngineLostError, match="the engine did not start: SystemExit: 1"):
@@ -92,7 +92,7 @@ def test_a_start_that_fails_counts_as_an_engine_lost() -> None:
 def test_an_engine_that_is_still_loading_is_not_replaced() -> None:
     ready, started = threading.Event(), []
 
-    def start(share: float) -> ScriptedEngine:
+    def start(share: float, *_: object) -> ScriptedEngine:
         started.append(share)
         ready.wait(10)
         return ScriptedEngine([boxed(7)])
@@ -109,7 +109,7 @@ def test_an_engine_that_is_still_loading_is_not_replaced() -> None:
 def test_a_load_that_takes_too_long_is_not_the_first_questions_own_time(tmp_path: Path) -> None:
     # Half of the contest of 1 s is waited for, then a share of what is left.
     kernel = make_kernel(tmp_path, seconds=1.0, questions=4)
-    kernel.keeper = EngineKeeper(lambda _: time.sleep(30))
+    kernel.keeper = EngineKeeper(lambda *_: time.sleep(30))
     ask(kernel)
     record = read_record(tmp_path)
     assert record["started_seconds"] == pytest.approx(0.5, abs=0.1)
@@ -142,7 +142,7 @@ def test_a_dead_engine_is_replaced_within_the_question(tmp_path: Path) -> None:
     dead = ScriptedEngine([Sample(error=RuntimeError("EngineDeadError"))], is_alive=False)
     engines = iter([dead, ScriptedEngine([boxed(7)])])
     kernel = make_kernel(tmp_path)
-    kernel.keeper = EngineKeeper(lambda _: next(engines))
+    kernel.keeper = EngineKeeper(lambda *_: next(engines))
     assert ask(kernel).item(0, "answer") == 7
     assert read_record(tmp_path)["error"].startswith("EngineLostError: RuntimeError: EngineDeadError")
 
@@ -151,7 +151,7 @@ def test_an_engine_without_a_token_for_too_long_is_replaced(tmp_path: Path) -> N
     engines = iter([ScriptedEngine([SLOW]), ScriptedEngine([boxed(7)])])
     kernel = make_kernel(tmp_path)
     kernel.hang_seconds = 0.2
-    kernel.keeper = EngineKeeper(lambda _: next(engines))
+    kernel.keeper = EngineKeeper(lambda *_: next(engines))
     assert ask(kernel).item(0, "answer") == 7
     assert "no live sample has got a token" in read_record(tmp_path)["error"]
 
@@ -162,7 +162,7 @@ def test_votes_of_a_lost_engine_count(tmp_path: Path) -> None:
     engines = iter([first, ScriptedEngine([boxed(7)])])
     kernel = make_kernel(tmp_path)
     kernel.hang_seconds = 0.2
-    kernel.keeper = EngineKeeper(lambda _: next(engines))
+    kernel.keeper = EngineKeeper(lambda *_: next(engines))
     assert ask(kernel).item(0, "answer") == 7
     assert read_record(tmp_path)["votes"][0] == 3
 
@@ -170,7 +170,7 @@ def test_votes_of_a_lost_engine_count(tmp_path: Path) -> None:
 def test_three_lost_engines_end_the_question_with_the_vote_so_far(tmp_path: Path) -> None:
     started: list[float] = []
 
-    def start(scale: float) -> ScriptedEngine:
+    def start(scale: float, *_: object) -> ScriptedEngine:
         started.append(scale)
         return ScriptedEngine([boxed(3), SLOW] if len(started) == 1 else [SLOW])
 

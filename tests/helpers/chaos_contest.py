@@ -117,7 +117,7 @@ def play(
         **{"samples": SAMPLES, "token_budget": 1000, "harvest_seconds": 3.0 if is_fake else 0.0} | settings
     )
     kernel = Kernel(
-        keeper=EngineKeeper(lambda _: ChaosEngine(weather, desk, PACE if is_fake else REAL_PACE), time),
+        keeper=EngineKeeper(lambda *_: ChaosEngine(weather, desk, PACE if is_fake else REAL_PACE), time),
         profile=PROFILE,
         system_prompt=None,
         sampling=make_sampling(kernel_settings),

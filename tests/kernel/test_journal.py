@@ -15,14 +15,16 @@ from helpers.scripted_kernel import ask, make_kernel, read_record
 IDENTITY = {"model": "a", "contest": "aimo2", "run": "nano, seed 0"}
 
 
-def record(identifier: str, answer: int = 7, elapsed: float = 1.0) -> QuestionRecord:
-    return QuestionRecord(identifier, answer, "posterior", [answer], 2, 80, 0.5, 1.0, 2.0, elapsed, None)
+def record(identifier: str, answer: int = 7, elapsed: float = 1.0, text_hash: str = "a") -> QuestionRecord:
+    return QuestionRecord(
+        *(identifier, answer, "posterior", [answer], 2, 80, 0.5, 1.0, 2.0, elapsed, None), text_hash=text_hash
+    )
 
 
 def test_a_restarted_journal_knows_what_was_answered(tmp_path: Path) -> None:
     path = tmp_path / "questions.jsonl"
     Journal(path, IDENTITY).write(record("q1"))
-    assert Journal(path, IDENTITY).answers == {"q1": 7}
+    assert Journal(path, IDENTITY).answers == {("q1", "a"): 7}
 
 
 @pytest.mark.parametrize("name", IDENTITY)
@@ -48,7 +50,7 @@ def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write('{"id": "q2", "answ')
     Journal(path, IDENTITY).write(record("q3"))
-    assert Journal(path, IDENTITY).answers == {"q1": 7, "q3": 7}
+    assert Journal(path, IDENTITY).answers == {("q1", "a"): 7, ("q3", "a"): 7}
 
 
 class FullDisk(Journal):

@@ -39,7 +39,7 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
     shape = NanoModelSettings(hidden_size=64, intermediate_size=64, layers=1, heads=2, vocabulary_size=320)
     make_base_model(tmp_path / "model", shape, ["What is 3+4? So \\boxed{7}."], seed=0)
     kernel = Kernel(
-        keeper=EngineKeeper(lambda _: AsyncEngine(tmp_path / "model", SETTINGS)),
+        keeper=EngineKeeper(lambda _, processes: AsyncEngine(tmp_path / "model", SETTINGS, processes=processes)),
         profile=CONTESTS["aimo2"],
         system_prompt=None,
         sampling=Sampling(900, 1.0, 1.0),

@@ -24,13 +24,12 @@ from fastmath.engine.supervision import MAX_FAILURES, REAL_TIME, EngineKeeper, E
 from fastmath.engine.vllm import Engine, Sampling
 from fastmath.kernel.driver import Driver
 from fastmath.kernel.journal import Journal, QuestionRecord, hash_text
-from fastmath.kernel.questions import fit_prompt, read_text
+from fastmath.kernel.questions import make_prompt, read_text
 from fastmath.kernel.solver import Solver, SolverRules
 from fastmath.kernel.submission import SUBMISSION_SCHEMA
 from fastmath.policies.clock import ClockRules, TimeLeft, tell_time
 from fastmath.policies.plan import History, Plan, Policy
 from fastmath.policies.public import CannotBeOvertaken
-from fastmath.prompts import render_prompt
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +91,10 @@ class Kernel:
     _latest_elapsed: float = 0.0
     _decided_at: float | None = None
     _gaps: list[float] = field(default_factory=list)
+    _drive_over: Future[None] = field(default_factory=Future)
 
     def __post_init__(self) -> None:
+        self._drive_over.set_result(None)
         if self.journal.elapsed:  # the time before a restart counts as used
             began = self.time.now() - self.journal.elapsed
             self.started = began if self.started is None else min(began, self.started)
@@ -198,8 +199,9 @@ class Kernel:
             if self._solver.answer is None:  # otherwise only the aborted samples were slow to end
                 self._has_outage = True
                 self._note_failure(error)
-                # vLLM does not report why its process died. A second loss within one question is attributed to memory.
-                self.keeper.replace(error, is_memory=attempt > 0)
+                if isinstance(error, EngineLostError) or self._solver.pause(self._elapsed()) is None:
+                    # vLLM does not say why its process died. A second loss within one question is taken for memory's.
+                    self.keeper.replace(error, is_memory=attempt > 0)
         return self._solver.answer is not None
 
     def _wait_for_engine(self) -> Engine | None:
@@ -208,6 +210,11 @@ class Kernel:
         Raises:
             EngineLostError: the engine did not start.
         """
+        try:
+            self.time.wait(self._drive_over, GRACE_SECONDS)
+        except TimeoutError as error:  # the last question was answered without its event loop, which is still stuck
+            self._drive_over.set_result(None)
+            self.keeper.replace(error)
         self._has_outage = self._has_outage or not self.keeper.is_up
         while self._solver.pause(self._elapsed()) is None:
             with contextlib.suppress(TimeoutError):
@@ -219,15 +226,13 @@ class Kernel:
         solver, answered = self._solver, Future()
 
         def work() -> None:
-            prompt = self._make_prompt(engine, question, name)
-            hang = self.hang_seconds
-            driver = Driver(
-                engine, solver, prompt, self.sampling, self.profile, name, self._elapsed, hang, answered=answered
-            )
+            sampling, hang = self.sampling, self.hang_seconds
+            prompt = make_prompt(engine, question, self.system_prompt, sampling.token_budget)
+            driver = Driver(engine, solver, prompt, sampling, self.profile, name, self._elapsed, hang, answered)
             engine.run(driver.run())
 
-        running = self.time.start(work)
-        running.add_done_callback(lambda _: answered.done() or answered.set_result(None))
+        running, self._drive_over = self.time.start(work), Future()
+        running.add_done_callback(partial(_settle, answered, self._drive_over))
         self._wait_until_answered(answered)
         self.time.wait(running, GRACE_SECONDS)
 
@@ -235,22 +240,14 @@ class Kernel:
         """Wait until the question is answered on the event loop, or something has failed there.
 
         Raises:
-            TimeoutError: an answer was due `GRACE_SECONDS` ago; the event loop itself is stuck, and must not hold it up.
+            TimeoutError: an answer was due `GRACE_SECONDS` ago; the event loop itself may be stuck.
         """
         while not answered.done():
-            left = self._solver.next_wakeup + GRACE_SECONDS - self._elapsed()
+            left = self._solver.answer_due + GRACE_SECONDS - self._elapsed()
             if left <= 0:
-                raise TimeoutError(f"the event loop is {GRACE_SECONDS} s behind")
+                raise TimeoutError("the engine's event loop has not answered in time")
             with contextlib.suppress(TimeoutError):
                 self.time.wait(answered, max(left, SHORTEST_WAIT))
-
-    def _make_prompt(self, engine: Engine, question: str, name: str) -> list[int]:
-        """Token ids of the question's prompt; its middle is cut if too little of the context is left for reasoning."""
-        prompt = render_prompt(engine.tokenizer, question, self.system_prompt)
-        most = engine.context_tokens - min(self.sampling.token_budget, engine.context_tokens // 2)
-        if len(prompt) > most:
-            logger.warning("%s: the middle of a prompt of %d tokens is cut to fit %d", name, len(prompt), most)
-        return fit_prompt(prompt, most)
 
     def _note_failure(self, error: BaseException) -> None:
         self._failures.append(name_error(error))
@@ -294,3 +291,10 @@ class Kernel:
         """Seconds since the contest began; never decreases, even if the clock goes back."""
         self._latest_elapsed = max(self._latest_elapsed, self.time.now() - (self.started or 0.0))
         return self._latest_elapsed
+
+
+def _settle(*futures: Future[Any]) -> None:
+    """Mark what waits for the end of a thread as over."""
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

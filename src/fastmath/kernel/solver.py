@@ -164,8 +164,13 @@ class Solver:
     @property
     def next_wakeup(self) -> float:
         """Next time at which an action is due even if no sample reports anything, in seconds since contest start."""
-        due = min(self._answer_at, self.allotment.deadline)
+        due = self.answer_due
         return due if self._harvested or not self._live else min(due, self._harvest_at)
+
+    @property
+    def answer_due(self) -> float:
+        """Time at which the question is answered even if no sample reports anything, in seconds since contest start."""
+        return min(self._answer_at, self.allotment.deadline)
 
     @property
     def _harvest_at(self) -> float:
@@ -193,10 +198,7 @@ class Solver:
         return [] if isinstance(event, Grew) and now < self.next_wakeup else self._act(now)
 
     def pause(self, now: float) -> Answer | None:
-        """Answer what is due at time `now` while there is no engine, and start nothing; None = it stays open.
-
-        The clock of a question goes on meanwhile, so `next_wakeup` holds as ever.
-        """
+        """Answer if that is due at time `now`, and start nothing, as there is no engine; None = it stays open."""
         if self.answer is None:
             decided = self._decide(now)
             if decided is None and not self._live and not self._samples_to_come(now):

@@ -9,7 +9,6 @@ contest began.
 import math
 from dataclasses import dataclass
 
-
 CALL_SHARE = 0.9
 """Part of the gateway's time for one call that a question may use; the rest is left for what happens around it."""
 
