@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -60,7 +60,7 @@ class Driver:
         elapsed: function that returns the seconds since the contest began.
         hang_seconds: how long the engine may generate no token for any live sample before it counts as lost, in
             seconds.
-        answered: is done as soon as the solver has answered, while the samples that still run are being aborted.
+        tell: is called as soon as the solver has answered, or has moved the time at which it will.
     """
 
     engine: Engine
@@ -71,7 +71,8 @@ class Driver:
     name: str
     elapsed: Callable[[], float]
     hang_seconds: float = 60.0
-    answered: Future[None] = field(default_factory=Future)
+    tell: Callable[[], None] = lambda: None
+    _told: float = field(default=math.inf, init=False)
     _progress_at: float = field(default=0.0, init=False)
     _growth_reported_at: float = field(default=0.0, init=False)
     _asleep_until: float = field(default=0.0, init=False)
@@ -147,8 +148,10 @@ class Driver:
             return TimePassed()
 
     async def _carry_out(self, actions: Sequence[Action]) -> None:
-        if self.solver.answer is not None and not self.answered.done():
-            self.answered.set_result(None)
+        due = self.solver.answer_due if self.solver.answer is None else -math.inf
+        if due != self._told:
+            self._told = due
+            self.tell()
         for action in actions:
             match action:
                 case Start(samples):

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
@@ -27,6 +26,7 @@ from fastmath.kernel.journal import Journal, QuestionRecord, hash_text
 from fastmath.kernel.questions import make_prompt, read_text
 from fastmath.kernel.solver import Solver, SolverRules
 from fastmath.kernel.submission import SUBMISSION_SCHEMA
+from fastmath.kernel.watch import SHORTEST_WAIT, Watch
 from fastmath.policies.clock import ClockRules, TimeLeft, tell_time
 from fastmath.policies.plan import History, Plan, Policy
 from fastmath.policies.public import CannotBeOvertaken
@@ -35,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-GRACE_SECONDS = 0.5
-"""How long after an answer was due, or was given, the event loop is waited for, in seconds."""
 JOURNAL_SECONDS = 0.4
 """Longest wait for a slow disk within a question's time, in seconds."""
 JOURNAL_GRACE_SECONDS = 0.25
@@ -46,8 +44,6 @@ LOADING_SHARE = 0.5
 
 Later calls wait no longer than their question's own clock.
 """
-SHORTEST_WAIT = 0.001
-"""Shortest wait, in seconds; a clock's rounding error must not keep a thread busy."""
 
 
 @dataclass
@@ -91,10 +87,9 @@ class Kernel:
     _latest_elapsed: float = 0.0
     _decided_at: float | None = None
     _gaps: list[float] = field(default_factory=list)
-    _drive_over: Future[None] = field(default_factory=Future)
+    _watch: Watch | None = None
 
     def __post_init__(self) -> None:
-        self._drive_over.set_result(None)
         if self.journal.elapsed:  # the time before a restart counts as used
             began = self.time.now() - self.journal.elapsed
             self.started = began if self.started is None else min(began, self.started)
@@ -202,6 +197,7 @@ class Kernel:
                 if isinstance(error, EngineLostError) or self._solver.pause(self._elapsed()) is None:
                     # vLLM does not say why its process died. A second loss within one question is taken for memory's.
                     self.keeper.replace(error, is_memory=attempt > 0)
+                    self._watch = None
         return self._solver.answer is not None
 
     def _wait_for_engine(self) -> Engine | None:
@@ -210,11 +206,9 @@ class Kernel:
         Raises:
             EngineLostError: the engine did not start.
         """
-        try:
-            self.time.wait(self._drive_over, GRACE_SECONDS)
-        except TimeoutError as error:  # the last question was answered without its event loop, which is still stuck
-            self._drive_over.set_result(None)
-            self.keeper.replace(error)
+        last, self._watch = self._watch, None
+        if last is not None and last.is_stuck():  # the last question was answered without its event loop
+            self.keeper.replace(TimeoutError("the engine's event loop is stuck"))
         self._has_outage = self._has_outage or not self.keeper.is_up
         while self._solver.pause(self._elapsed()) is None:
             with contextlib.suppress(TimeoutError):
@@ -223,31 +217,16 @@ class Kernel:
 
     def _drive(self, engine: Engine, question: str, attempt: int) -> None:
         name = f"q{self._calls - 1}.{attempt}" if attempt else f"q{self._calls - 1}"
-        solver, answered = self._solver, Future()
+        solver, watch = self._solver, Watch(self._solver, self._elapsed, self.time)
+        self._watch = watch
 
         def work() -> None:
             sampling, hang = self.sampling, self.hang_seconds
             prompt = make_prompt(engine, question, self.system_prompt, sampling.token_budget)
-            driver = Driver(engine, solver, prompt, sampling, self.profile, name, self._elapsed, hang, answered)
+            driver = Driver(engine, solver, prompt, sampling, self.profile, name, self._elapsed, hang, watch.tell)
             engine.run(driver.run())
 
-        running, self._drive_over = self.time.start(work), Future()
-        running.add_done_callback(partial(_settle, answered, self._drive_over))
-        self._wait_until_answered(answered)
-        self.time.wait(running, GRACE_SECONDS)
-
-    def _wait_until_answered(self, answered: Future[None]) -> None:
-        """Wait until the question is answered on the event loop, or something has failed there.
-
-        Raises:
-            TimeoutError: an answer was due `GRACE_SECONDS` ago; the event loop itself may be stuck.
-        """
-        while not answered.done():
-            left = self._solver.answer_due + GRACE_SECONDS - self._elapsed()
-            if left <= 0:
-                raise TimeoutError("the engine's event loop has not answered in time")
-            with contextlib.suppress(TimeoutError):
-                self.time.wait(answered, max(left, SHORTEST_WAIT))
+        watch.wait(work)
 
     def _note_failure(self, error: BaseException) -> None:
         self._failures.append(name_error(error))
@@ -291,10 +270,3 @@ class Kernel:
         """Seconds since the contest began; never decreases, even if the clock goes back."""
         self._latest_elapsed = max(self._latest_elapsed, self.time.now() - (self.started or 0.0))
         return self._latest_elapsed
-
-
-def _settle(*futures: Future[Any]) -> None:
-    """Mark what waits for the end of a thread as over."""
-    for future in futures:
-        if not future.done():
-            future.set_result(None)
