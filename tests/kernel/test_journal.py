@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fastmath.engine.supervision import EngineKeeper
 from fastmath.kernel.journal import Journal, JournalError, QuestionRecord, read_records
-from helpers.scripted_engine import boxed
+from helpers.scripted_engine import ScriptedEngine, boxed
 from helpers.scripted_kernel import ask, make_kernel, read_record
 
 IDENTITY = {"model": "a", "contest": "aimo2", "run": "nano, seed 0"}
@@ -134,3 +135,48 @@ def test_a_restarted_kernel_gets_no_time_back(tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").write_text(json.dumps(line) + "\n")
     restarted = make_kernel(tmp_path, boxed(7))
     assert restarted._elapsed() == pytest.approx(10.0, abs=1.0)
+
+
+def test_a_question_with_the_id_of_another_one_is_asked(tmp_path: Path) -> None:
+    kernel = make_kernel(tmp_path, boxed(7))
+    kernel.predict("a", "What is 3+4?")
+    kernel.keeper = EngineKeeper(lambda *_: ScriptedEngine([boxed(3)]))
+    assert kernel.predict("a", "What is 1+2?").row(0) == ("a", 3)
+    assert kernel.predict("a", "What is 3+4?").row(0) == ("a", 7)
+    assert [line["answer"] for line in read_records(tmp_path / "questions.jsonl")] == [7, 3]
+
+
+def test_the_journal_of_other_questions_with_the_same_ids_gives_no_answer(tmp_path: Path) -> None:
+    make_kernel(tmp_path, boxed(7)).predict("1", "What is 3+4?")
+    assert make_kernel(tmp_path, boxed(3)).predict("1", "What is 1+2?").row(0) == ("1", 3)
+
+
+def test_a_journal_without_the_questions_texts_is_read_but_gives_no_answer(tmp_path: Path) -> None:
+    ask(make_kernel(tmp_path, boxed(7)))
+    old = {name: value for name, value in read_record(tmp_path).items() if name not in ("text_hash", "engine_starts")}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(old) + "\n")
+    restarted = make_kernel(tmp_path, boxed(3))
+    assert (restarted.journal.answers, restarted.journal.engine_starts) == ({("a", ""): 7}, 0)
+    assert ask(restarted).item(0, "answer") == 3
+
+
+def test_engines_are_counted_across_restarts(tmp_path: Path) -> None:
+    ask(make_kernel(tmp_path, boxed(7)))
+    assert read_record(tmp_path)["engine_starts"] == 1
+    make_kernel(tmp_path, boxed(7)).predict("b", "What is 1+2?")
+    assert read_record(tmp_path)["engine_starts"] == 2
+
+
+def test_a_restarted_kernel_loads_in_its_first_call_even_if_it_knows_that_answer(tmp_path: Path) -> None:
+    # Later calls have a limit, which the load of a model may be too long for.
+    ask(make_kernel(tmp_path, boxed(7), questions=3))
+    restarted = make_kernel(tmp_path, boxed(7), questions=3)
+    ask(restarted)
+    assert restarted.keeper.is_up
+
+
+def test_a_restarted_kernel_that_knows_all_answers_loads_nothing(tmp_path: Path) -> None:
+    ask(make_kernel(tmp_path, boxed(7), questions=1))
+    restarted = make_kernel(tmp_path, boxed(7), questions=1)
+    ask(restarted)
+    assert restarted.keeper.starts == 0
