@@ -147,7 +147,9 @@ class Contest:
                 if not isinstance(error.__cause__, RestartError):
                     raise
             self.kernel.journal.is_dead = True
+            share, self.weather.share = self.weather.share, 0.0  # a killed process takes its engine along
             self.kernel.keeper.close()
+            self.weather.share = share
             self.kernel, self.restarts = self._open_kernel(), self.restarts + 1
 
     def predict(self, id_: pl.Series, question: pl.Series) -> pl.DataFrame:
