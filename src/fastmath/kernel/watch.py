@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,8 @@ class Watch:
     def tell(self) -> None:
         """Wake the thread that waits: the question is answered, or the time at which it will be has moved."""
         news, self._news = self._news, Future()
-        news.set_result(None)
+        with contextlib.suppress(InvalidStateError):  # two threads may tell at once
+            news.set_result(None)
 
     def wait(self, work: Callable[[], None]) -> None:
         """Run the driver in a thread and wait for it, at most `GRACE_SECONDS` after an answer was due or given.
@@ -46,15 +47,16 @@ class Watch:
         """
         running = self.time.start(work)
         running.add_done_callback(self._note_end)
-        while self.solver.answer is None and not self.over.done():
-            news = self._news
+        while True:
+            news = self._news  # whatever happens from here on completes it
+            if self.solver.answer is not None or self.over.done():
+                self.time.wait(running, GRACE_SECONDS)
+                return
             left = self.solver.answer_due + GRACE_SECONDS - self.elapsed()
-            if self.solver.answer is None and left <= 0:
+            if left <= 0:
                 raise TimeoutError("the engine's event loop has not answered in time")
-            if self.solver.answer is None and not self.over.done():  # what comes from here on is news
-                with contextlib.suppress(TimeoutError):
-                    self.time.wait(news, max(left, SHORTEST_WAIT))
-        self.time.wait(running, GRACE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                self.time.wait(news, max(left, SHORTEST_WAIT))
 
     def is_stuck(self) -> bool:
         """Whether the driver has still not come to its end, `GRACE_SECONDS` from now."""
