@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.contest.gateway import LocalGateway
+from fastmath.engine.loading import LoadRules
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.kernel.journal import Journal, read_records
@@ -51,6 +53,27 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
     )
     yield kernel
     kernel.keeper.close()
+
+
+def test_a_load_that_hangs_is_killed_and_tried_again(kernel: Kernel) -> None:
+    # A stopped process is what a load on a network disk that does not answer looks like from outside.
+    kernel.keeper._rules = LoadRules(first_seconds=40.0)
+    stopped: list[psutil.Process] = []
+
+    def stop_the_first_load() -> None:
+        while not stopped:
+            time.sleep(0.05)
+            for child in kernel.keeper._load.processes.find() if kernel.keeper._load else []:
+                child.suspend()
+                stopped.append(child)
+
+    threading.Thread(target=stop_the_first_load, daemon=True).start()
+    assert kernel.predict("q0", "What is 3+4?").height == 1
+    assert not any(child.is_running() for child in stopped)
+    record = read_records(kernel.journal.path)[-1]
+    assert record["engine_starts"] == 2
+    assert "the engine has not loaded within 40 s" in record["error"]
+    assert record["tokens"] > 0
 
 
 def strike(kernel: Kernel, number: signal.Signals) -> None:
