@@ -3,9 +3,10 @@
     python benchmarks/chaos.py [--contests 1000] [--share 0.05] [--processes 2]    recorded questions, virtual time
     python benchmarks/chaos.py --real [--contests 20] [--run-dir runs/nano]        vLLM, SIGKILL and SIGSTOP, real time
 
-In virtual time, engines die, hang, block their event loop, run out of memory, return nonsense or fail to start; engine,
-parser and vote raise exceptions of every base class; disks are slow, stuck or full, and the clock jumps. The faults are
-defined in `tests/helpers/chaos.py`; the kernel, its threads and its event loops are the real ones. Every contest is
+In virtual time, engines die, hang, block their event loop, run out of memory, return nonsense, fail to start or never
+finish loading; engine, parser, vote and policy raise exceptions of every base class; disks are slow, stuck or full, the
+clock jumps, questions go on for longer than the gateway allows, and notebooks are restarted. The faults are defined in
+`tests/helpers/chaos*.py`; the kernel, its threads and its event loops are the real ones. Every contest is
 also played without faults until all samples have voted, and its answers are compared with the votes of the recorded
 samples. In real time, the engine's processes get SIGKILL or SIGSTOP at random moments of contests on vLLM. The last
 line is one JSON object.
@@ -29,10 +30,9 @@ import psutil
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from fastmath.contest.assembly import build_kernel
+from fastmath.contest.assembly import build_kernel, engine_starter
 from fastmath.contest.gateway import LocalGateway
 from fastmath.engine.supervision import EngineKeeper
-from fastmath.engine.vllm import AsyncEngine
 from fastmath.kernel.journal import read_records
 from fastmath.recipe.load import load_recipe
 from helpers.chaos_contest import AMPLE, RECORDED, full_vote, play, recorded_questions
@@ -55,6 +55,9 @@ def play_both(work: tuple[int, float]) -> dict[str, Any]:
         "whole": struck.is_whole(list(questions)) and struck.disk_agrees,
         "late": struck.late,
         "over": struck.over,
+        "idle": struck.idle,
+        "call": struck.call,
+        "children": struck.children,
         "struck": struck.struck,
         "as_voted": count_equal(struck.submission, votes),
         "calm_as_voted": count_equal(calm.submission, votes),
@@ -66,7 +69,11 @@ def count_equal(submission: pl.DataFrame, votes: dict[str, int]) -> int:
 
 
 def measure(contests: int, share: float, processes: int) -> dict[str, object]:
-    """Play the contests; `latest_seconds` is the most that any answer came behind its question's deadline."""
+    """Play the contests; `latest_seconds` is the most that any answer came behind its question's deadline.
+
+    `most_seconds_after_a_decision` is the same behind the moment at which votes and time had decided it, and
+    `longest_call_share` the longest call as a share of what the gateway allows.
+    """
     began = time.monotonic()
     work = [(seed, share) for seed in range(contests)]
     # Fresh processes now and then: threads that were left behind by design do not pile up.
@@ -81,6 +88,9 @@ def measure(contests: int, share: float, processes: int) -> dict[str, object]:
         "contests_answered_whole": sum(result["whole"] for result in results),
         "latest_seconds": round(max(result["late"] for result in results), 3),
         "most_seconds_past_a_limit": round(max(result["over"] for result in results), 3),
+        "most_seconds_after_a_decision": round(max(result["idle"] for result in results), 3),
+        "longest_call_share": round(max(result["call"] for result in results), 3),
+        "processes_left": sum(result["children"] for result in results),
         "answers_as_the_full_vote": sum(result["as_voted"] for result in results),
         "answers_as_the_full_vote_without_faults": sum(result["calm_as_voted"] for result in results),
         "faults": dict(struck.most_common()),
@@ -97,7 +107,7 @@ def measure_real(contests: int, run_dir: Path, limit: float) -> dict[str, object
     began, rng = time.monotonic(), random.Random(0)
     whole, right, latest, restarts = 0, 0, float("-inf"), 0
     signals: Counter[str] = Counter()
-    keeper = EngineKeeper(lambda _: AsyncEngine(model, recipe.kernel.engine, recipe.seed))
+    keeper = EngineKeeper(engine_starter(recipe, model))
     with tempfile.TemporaryDirectory() as folder:
         asked.write_csv(Path(folder) / "test.csv")
         for contest in tqdm(range(contests), unit="contest", file=sys.stderr):
@@ -106,7 +116,8 @@ def measure_real(contests: int, run_dir: Path, limit: float) -> dict[str, object
             kernel = build_kernel(recipe, model, keeper, limit, asked.height, home / "questions.jsonl")
             kernel.hang_seconds = 5.0
             with Striker(keeper, rng) as striker:
-                submission = LocalGateway(kernel.predict, seed=contest).run(Path(folder) / "test.csv", home)
+                gateway = LocalGateway(kernel.predict, kernel.profile.call_seconds, seed=contest)
+                submission = gateway.run(Path(folder) / "test.csv", home)
             records = read_records(home / "questions.jsonl")
             signals.update(signal.Signals(number).name for number in striker.struck)
             typed = dict(submission.schema) == {"id": pl.String, "answer": pl.Int64}
@@ -124,6 +135,7 @@ def measure_real(contests: int, run_dir: Path, limit: float) -> dict[str, object
         "questions_struck": restarts,
         "latest_seconds": round(latest, 3),
         "right_answers": right,
+        "engine_starts": keeper.starts,
         "engine_processes_left": len(leftovers),
         "seconds": round(time.monotonic() - began, 1),
     }

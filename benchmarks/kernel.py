@@ -34,12 +34,17 @@ from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.kernel.full_vote import vote_in_full
 from fastmath.kernel.journal import read_records
 from fastmath.kernel.submission import SUBMISSION_SCHEMA
-from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
+from fastmath.prompts import SYSTEM_PROMPTS, find_ending, render_prompt
 from fastmath.recipe.load import load_recipe
 
 SHARES = (1.0, 0.5, 0.25, 0.125)
 NOBODY = ContestProfile("nobody", questions=50, limit_seconds=1e9, answer_range=(1, 0), modulus=None)
 """A contest without a valid answer: no vote is ever decided, and every sample runs to its end."""
+
+
+def name_prompt(recipe: Any) -> str | None:
+    """The system prompt of the recipe's contest."""
+    return SYSTEM_PROMPTS[recipe.kernel.system_prompt or recipe.model.system_prompt]
 
 
 async def stream_bare(engine: AsyncEngine, prompt: list[int], name: str, sampling: Sampling, samples: int) -> int:
@@ -52,7 +57,8 @@ async def stream_bare(engine: AsyncEngine, prompt: list[int], name: str, samplin
             max_tokens=sampling.token_budget,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
-            stop_token_ids=engine._stop_token_ids(),
+            min_p=sampling.min_p,
+            **find_ending(engine.tokenizer, sampling.stop).stops,
             detokenize=False,
             output_kind=RequestOutputKind.DELTA,
         )
@@ -104,7 +110,7 @@ def play_kernel(
     count = pl.read_csv(questions).height
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "questions.jsonl"
-        kernel = build_kernel(recipe, model, EngineKeeper(lambda _: engine), limit, count, journal)
+        kernel = build_kernel(recipe, model, EngineKeeper(lambda *_: engine), limit, count, journal)
         began = time.monotonic()
         submission = LocalGateway(kernel.predict, seed=seed).run(questions, Path(folder))
         return submission, time.monotonic() - began, read_records(journal)
@@ -115,7 +121,7 @@ def play_even_shares(
 ) -> tuple[pl.DataFrame, float]:
     """One contest of full votes: all samples at once, until all have ended or an even share of the time is over."""
     settings, profile = recipe.kernel, CONTESTS[recipe.kernel.profile]
-    sampling, system_prompt = make_sampling(settings), SYSTEM_PROMPTS[recipe.model.system_prompt]
+    sampling, system_prompt = make_sampling(settings), name_prompt(recipe)
     count = pl.read_csv(questions).height
     began = time.monotonic()
     asked = 0
@@ -141,7 +147,7 @@ def measure_limits(
     """Right answers of both at every share of the full votes' time, which is measured first."""
     asked = pl.read_csv(questions, schema_overrides={"id": pl.String})
     gold = dict(asked.select("id", "answer").iter_rows())
-    full = measure_full_votes(engine, asked, recipe.kernel, SYSTEM_PROMPTS[recipe.model.system_prompt])
+    full = measure_full_votes(engine, asked, recipe.kernel, name_prompt(recipe))
     points = []
     for share in SHARES:
         limit = share * full.seconds
@@ -185,9 +191,9 @@ def measure_stops(recipe: Any, model: Path, questions: Path) -> dict[str, Any]:
             await of(identifiers)
 
         engine.abort = abort
-        full = measure_full_votes(engine, pl.read_csv(questions), recipe.kernel, None)
+        full = measure_full_votes(engine, pl.read_csv(questions), recipe.kernel, name_prompt(recipe))
         with tempfile.TemporaryDirectory() as folder:
-            keeper = EngineKeeper(lambda _: engine)
+            keeper = EngineKeeper(lambda *_: engine)
             height = pl.read_csv(questions).height
             kernel = build_kernel(recipe, model, keeper, full.seconds, height, Path(folder) / "q.jsonl")
 
@@ -224,7 +230,7 @@ def main() -> None:
         held_out = pl.read_parquet(arguments.run_dir / "build_data" / "test.parquet").head(50)
         held_out.select("id", "problem", "answer").write_csv(questions)
         with AsyncEngine(model, recipe.kernel.engine, recipe.seed) as engine:
-            prompts = [render_prompt(engine.tokenizer, text, None) for text in held_out["problem"]]
+            prompts = [render_prompt(engine.tokenizer, text, name_prompt(recipe)) for text in held_out["problem"]]
             layer = measure_layer(engine, prompts, recipe.kernel, arguments.rounds)
             print(json.dumps(layer), file=sys.stderr)
             points, seconds = measure_limits(recipe, model, engine, questions, arguments.seeds)

@@ -41,3 +41,9 @@ def test_every_vote_lies_in_the_range(contest: str, value: int) -> None:
 def test_fifty_questions_in_the_contests_hours(contest: str, hours: int) -> None:
     profile = CONTESTS[contest]
     assert (profile.name, profile.questions, profile.limit_seconds) == (contest, 50, hours * 3600)
+
+
+# shared/KERNEL.md: calls after the first have 30 minutes in AIMO2 and nine hours in AIMO3; of AIMO1 none is known.
+@pytest.mark.parametrize(("contest", "seconds"), [("aimo1", None), ("aimo2", 30 * 60), ("aimo3", 9 * 3600)])
+def test_a_call_has_the_time_that_the_contests_gateway_gives_it(contest: str, seconds: float | None) -> None:
+    assert CONTESTS[contest].call_seconds == seconds

@@ -1,13 +1,18 @@
 """Engines that are lost are replaced, and nobody waits longer for one than there is time."""
 
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fastmath.engine import supervision
 from fastmath.engine.errors import describe_error, name_error
+from fastmath.engine.loading import LoadEndedError, LoadProcesses, LoadRules
 from fastmath.engine.supervision import EngineKeeper, EngineLostError, run_bounded
+from helpers.fake_time import FakeTime
 from helpers.scripted_engine import Sample, ScriptedEngine, boxed
 from helpers.scripted_kernel import ask, make_kernel, read_record
 
@@ -15,14 +20,14 @@ SLOW = Sample("thinking", seconds=60.0)
 
 
 def test_an_engine_is_started_once() -> None:
-    keeper = EngineKeeper(lambda _: ScriptedEngine([boxed(7)]))
+    keeper = EngineKeeper(lambda *_: ScriptedEngine([boxed(7)]))
     assert keeper.wait(10) is keeper.wait(10)
 
 
 def test_a_start_that_fails_is_tried_again_by_the_next_question() -> None:
     engines = iter([MemoryError(), ScriptedEngine([boxed(7)])])
 
-    def start(_: float) -> ScriptedEngine:
+    def start(*_: object) -> ScriptedEngine:
         engine = next(engines)
         if isinstance(engine, BaseException):
             raise engine
@@ -37,7 +42,7 @@ def test_a_start_that_fails_is_tried_again_by_the_next_question() -> None:
 def test_a_start_that_takes_too_long_is_waited_for_later() -> None:
     ready = threading.Event()
 
-    def start(_: float) -> ScriptedEngine:
+    def start(*_: object) -> ScriptedEngine:
         ready.wait(10)
         return ScriptedEngine([boxed(7)])
 
@@ -55,7 +60,7 @@ def test_a_start_that_takes_too_long_is_waited_for_later() -> None:
 def test_an_engine_lost_for_memory_comes_back_with_a_smaller_batch(error: Exception, scale: float) -> None:
     asked: list[float] = []
 
-    def start(share: float) -> ScriptedEngine:
+    def start(share: float, *_: object) -> ScriptedEngine:
         asked.append(share)
         return ScriptedEngine([boxed(7)])
 
@@ -70,7 +75,7 @@ def test_an_engine_lost_for_memory_comes_back_with_a_smaller_batch(error: Except
 def test_a_second_loss_within_a_question_is_taken_for_the_memorys(tmp_path: Path) -> None:
     asked: list[float] = []
 
-    def start(share: float) -> ScriptedEngine:
+    def start(share: float, *_: object) -> ScriptedEngine:
         asked.append(share)
         return ScriptedEngine([Sample(error=RuntimeError("EngineDeadError"))], is_alive=False)
 
@@ -82,34 +87,159 @@ def test_a_second_loss_within_a_question_is_taken_for_the_memorys(tmp_path: Path
 
 
 def test_a_start_that_fails_counts_as_an_engine_lost() -> None:
-    def fail(_: float) -> ScriptedEngine:
+    def fail(*_: object) -> ScriptedEngine:
         raise SystemExit(1)
 
     with pytest.raises(EngineLostError, match="the engine did not start: SystemExit: 1"):
         EngineKeeper(fail).require(10)
 
 
-def test_an_engine_that_is_still_loading_is_not_replaced() -> None:
-    ready, started = threading.Event(), []
+def hanging_start(*engines: ScriptedEngine | None) -> tuple[list[float], Callable[..., ScriptedEngine]]:
+    """A start that hangs for good where the next engine is None, and the scales that it was asked for."""
+    asked: list[float] = []
+    following = iter(engines)
 
-    def start(share: float) -> ScriptedEngine:
-        started.append(share)
-        ready.wait(10)
-        return ScriptedEngine([boxed(7)])
+    def start(scale: float, *_: object) -> ScriptedEngine:
+        asked.append(scale)
+        engine = next(following)
+        while engine is None:
+            time.sleep(60)
+        return engine
 
+    return asked, start
+
+
+def test_a_load_within_its_time_is_kept() -> None:
+    asked, start = hanging_start(None)
     keeper = EngineKeeper(start)
     with pytest.raises(TimeoutError):
         keeper.wait(0.05)
     keeper.replace(TimeoutError())
+    with pytest.raises(TimeoutError):
+        keeper.require(0.05)
+    assert asked == [1.0]
+
+
+@pytest.mark.parametrize("wait", [EngineKeeper.require, EngineKeeper.wait])
+def test_a_load_past_its_time_is_killed_and_replaced_by_one_of_its_size(
+    wait: Callable[[EngineKeeper, float], ScriptedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.1)
+    engine = ScriptedEngine([boxed(7)])
+    children: list[subprocess.Popen[bytes]] = []
+    asked, hang = hanging_start(None, engine)
+
+    def start(scale: float, *_: object) -> ScriptedEngine:
+        if not asked:
+            children.append(subprocess.Popen(["sleep", "600"]))
+        return hang(scale)
+
+    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.3))
+    if wait is EngineKeeper.require:
+        with pytest.raises(EngineLostError, match="has not loaded within 0 s"):
+            keeper.require(10)
+    assert wait(keeper, 10) is engine
+    assert children[0].poll() is not None
+    assert (asked, keeper.starts) == ([1.0, 1.0], 2)
+
+
+def test_replacing_ends_a_load_past_its_time() -> None:
+    _, start = hanging_start(None, ScriptedEngine([boxed(7)]))
+    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.1))
+    with pytest.raises(TimeoutError):
+        keeper.wait(0.01)
+    time.sleep(0.2)
+    keeper.replace(TimeoutError())
+    assert keeper.starts == 2
+
+
+def test_loads_that_hang_one_after_the_other_are_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)
+    _, start = hanging_start(*[None] * 10)
+    with pytest.raises(EngineLostError, match="has not loaded"):
+        EngineKeeper(start, rules=LoadRules(first_seconds=0.05)).wait(None)
+
+
+def test_an_engine_whose_load_was_given_up_is_closed_when_it_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)
+    late, second, ready = ScriptedEngine([boxed(3)]), ScriptedEngine([boxed(7)]), threading.Event()
+    engines = iter([late, second])
+
+    def start(*_: object) -> ScriptedEngine:
+        engine = next(engines)
+        if engine is late:
+            ready.wait(30)
+        return engine
+
+    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.1))
+    assert keeper.wait(20) is second
     ready.set()
-    keeper.wait(10)
-    assert started == [1.0]
+    for _ in range(1000):
+        if late.killed:
+            break
+        time.sleep(0.01)
+    assert late.killed
+    assert not second.killed
+
+
+def test_a_later_load_has_three_times_the_first_ones_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)
+    rules = LoadRules(first_seconds=100.0, factor=3.0, least_seconds=0.0)
+    world = FakeTime()
+    engines = iter([10.0, 1000.0, 1.0])
+
+    def start(*_: object) -> ScriptedEngine:
+        world.sleep(next(engines))
+        return ScriptedEngine([boxed(7)])
+
+    keeper = EngineKeeper(start, world, rules)
+    keeper.wait(None)
+    keeper.replace(RuntimeError("EngineDeadError"))
+    with pytest.raises(EngineLostError, match="within 30 s"):  # 3 * 10
+        keeper.require(500.0)
+    world.stop()
+
+
+def test_a_start_that_fails_leaves_no_process() -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def fail(*_: object) -> ScriptedEngine:
+        children.append(subprocess.Popen(["sleep", "600"]))
+        raise RuntimeError("no NCCL")
+
+    with pytest.raises(EngineLostError):
+        EngineKeeper(fail).require(10)
+    assert children[0].poll() is not None
+
+
+def test_closing_ends_a_load_that_is_under_way() -> None:
+    started: list[LoadProcesses] = []
+
+    def start(_: float, processes: LoadProcesses) -> ScriptedEngine:
+        started.append(processes)
+        time.sleep(60)
+        return ScriptedEngine([])
+
+    keeper = EngineKeeper(start)
+    with pytest.raises(TimeoutError):
+        keeper.wait(0.1)
+    keeper.close()
+    with pytest.raises(LoadEndedError):
+        started[0].require_wanted()
+
+
+def test_no_engine_is_made_smaller_than_an_eighth(tmp_path: Path) -> None:
+    keeper = EngineKeeper(lambda *_: ScriptedEngine([boxed(7)]))
+    for _ in range(10):
+        keeper.wait(10)
+        keeper.replace(MemoryError())
+    assert keeper.scale == 1 / 8
 
 
 def test_a_load_that_takes_too_long_is_not_the_first_questions_own_time(tmp_path: Path) -> None:
     # Half of the contest of 1 s is waited for, then a share of what is left.
     kernel = make_kernel(tmp_path, seconds=1.0, questions=4)
-    kernel.keeper = EngineKeeper(lambda _: time.sleep(30))
+    kernel.keeper = EngineKeeper(lambda *_: time.sleep(30))
     ask(kernel)
     record = read_record(tmp_path)
     assert record["started_seconds"] == pytest.approx(0.5, abs=0.1)
@@ -142,7 +272,7 @@ def test_a_dead_engine_is_replaced_within_the_question(tmp_path: Path) -> None:
     dead = ScriptedEngine([Sample(error=RuntimeError("EngineDeadError"))], is_alive=False)
     engines = iter([dead, ScriptedEngine([boxed(7)])])
     kernel = make_kernel(tmp_path)
-    kernel.keeper = EngineKeeper(lambda _: next(engines))
+    kernel.keeper = EngineKeeper(lambda *_: next(engines))
     assert ask(kernel).item(0, "answer") == 7
     assert read_record(tmp_path)["error"].startswith("EngineLostError: RuntimeError: EngineDeadError")
 
@@ -151,7 +281,7 @@ def test_an_engine_without_a_token_for_too_long_is_replaced(tmp_path: Path) -> N
     engines = iter([ScriptedEngine([SLOW]), ScriptedEngine([boxed(7)])])
     kernel = make_kernel(tmp_path)
     kernel.hang_seconds = 0.2
-    kernel.keeper = EngineKeeper(lambda _: next(engines))
+    kernel.keeper = EngineKeeper(lambda *_: next(engines))
     assert ask(kernel).item(0, "answer") == 7
     assert "no live sample has got a token" in read_record(tmp_path)["error"]
 
@@ -162,7 +292,7 @@ def test_votes_of_a_lost_engine_count(tmp_path: Path) -> None:
     engines = iter([first, ScriptedEngine([boxed(7)])])
     kernel = make_kernel(tmp_path)
     kernel.hang_seconds = 0.2
-    kernel.keeper = EngineKeeper(lambda _: next(engines))
+    kernel.keeper = EngineKeeper(lambda *_: next(engines))
     assert ask(kernel).item(0, "answer") == 7
     assert read_record(tmp_path)["votes"][0] == 3
 
@@ -170,7 +300,7 @@ def test_votes_of_a_lost_engine_count(tmp_path: Path) -> None:
 def test_three_lost_engines_end_the_question_with_the_vote_so_far(tmp_path: Path) -> None:
     started: list[float] = []
 
-    def start(scale: float) -> ScriptedEngine:
+    def start(scale: float, *_: object) -> ScriptedEngine:
         started.append(scale)
         return ScriptedEngine([boxed(3), SLOW] if len(started) == 1 else [SLOW])
 

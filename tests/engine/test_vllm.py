@@ -4,12 +4,17 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from fastmath.engine import vllm
+from fastmath.engine.loading import LoadProcesses
 from fastmath.engine.machine import prepare_environment
 from fastmath.engine.vllm import AsyncEngine, Chunk, Sampling
 from fastmath.nano.model import make_base_model
@@ -191,3 +196,65 @@ def test_an_engine_is_spawned_unless_somebody_wants_it_forked(monkeypatch):
     assert os.environ["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
     prepare_environment({"VLLM_WORKER_MULTIPROC_METHOD": "fork"})
     assert os.environ["VLLM_WORKER_MULTIPROC_METHOD"] == "fork"
+
+
+@pytest.fixture
+def children() -> Iterator[list[subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for child in started:
+        child.kill()
+        child.wait()
+
+
+def load_as(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
+    async def load(*_: object) -> object:
+        return work()
+
+    monkeypatch.setattr(vllm, "_load", load)
+
+
+def test_a_load_that_fails_leaves_no_process(
+    model: Path, monkeypatch: pytest.MonkeyPatch, children: list[subprocess.Popen[bytes]]
+) -> None:
+    def fail() -> None:
+        children.append(subprocess.Popen(["sleep", "600"]))
+        raise RuntimeError("Engine core initialization failed")
+
+    load_as(monkeypatch, fail)
+    with pytest.raises(RuntimeError, match="initialization failed"):
+        AsyncEngine(model, SETTINGS)
+    assert children[0].poll() is not None
+
+
+def test_a_zombie_does_not_turn_a_good_load_into_a_failed_one(
+    model: Path, monkeypatch: pytest.MonkeyPatch, children: list[subprocess.Popen[bytes]]
+) -> None:
+    def leave_a_zombie() -> SimpleNamespace:
+        dead, alive = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "600"])
+        children.extend((dead, alive))
+        while psutil.Process(dead.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        return SimpleNamespace(shutdown=lambda: None)
+
+    load_as(monkeypatch, leave_a_zombie)
+    engine = AsyncEngine(model, SETTINGS)
+    assert [process.pid for process in engine._processes] == [children[1].pid]
+    engine.kill()
+    assert children[1].poll() is not None
+
+
+def test_a_load_that_hangs_is_ended_from_another_thread(
+    model: Path, monkeypatch: pytest.MonkeyPatch, children: list[subprocess.Popen[bytes]]
+) -> None:
+    def wait_for_a_child() -> None:
+        children.append(subprocess.Popen(["sleep", "600"]))
+        while children[0].poll() is None:  # as vLLM waits for its engine core
+            time.sleep(0.01)
+        raise RuntimeError("Engine core initialization failed")
+
+    load_as(monkeypatch, wait_for_a_child)
+    processes = LoadProcesses()
+    threading.Timer(0.3, processes.end).start()
+    with pytest.raises(RuntimeError, match="initialization failed"):
+        AsyncEngine(model, SETTINGS, processes=processes)

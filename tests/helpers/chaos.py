@@ -1,27 +1,27 @@
-"""An engine, a parser, a vote, a disk and a clock in which anything goes wrong, at random but reproducibly."""
+"""Weather, and an engine and a clock in which it makes anything go wrong, at random but reproducibly.
+
+Loads start a process, which a load that fails or hangs leaves behind: `sleep`, in the place of vLLM's.
+"""
 
 import asyncio
-import errno
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import subprocess
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from unittest.mock import patch
 
 from fastmath.engine.vllm import Chunk, Sampling
-from fastmath.kernel import driver
-from fastmath.kernel.journal import Journal, QuestionRecord
-from fastmath.kernel.solver import Action, Event, Solver
 from helpers.fake_time import FakeTime, RealTime, run_loop
 from helpers.scripted_engine import make_tokenizer
 
 ENGINE_FAULTS = ("death", "hang", "stuck loop", "out of memory", "exception", "malformed output", "clock jump")
 SAMPLE_FAULTS = ("endless sample", "empty stream", "nonsense answer")
-ENGINE_LIFE_FAULTS = ("failed start", "slow start", "slow kill", "failed kill", "hanging abort", "failed abort")
+LOAD_FAULTS = ("failed start", "slow start", "endless load", "failed load with children alive")
+ENGINE_LIFE_FAULTS = (*LOAD_FAULTS, "slow kill", "failed kill", "hanging abort", "failed abort")
+QUESTION_FAULTS = ("30-minute call", "tie with lost samples")
 FAULTS = (
-    *(*ENGINE_FAULTS, *SAMPLE_FAULTS, *ENGINE_LIFE_FAULTS),
+    *(*ENGINE_FAULTS, *SAMPLE_FAULTS, *ENGINE_LIFE_FAULTS, *QUESTION_FAULTS, "restart", "plan exception"),
     *("parser exception", "vote exception", "slow disk", "stuck disk", "full disk"),
 )
 """What may happen around a question."""
@@ -89,9 +89,17 @@ class Recorded:
 
 @dataclass
 class Desk:
-    """What is being asked now."""
+    """What is being asked now.
+
+    Attributes:
+        question: the question.
+        fate: fault that befalls it, if any.
+        ended: number of its samples that have ended under that fault.
+    """
 
     question: Recorded
+    fate: str | None = None
+    ended: int = 0
 
 
 @lru_cache(maxsize=4096)
@@ -110,9 +118,16 @@ class ChaosEngine:
     context_tokens = 2048
 
     def __init__(self, weather: Weather, desk: Desk, pace: float) -> None:
-        fault = weather.strikes("failed start", "slow start")
+        fault = weather.strikes(*LOAD_FAULTS)
         weather.time.sleep(weather.seconds(600.0) if fault == "slow start" else 20 * pace)
-        if fault == "failed start":
+        if fault in ("endless load", "failed load with children alive"):
+            child = subprocess.Popen(["sleep", "3600"])
+        if fault == "endless load":
+            # Half of such loads fail once their process has been killed, the others hang for good.
+            hangs_here = weather.rng.random() < 0.5
+            while hangs_here or child.poll() is None:
+                weather.time.sleep(weather.seconds(20.0) + 1e-3)
+        if fault not in (None, "slow start"):
             raise weather.error()
         self.tokenizer = tokenizer()
         self._weather, self._desk, self._pace = weather, desk, pace
@@ -139,6 +154,9 @@ class ChaosEngine:
             return
         if fault == "nonsense answer":
             answer = self._weather.rng.choice(NONSENSE)
+        while self._desk.fate == "30-minute call":
+            yield Chunk((self._filler,), None)
+            await asyncio.sleep(10_000 * self._pace)
         begin, parts, tokens = self._loop.time(), max(4, recorded // 8000), recorded // 200
         struck_at = self._weather.rng.randrange(parts)
         for part in range(parts):
@@ -160,6 +178,11 @@ class ChaosEngine:
                 await asyncio.Event().wait()
             if part < parts - 1:
                 yield Chunk((self._filler,) * (tokens // parts), None)
+        if self._desk.fate == "tie with lost samples":
+            self._desk.ended += 1
+            yield Chunk(end_of("37"[self._desk.ended % 2]), "stop")
+            self._alive = self._alive and self._desk.ended != 4  # two votes against two, and the others are lost
+            return
         yield Chunk(end_of(answer), "stop")
 
     async def _suffer(self, fault: str | None) -> None:
@@ -198,50 +221,3 @@ class ChaosEngine:
 
     def close(self) -> None:
         self.kill()
-
-
-class ChaosJournal(Journal):
-    """A journal whose disk may be slow, stuck or full; `told` holds every record that it was given."""
-
-    weather: Weather
-    told: list[QuestionRecord]
-
-    def write(self, record: QuestionRecord) -> None:
-        self.told.append(record)
-        super().write(record)
-
-    def _append(self, lines: str) -> None:
-        match self.weather.strikes("slow disk", "stuck disk", "full disk"):
-            case "slow disk":
-                self.weather.time.sleep(self.weather.seconds(10.0))
-            case "stuck disk":
-                self.weather.time.sleep(self.weather.seconds(3600.0))
-            case "full disk":
-                with self.path.open("a") as file:
-                    file.write(lines[: len(lines) // 2])
-                raise OSError(errno.ENOSPC, "No space left on device")
-        super()._append(lines)
-
-
-@contextmanager
-def failing_parser_and_vote(weather: Weather) -> Iterator[None]:
-    """The parser and the vote, which raise what they like when the weather says so."""
-    extract, handle = driver.extract_answer, Solver.handle
-
-    def extract_or_fail(text: str, **options: Any) -> str | None:
-        if weather.strikes("parser exception"):
-            raise weather.error()
-        return extract(text, **options)
-
-    def handle_or_fail(solver: Solver, event: Event, now: float) -> list[Action]:
-        # A question has many events, the passing of time among them.
-        fails = weather.rng.random() < 0.1 and weather.strikes("vote exception")
-        if fails and weather.rng.random() < 0.5:
-            raise weather.error()
-        actions = handle(solver, event, now)
-        if fails:
-            raise weather.error()
-        return actions
-
-    with patch.object(driver, "extract_answer", extract_or_fail), patch.object(Solver, "handle", handle_or_fail):
-        yield

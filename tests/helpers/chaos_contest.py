@@ -1,17 +1,22 @@
 """Whole contests in chaos: the questions, the contest itself, and what must hold of it afterwards."""
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
+import psutil
 
 from fastmath.answers.contests import CONTESTS, contest_answer
 from fastmath.contest.assembly import make_rules, make_sampling
-from fastmath.contest.gateway import LocalGateway
+from fastmath.contest.gateway import GatewayError, LocalGateway
+from fastmath.engine.loading import LoadRules
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.kernel.journal import read_records
 from fastmath.kernel.kernel import Kernel
@@ -19,7 +24,8 @@ from fastmath.policies.clock import ClockRules
 from fastmath.policies.public import find_policies
 from fastmath.policies.voting import Vote, count_votes, leading_answer
 from fastmath.recipe.inference import KernelSettings
-from helpers.chaos import FAULTS, ChaosEngine, ChaosJournal, Desk, Recorded, Weather, failing_parser_and_vote
+from helpers.chaos import FAULTS, QUESTION_FAULTS, ChaosEngine, Desk, Recorded, Weather
+from helpers.chaos_kernel import ChaosJournal, FailingPolicy, failing_parser_and_vote, noting_what_is_due
 from helpers.fake_time import FakeTime, RealTime
 from helpers.files import SHARED
 from helpers.made_votes import make_votes
@@ -43,6 +49,9 @@ class Outcome:
         submission: as the gateway wrote it.
         late: seconds that the latest answer came behind its deadline; below 0 none did.
         over: seconds that the contest went past its limit, without what the clock had jumped.
+        idle: seconds that the latest answer came after votes and time had decided its question.
+        call: duration of the longest call but the first of each kernel, as a share of what the gateway allows.
+        children: processes that loads have left behind.
         struck: how often each fault happened.
         disk_agrees: whether every answer in the journal is the submitted one, and the file can be read.
     """
@@ -50,6 +59,9 @@ class Outcome:
     submission: pl.DataFrame
     late: float
     over: float
+    idle: float
+    call: float
+    children: int
     struck: dict[str, int]
     disk_agrees: bool
 
@@ -88,6 +100,111 @@ def full_vote(question: Recorded) -> int:
     return 0 if leader is None else leader
 
 
+MOST_RESTARTS = 5
+"""Restarts of one contest; each has all questions asked again."""
+
+
+class RestartError(RuntimeError):
+    """The notebook is restarted: the kernel's process is gone, and all questions are asked again."""
+
+
+@dataclass
+class Contest:
+    """One contest on virtual or real time, whose kernel may be restarted again and again.
+
+    Attributes:
+        folder: folder of the questions and the journal.
+        questions: the questions by their ids.
+        weather: what goes wrong.
+        limit: seconds of the contest.
+        settings: the recipe's section `kernel`.
+        seed: seed of the order of the questions.
+    """
+
+    folder: Path
+    questions: dict[str, Recorded]
+    weather: Weather
+    limit: float
+    settings: KernelSettings
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.time, self.is_fake = self.weather.time, isinstance(self.weather.time, FakeTime)
+        self.desk = Desk(next(iter(self.questions.values())))
+        self.call_seconds = self.limit / 10  # as AIMO2's 30 minutes of its five hours
+        self.late, self.idle, self.calls = [], [], []
+        self.began: float | None = None
+        self.restarts = 0
+        self.kernel = self._open_kernel()
+
+    def play(self) -> pl.DataFrame:
+        """The submission of the first kernel whose gateway comes to the last question."""
+        while True:
+            try:
+                gateway = LocalGateway(self.predict, seed=self.seed + self.restarts)
+                return gateway.run(self.folder / "test.csv", self.folder)
+            except GatewayError as error:
+                if not isinstance(error.__cause__, RestartError):
+                    raise
+            self.kernel.journal.is_dead = True
+            share, self.weather.share = self.weather.share, 0.0  # a killed process takes its engine along
+            self.kernel.keeper.close()
+            self.weather.share = share
+            self.kernel, self.restarts = self._open_kernel(), self.restarts + 1
+
+    def predict(self, id_: pl.Series, question: pl.Series) -> pl.DataFrame:
+        kernel, began = self.kernel, self.time.now()
+        self.desk.question, self.desk.ended = self.questions[id_.item(0)], 0
+        self.desk.fate = self.weather.strikes(*QUESTION_FAULTS)
+        is_first, told = kernel._calls == 0, len(kernel.journal.told)
+        # What was answered before the first record is on the disk was not answered for a journal.
+        can_restart = kernel.journal.path.exists() and self.restarts < MOST_RESTARTS
+        restart = self.weather.strikes("restart") if can_restart else None
+        is_answered_before = self.weather.rng.random() < 0.5
+        if restart and not is_answered_before:
+            raise RestartError
+        prediction = kernel.predict(id_, question)
+        self.began = kernel.started if self.began is None else self.began
+        if not is_first:
+            self.calls.append(self._seconds_since(began))
+        if len(kernel.journal.told) > told:
+            record = kernel.journal.told[-1]
+            deadline = record.started_seconds + record.deadline_seconds
+            self.late.append(self._seconds_since(kernel.started + deadline))
+            self.idle.append(self._seconds_since(kernel.started + min(deadline, self._due)))
+        if restart:
+            raise RestartError
+        return prediction
+
+    @property
+    def _due(self) -> float:
+        return getattr(self.kernel._solver, "due", math.inf)
+
+    def _seconds_since(self, moment: float) -> float:
+        return self.time.now() - moment - self.time.jumped_since(moment)
+
+    def _open_kernel(self) -> Kernel:
+        weather, settings = self.weather, self.settings
+        journal = ChaosJournal(self.folder / "questions.jsonl", {"seed": str(self.seed)})
+        journal.weather, journal.told = weather, []
+        pace = PACE if self.is_fake else REAL_PACE
+        # As twenty minutes of five hours.
+        loads = LoadRules(self.limit / 15, least_seconds=self.limit / 300) if self.is_fake else LoadRules(0.2, 3.0, 0.1)
+        return Kernel(
+            keeper=EngineKeeper(lambda *_: ChaosEngine(weather, self.desk, pace), self.time, loads),
+            profile=PROFILE,
+            system_prompt=None,
+            sampling=make_sampling(settings),
+            rules=make_rules(settings),
+            policy=FailingPolicy(find_policies()[settings.policy], weather),
+            clock=ClockRules(self.limit, len(self.questions), call_seconds=self.call_seconds),
+            journal=journal,
+            samples=SAMPLES,
+            hang_seconds=15.0 if self.is_fake else 0.02,
+            time=self.time,
+        )
+
+
 def play(
     folder: Path,
     questions: dict[str, Recorded],
@@ -110,43 +227,30 @@ def play(
     folder.mkdir(parents=True, exist_ok=True)
     rows = {"id": list(questions), "problem": [question.text for question in questions.values()]}
     pl.DataFrame(rows).write_csv(folder / "test.csv")
-    journal = ChaosJournal(folder / "questions.jsonl", {"seed": str(seed)})
-    journal.weather, journal.told = weather, []
-    desk = Desk(next(iter(questions.values())))
-    kernel_settings = KernelSettings(
-        **{"samples": SAMPLES, "token_budget": 1000, "harvest_seconds": 3.0 if is_fake else 0.0} | settings
-    )
-    kernel = Kernel(
-        keeper=EngineKeeper(lambda _: ChaosEngine(weather, desk, PACE if is_fake else REAL_PACE), time),
-        profile=PROFILE,
-        system_prompt=None,
-        sampling=make_sampling(kernel_settings),
-        rules=make_rules(kernel_settings),
-        policy=find_policies()[kernel_settings.policy],
-        clock=ClockRules(limit, len(questions)),
-        journal=journal,
-        samples=SAMPLES,
-        hang_seconds=15.0 if is_fake else 0.02,
-        time=time,
-    )
-    late: list[float] = []
-
-    def predict(id_: pl.Series, question: pl.Series) -> pl.DataFrame:
-        desk.question = questions[id_.item(0)]
-        prediction = kernel.predict(id_, question)
-        if journal.told and journal.told[-1].id == id_.item(0):
-            record = journal.told[-1]
-            deadline = record.started_seconds + record.deadline_seconds
-            late.append(time.now() - kernel.started - deadline - time.jumped_since(kernel.started + deadline))
-        return prediction
-
-    with failing_parser_and_vote(weather):
-        submission = LocalGateway(predict, seed=seed).run(folder / "test.csv", folder)
-        over = time.now() - kernel.started - limit - time.jumped_since(kernel.started + limit)
+    defaults = {"samples": SAMPLES, "token_budget": 1000, "harvest_seconds": 3.0 if is_fake else 0.0}
+    before = set(psutil.Process().children(recursive=True))
+    with (
+        failing_parser_and_vote(weather),
+        noting_what_is_due(),
+        # The time at which a journal was begun is one of the contest's.
+        patch("fastmath.kernel.journal.time", SimpleNamespace(time=time.now)),
+    ):
+        contest = Contest(folder, questions, weather, limit, KernelSettings(**defaults | settings), seed)
+        submission = contest.play()
+        over = contest._seconds_since(contest.began + limit)
         weather.share = 0.0  # what comes now is the notebook's affair
-        kernel.keeper.close()
+        contest.kernel.keeper.close()
         time.stop()
     answers = dict(submission.iter_rows())
-    on_disk = read_records(journal.path) if journal.path.exists() else []
-    agrees = all(answers[record["id"]] == record["answer"] for record in on_disk)
-    return Outcome(submission, max(late, default=float("-inf")), over, weather.struck, agrees)
+    path = contest.kernel.journal.path
+    on_disk = read_records(path) if path.exists() else []
+    return Outcome(
+        submission,
+        late=max(contest.late, default=-math.inf),
+        over=over,
+        idle=max(contest.idle, default=-math.inf),
+        call=max(contest.calls, default=0.0) / contest.call_seconds,
+        children=len(set(psutil.Process().children(recursive=True)) - before),
+        struck=weather.struck,
+        disk_agrees=all(answers[record["id"]] == record["answer"] for record in on_disk),
+    )

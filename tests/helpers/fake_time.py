@@ -102,7 +102,8 @@ class FakeTime(Time):
         except BaseException as error:  # noqa: BLE001 - handed over to the one who waits, as real time does
             future.set_exception(error)
         else:
-            future.set_result(result)
+            with contextlib.suppress(Stopped):  # what is called back may wait
+                future.set_result(result)
         if not self._stopped:
             self._next().lock.release()
 

@@ -1,6 +1,7 @@
 """A kernel on a scripted engine, asked in its own process."""
 
 import json
+import time
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +28,7 @@ def make_kernel(
 ) -> Kernel:
     engine = ScriptedEngine(script)
     return Kernel(
-        keeper=EngineKeeper(lambda _: engine),
+        keeper=EngineKeeper(lambda *_: engine),
         profile=CONTESTS["aimo2"],
         system_prompt=None,
         sampling=Sampling(64, 1.0, 1.0, stop),
@@ -39,7 +40,11 @@ def make_kernel(
 
 
 def read_record(folder: Path) -> dict:
-    return json.loads((folder / "questions.jsonl").read_text().splitlines()[-1])
+    """The last record; on a busy machine it may come some moments after the answer."""
+    path, patience = folder / "questions.jsonl", time.monotonic() + 30
+    while not (path.exists() and path.read_text().endswith("\n")) and time.monotonic() < patience:
+        time.sleep(0.01)
+    return json.loads(path.read_text().splitlines()[-1])
 
 
 def ask(kernel: Kernel) -> pl.DataFrame:

@@ -33,19 +33,18 @@ class Striker:
 
     def _work(self) -> None:
         for _ in range(self._strikes):
-            starting = self._keeper._starting
-            while starting is None or not starting.done() or starting.exception() is not None:
+            while not self._keeper.is_up:
                 if self._over.wait(0.02):
                     return
-                starting = self._keeper._starting
+            load = self._keeper._load
             if self._over.wait(self._rng.uniform(0.0, self._most)):
                 return
             # A stopped engine is no dead one: only its silence tells.
             number = self._rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP])
-            for process in starting.result()._processes:
+            for process in load.engine.result()._processes:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, number)
             self.struck.append(number)
-            while self._keeper._starting is starting:  # until the loss has been noticed
+            while self._keeper._load is load:  # until the loss has been noticed
                 if self._over.wait(0.02):
                     return

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.chaos import FAULTS
+from helpers.chaos import FAULTS, LOAD_FAULTS
 from helpers.chaos_contest import AMPLE, Outcome, easy_questions, full_vote, play, recorded_questions
 
-LATE_STARTERS = {"failed start", "slow start", "slow kill", "failed kill"}
+LATE_STARTERS = {*LOAD_FAULTS, "slow kill", "failed kill"}
 """Faults of an engine's start and end, of which there is one alone unless engines are lost."""
 
 
@@ -20,11 +20,15 @@ def quiet() -> None:
     logging.disable(logging.NOTSET)
 
 
-def check(outcome: Outcome, ids: list[str]) -> None:
+def check(outcome: Outcome, ids: list[str], is_fake: bool = True) -> None:
     assert outcome.is_whole(ids)
     assert outcome.late < 1.0
     assert outcome.over < 1.0
+    assert outcome.idle < 1.0
     assert outcome.disk_agrees
+    assert outcome.children == 0
+    if is_fake:  # in real time a call has less than the half second for which an event loop is waited
+        assert outcome.call < 1.0
 
 
 @pytest.mark.parametrize("is_fake", [True, False], ids=["virtual time", "real time"])
@@ -36,7 +40,7 @@ def test_a_contest_in_which_one_thing_goes_wrong_again_and_again_is_answered(
     questions = easy_questions(20)
     limit = 600.0 if is_fake else 2.0
     outcome = play(tmp_path, questions, 1, 0.4, limit, is_fake, faults)
-    check(outcome, list(questions))
+    check(outcome, list(questions), is_fake)
     assert outcome.struck[fault] > 0
 
 
@@ -53,7 +57,7 @@ def test_recorded_contests_in_which_anything_goes_wrong_are_answered(tmp_path: P
 def test_contests_on_real_time_in_which_anything_goes_wrong_are_answered(tmp_path: Path, seed: int) -> None:
     questions = easy_questions()
     outcome = play(tmp_path, questions, seed, share=0.05, limit=2.0, is_fake=False)
-    check(outcome, list(questions))
+    check(outcome, list(questions), is_fake=False)
     assert outcome.struck
 
 
@@ -75,6 +79,7 @@ def test_a_virtual_contest_goes_the_same_way_every_time(tmp_path: Path) -> None:
     first, second = (play(tmp_path / name, easy_questions(), 3, 0.05, limit=600.0) for name in "ab")
     assert first.submission.equals(second.submission)
     assert (first.late, first.over, first.struck) == (second.late, second.over, second.struck)
+    assert (first.idle, first.call) == (second.idle, second.call)
 
 
 def test_most_answers_survive_faults_in_one_sample_of_twenty(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_failure_of_a_sample_is_journaled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("no memory"), SystemExit(3), MemoryError()])
 def test_engine_that_does_not_start_costs_no_answer(tmp_path: Path, error: BaseException) -> None:
-    def fail(_: float) -> Engine:
+    def fail(*_: object) -> Engine:
         raise error
 
     kernel = make_kernel(tmp_path, boxed(7))
@@ -77,7 +77,7 @@ def test_engine_that_does_not_start_costs_no_answer(tmp_path: Path, error: BaseE
 
 
 def test_interrupt_passes_through(tmp_path: Path) -> None:
-    def interrupt(_: float) -> Engine:
+    def interrupt(*_: object) -> Engine:
         raise KeyboardInterrupt
 
     kernel = make_kernel(tmp_path, boxed(7))
@@ -167,7 +167,7 @@ class SilentEngine(ScriptedEngine):
 
 def test_samples_without_a_token_are_not_waited_for(tmp_path: Path) -> None:
     kernel = make_kernel(tmp_path, seconds=0.4)
-    kernel.keeper = EngineKeeper(lambda _: SilentEngine([]))
+    kernel.keeper = EngineKeeper(lambda *_: SilentEngine([]))
     ask(kernel)
     record = read_record(tmp_path)
     # Waiting for them to confirm their abortion took a quarter of a second.

@@ -89,7 +89,7 @@ def test_a_prompt_leaves_its_samples_half_of_the_context(tmp_path: Path) -> None
 def test_an_engine_that_does_not_start_is_tried_again_within_the_question(tmp_path: Path, make: object) -> None:
     engines = iter([make(), ScriptedEngine([boxed(7)])])
 
-    def start(_: float) -> Engine:
+    def start(*_: object) -> Engine:
         engine = next(engines)
         if isinstance(engine, BaseException):
             raise engine
@@ -101,7 +101,7 @@ def test_an_engine_that_does_not_start_is_tried_again_within_the_question(tmp_pa
 
 
 def test_every_logged_error_is_below_8_kb(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: float) -> Engine:
+    def fail(*_: object) -> Engine:
         raise RuntimeError("π" * 100_000)
 
     kernel = make_kernel(tmp_path, Sample(error=RuntimeError("π" * 100_000)))

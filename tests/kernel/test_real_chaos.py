@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.contest.gateway import LocalGateway
+from fastmath.engine.loading import LoadRules
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.kernel.journal import Journal, read_records
@@ -39,7 +41,7 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
     shape = NanoModelSettings(hidden_size=64, intermediate_size=64, layers=1, heads=2, vocabulary_size=320)
     make_base_model(tmp_path / "model", shape, ["What is 3+4? So \\boxed{7}."], seed=0)
     kernel = Kernel(
-        keeper=EngineKeeper(lambda _: AsyncEngine(tmp_path / "model", SETTINGS)),
+        keeper=EngineKeeper(lambda _, processes: AsyncEngine(tmp_path / "model", SETTINGS, processes=processes)),
         profile=CONTESTS["aimo2"],
         system_prompt=None,
         sampling=Sampling(900, 1.0, 1.0),
@@ -51,6 +53,27 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
     )
     yield kernel
     kernel.keeper.close()
+
+
+def test_a_load_that_hangs_is_killed_and_tried_again(kernel: Kernel) -> None:
+    # A stopped process is what a load on a network disk that does not answer looks like from outside.
+    kernel.keeper._rules = LoadRules(first_seconds=40.0)
+    stopped: list[psutil.Process] = []
+
+    def stop_the_first_load() -> None:
+        while not stopped:
+            time.sleep(0.05)
+            for child in kernel.keeper._load.processes.find() if kernel.keeper._load else []:
+                child.suspend()
+                stopped.append(child)
+
+    threading.Thread(target=stop_the_first_load, daemon=True).start()
+    assert kernel.predict("q0", "What is 3+4?").height == 1
+    assert not any(child.is_running() for child in stopped)
+    record = read_records(kernel.journal.path)[-1]
+    assert record["engine_starts"] == 2
+    assert "the engine has not loaded within 40 s" in record["error"]
+    assert record["tokens"] > 0
 
 
 def strike(kernel: Kernel, number: signal.Signals) -> None:

@@ -25,6 +25,7 @@ from fastmath.policies.plan import History, Plan
 from helpers.fixed_policy import FixedPolicy
 
 RULES = SolverRules(fallback_answer=5)
+HARVESTING = SolverRules(5, harvest_seconds=2.0, harvest_weight=0.5)
 # 30 s for two questions: a share of 15 s and, as each may take two, a deadline at 30 s; certainty 0.85 until 7.5 s.
 PLAN = FixedPolicy().plan(tell_time(ClockRules(30.0, 2, 0.0, 0), 0.0, 0), 8, 24.0, History())
 
@@ -113,6 +114,82 @@ def test_lost_samples_are_started_again_half_as_many() -> None:
     assert solver.begin(2.0) == [Start((2,))]
 
 
+def lost_in_a_tie(now: float) -> Solver:
+    """Two votes against two, and the four other samples are lost at the time `now`: two are owed in their place."""
+    solver = begun(plan=replace(PLAN, first=8, second=0))
+    play(solver, *((Finished(sample, 40, (7, 3)[sample % 2]), 1.0) for sample in range(4)))
+    solver.lose_samples()
+    assert solver.pause(now) is None
+    return solver
+
+
+@pytest.mark.parametrize("now", [2.0, 16.0])  # the second wave may start before 15 s
+def test_an_owed_wave_is_started_before_a_tie_is_answered(now: float) -> None:
+    assert lost_in_a_tie(now).begin(now) == [Start((8, 9))]
+
+
+def test_owed_samples_may_overtake_a_leader() -> None:
+    solver = begun(plan=replace(PLAN, first=7, second=0, patience=None))
+    play(solver, *((Finished(sample, 40, answer), 1.0) for sample, answer in enumerate((3, 7, 7))))
+    solver.lose_samples()  # four, for which two are owed: 2 against 3 at worst
+    assert solver.pause(16.0) is None
+
+
+def test_a_leader_that_owed_samples_cannot_overtake_is_answered_without_them() -> None:
+    solver = begun(plan=replace(PLAN, first=6, second=0, patience=None))
+    play(solver, *((Finished(sample, 40, answer), 1.0) for sample, answer in enumerate((7, 7, 3))))
+    solver.lose_samples()  # three, for which one is owed: 2 against 2 at worst, and 7 was given first
+    assert solver.pause(16.0) == Answer(7, "cannot be overtaken")
+
+
+def test_without_an_engine_certainty_that_has_fallen_answers() -> None:
+    solver = begun()
+    solver.handle(Finished(0, 40, 7), 1.0)
+    solver.lose_samples()
+    # As with one: 7.5 + 7.5 * (0.85 - 0.75) / (0.85 - 0.5) = 9.64 s.
+    assert solver.next_wakeup == pytest.approx(9.643, abs=1e-3)
+    assert solver.pause(9.6) is None
+    assert solver.pause(9.7) == Answer(7, "clock")
+
+
+def test_without_an_engine_no_wave_and_no_harvest_begins() -> None:
+    solver = Solver(HARVESTING, PLAN)
+    assert solver.pause(0.0) is None
+    assert solver.pause(29.0) is None
+    assert solver.started == 0
+    assert solver.pause(30.0) == Answer(5, "deadline")
+
+
+def test_samples_lost_in_a_harvest_are_not_waited_for() -> None:
+    solver = begun(HARVESTING, replace(PLAN, patience=None))
+    solver.handle(TimePassed(), 28.0)
+    solver.lose_samples()
+    assert solver.pause(28.1) == Answer(5, "no votes")
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.floats(0, 3)), max_size=30), st.floats(0, 30))
+def test_a_pause_answers_what_an_engine_with_nothing_to_say_would_and_starts_nothing(
+    script: list[tuple[int, bool, float]], wait: float
+) -> None:
+    solver, now = begun(), 0.0
+    live = [0, 1]
+    for answer, is_lost, pause in script:
+        now += pause
+        if is_lost:
+            solver.lose_samples()
+            live = [sample for action in solver.begin(now) if isinstance(action, Start) for sample in action.samples]
+        elif live:
+            actions = solver.handle(Finished(live.pop(0), 40, answer), now)
+            live += [sample for action in actions if isinstance(action, Start) for sample in action.samples]
+    solver.lose_samples()
+    started = solver.started
+    answered = solver.pause(now + wait)
+    assert solver.started == started
+    later = solver.pause(max(now + wait, solver.answer_due))
+    assert later is not None
+    assert answered in (None, later)
+
+
 def test_tokens_of_aborted_samples_count() -> None:
     solver = begun()
     play(solver, (Finished(0, 40, 7), 1.0), (TimePassed(), 30.0), (Grew(1, 33), 30.1))
@@ -137,9 +214,6 @@ def test_outcome_tells_when_the_first_vote_came_and_whether_three_agreed() -> No
 def test_outcome_without_votes_tells_nothing_of_the_opening() -> None:
     outcome = begun().outcome(4.0)
     assert (outcome.first_vote_seconds, outcome.opening) == (None, None)
-
-
-HARVESTING = SolverRules(5, harvest_seconds=2.0, harvest_weight=0.5)
 
 
 def test_before_the_deadline_live_samples_are_harvested_once() -> None:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.policies.clock import ClockRules, tell_time
+from fastmath.policies.plan import History
+from fastmath.policies.public import find_policies
 
 RULES = ClockRules(limit_seconds=100.0, questions=10, reserve_share=0.0)
 
@@ -79,3 +81,36 @@ def test_every_question_gets_its_floor_whatever_the_others_use(used: list[float]
         allotment = tell_time(ClockRules(100.0, 10, 0.0, 0), elapsed, answered).allot(math.inf, floor=2.0)
         assert allotment.deadline - elapsed >= 2.0 - 1e-6
         elapsed += part * (allotment.deadline - elapsed)
+
+
+# Of 1,800 s for a call a question may use 0.9: 1,620 s.
+AIMO2 = ClockRules(limit_seconds=17_700.0, questions=50, reserve_share=0.0, call_seconds=1800.0)
+
+
+def test_no_question_gets_more_than_nine_tenths_of_a_call() -> None:
+    # 9,700 s for 15 questions: a share of 647 s, and the policy asks for five of them.
+    time = tell_time(AIMO2, elapsed=8000.0, answered=35)
+    assert time.allot(5 * time.share).deadline == 8000.0 + 1620.0
+
+
+def test_a_share_that_a_call_cannot_hold_is_cut_to_it() -> None:
+    # 7,700 s for 3 questions would be 2,567 s each.
+    assert tell_time(AIMO2, elapsed=10_000.0, answered=47).share == 1620.0
+
+
+def test_a_contest_without_a_limit_of_its_own_still_limits_a_call() -> None:
+    time = tell_time(ClockRules(math.inf, 10, call_seconds=1800.0), elapsed=5.0, answered=3)
+    assert (time.share, time.allot(math.inf).deadline) == (math.inf, 1625.0)
+
+
+@given(
+    elapsed=st.floats(0, 20_000),
+    answered=st.integers(0, 60),
+    history=st.builds(History, st.integers(0, 50), st.floats(0, 1e5), st.just(0), st.just(0)),
+    name=st.sampled_from(sorted(find_policies())),
+)
+def test_no_policy_plans_a_call_longer_than_the_gateway_allows(
+    elapsed: float, answered: int, history: History, name: str
+) -> None:
+    plan = find_policies()[name].plan(tell_time(AIMO2, elapsed, answered), 16, 24.0, history)
+    assert plan.allotment.deadline - elapsed <= 1620.0 + 1e-6

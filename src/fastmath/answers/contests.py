@@ -16,6 +16,9 @@ class ContestProfile:
             loading.
         answer_range: smallest and largest valid answer, both inclusive.
         modulus: number modulo which the contest asks for every answer; None where each question states its own, if any.
+        call_seconds: time in which the gateway wants the answer to one question, in seconds, from its second call on;
+            it sets the first one no limit, since the model is loaded then. A single later answer loses the whole
+            contest. None = no such limit is known.
     """
 
     name: str
@@ -23,14 +26,17 @@ class ContestProfile:
     limit_seconds: float
     answer_range: tuple[int, int]
     modulus: int | None
+    call_seconds: float | None = None
 
 
 CONTESTS: dict[str, ContestProfile] = {
     profile.name: profile
     for profile in (
         ContestProfile("aimo1", questions=50, limit_seconds=9 * 3600, answer_range=(0, 999), modulus=1000),
-        ContestProfile("aimo2", questions=50, limit_seconds=5 * 3600, answer_range=(0, 999), modulus=None),
-        ContestProfile("aimo3", questions=50, limit_seconds=5 * 3600, answer_range=(0, 99_999), modulus=None),
+        ContestProfile("aimo2", 50, limit_seconds=5 * 3600, answer_range=(0, 999), modulus=None, call_seconds=1800),
+        ContestProfile(
+            "aimo3", 50, limit_seconds=5 * 3600, answer_range=(0, 99_999), modulus=None, call_seconds=9 * 3600
+        ),
     )
 }
 

@@ -3,14 +3,16 @@
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.contest.policy import find_policy
-from fastmath.engine.supervision import EngineKeeper
+from fastmath.engine.loading import LoadProcesses, shrink_engine
+from fastmath.engine.supervision import EngineKeeper, Start
 from fastmath.engine.vllm import AsyncEngine, Engine, Sampling
 from fastmath.kernel.journal import Journal
 from fastmath.kernel.kernel import Kernel
@@ -75,16 +77,17 @@ def build_kernel(
         fastmath.kernel.journal.JournalError: the journal belongs to another model, contest or run.
     """
     settings = recipe.kernel
+    profile = CONTESTS[settings.profile]
     identity = {"model": name_model(model), "contest": settings.profile, "run": f"{recipe.name}, seed {recipe.seed}"}
     identity |= {} if asked is None else {"questions": asked}
     return Kernel(
         keeper=keeper,
-        profile=CONTESTS[settings.profile],
+        profile=profile,
         system_prompt=SYSTEM_PROMPTS[recipe.kernel.system_prompt or recipe.model.system_prompt],
         sampling=make_sampling(settings),
         rules=make_rules(settings),
         policy=find_policy(settings.policy),
-        clock=ClockRules(limit, questions),
+        clock=ClockRules(limit, questions, call_seconds=profile.call_seconds or math.inf),
         journal=Journal(journal, identity),
         samples=settings.samples,
         slowdown=settings.slowdown,
@@ -105,14 +108,12 @@ def name_questions(asked: pl.DataFrame) -> str:
     return hashlib.sha256(repr(sorted(asked.select(asked.columns[:2]).iter_rows())).encode()).hexdigest()[:16]
 
 
-def engine_starter(recipe: Recipe, model: Path) -> Callable[[float], Engine]:
-    """A function that starts an engine; its argument scales the batch size that the recipe sets."""
+def engine_starter(recipe: Recipe, model: Path) -> Start:
+    """A function that starts the recipe's engine, or one that takes less memory (`shrink_engine`)."""
 
-    def start(scale: float) -> Engine:
-        settings = recipe.kernel.engine
-        batch = max(1, int(scale * settings.arguments.get("max_num_seqs", recipe.kernel.samples)))
-        arguments = {**settings.arguments, "max_num_seqs": batch}
-        return AsyncEngine(model, settings.model_copy(update={"arguments": arguments}), recipe.seed)
+    def start(scale: float, processes: LoadProcesses) -> Engine:
+        settings = shrink_engine(recipe.kernel.engine, recipe.kernel.samples, scale)
+        return AsyncEngine(model, settings, recipe.seed, processes=processes)
 
     return start
 

@@ -43,13 +43,13 @@ class LocalGateway:
     Attributes:
         predict: function that answers one question; its arguments are the columns in the order of the CSV, each as a
             Series of length 1.
-        response_seconds: maximum time that one call of `predict` may take, in seconds; the first call has no limit,
-            because models are loaded in it.
+        response_seconds: maximum time that one call of `predict` may take, in seconds, `call_seconds` of a contest's
+            profile; the first call has no limit, because models are loaded in it. None = no call has one.
         seed: seed of the random order of the questions; None gives another order each time.
     """
 
     predict: Predict
-    response_seconds: float = 1800.0
+    response_seconds: float | None = None
     seed: int | None = None
 
     def run(self, questions: Path, folder: Path) -> pl.DataFrame:

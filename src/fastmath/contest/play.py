@@ -78,7 +78,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
         counter = ProgressCounter(stage.folder, "question", asked.height, f"contest of {limit:.0f} s")
         predict = _counting(kernel.predict, counter)
         began = time.monotonic()
-        LocalGateway(predict, seed=stage.recipe.seed).run(path, stage.folder)
+        LocalGateway(predict, CONTESTS[settings.profile].call_seconds, stage.recipe.seed).run(path, stage.folder)
         seconds = time.monotonic() - began
     finally:
         keeper.close()

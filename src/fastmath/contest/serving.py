@@ -163,7 +163,7 @@ def answer_questions(
     with open_kernel(recipe, model, folder, asked, started) as kernel:
         if server is None:
             logger.warning("no kaggle_evaluation is given or found: the project's own gateway asks the questions")
-            LocalGateway(kernel.predict, seed=recipe.seed).run(folder / ASKED, folder)
+            LocalGateway(kernel.predict, kernel.profile.call_seconds, recipe.seed).run(folder / ASKED, folder)
         else:
             run_competition_gateway(server, kernel.predict, folder / ASKED, folder)
     return write_report(recipe, asked, folder, time.monotonic() - began)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-import psutil
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from fastmath.answers.extract import AnswerPlace
 from fastmath.engine.checkpoint import find_runnable_checkpoint
+from fastmath.engine.loading import LoadProcesses, kill_processes
 from fastmath.engine.machine import choose_arguments, prepare_environment, read_capability
 from fastmath.prompts import GenerationEnd, find_ending
 from fastmath.recipe.inference import EngineSettings
@@ -118,18 +118,27 @@ class EngineCounters:
 class AsyncEngine:
     """The `Engine` that runs vLLM's AsyncLLM; use it as a context manager, or call `close`."""
 
-    def __init__(self, model: Path, settings: EngineSettings, seed: int = 0, counted: bool = False) -> None:
-        """Load the model.
+    def __init__(
+        self,
+        model: Path,
+        settings: EngineSettings,
+        seed: int = 0,
+        counted: bool = False,
+        processes: LoadProcesses | None = None,
+    ) -> None:
+        """Load the model; a load that fails leaves no process behind.
 
         Args:
             model: folder of a checkpoint with its tokenizer; an AWQ one is expanded if there are no 4-bit kernels.
             settings: vLLM's engine arguments, and environment variables that must be set before vLLM is imported.
             seed: seed of the engine; an argument named `seed` in the settings overrides it.
             counted: whether to keep `counters` up to date, which costs a little time per engine step.
+            processes: hold on the load's processes, by which another thread may end it; None = nobody will.
 
         Raises:
             ModelFolderError: the folder lacks its configuration, weights or tokenizer.
             MachineError: the installed vLLM is the build for GPUs, and there is no GPU.
+            LoadEndedError: the load was ended before vLLM had started a process.
         """
         check_model_folder(model)
         prepare_environment(settings.environment)
@@ -140,16 +149,15 @@ class AsyncEngine:
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._thread.start()
         arguments = {"model": str(find_runnable_checkpoint(model)), "seed": seed, **settings.arguments}
-        before = set(psutil.Process().children(recursive=True))
+        processes = LoadProcesses() if processes is None else processes
         try:
+            processes.require_wanted()
             self._llm = self.run(_load(arguments, self.counters if counted else None))
         except BaseException:
+            processes.kill()  # those that vLLM has left keep their memory
             self._stop_loop()
             raise
-        finally:
-            started = [child for child in psutil.Process().children(recursive=True) if child not in before]
-            # Not Python's tracker of shared memory, which this process needs for its whole life.
-            self._processes = [child for child in started if "resource_tracker" not in " ".join(child.cmdline())]
+        self._processes = processes.find()
 
     def __enter__(self) -> Self:
         return self
@@ -229,10 +237,7 @@ class AsyncEngine:
 
     def kill(self) -> None:
         """Kill the engine's processes at once, even if they or the event loop hang."""
-        for process in self._processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(self._processes, timeout=10)
+        kill_processes(self._processes)
         with contextlib.suppress(TimeoutError):
             self.close(timeout=5)
 

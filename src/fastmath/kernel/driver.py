@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -59,6 +60,7 @@ class Driver:
         elapsed: function that returns the seconds since the contest began.
         hang_seconds: how long the engine may generate no token for any live sample before it counts as lost, in
             seconds.
+        tell: is called as soon as the solver has answered, or has moved the time at which it will.
     """
 
     engine: Engine
@@ -69,6 +71,8 @@ class Driver:
     name: str
     elapsed: Callable[[], float]
     hang_seconds: float = 60.0
+    tell: Callable[[], None] = lambda: None
+    _told: float = field(default=math.inf, init=False)
     _progress_at: float = field(default=0.0, init=False)
     _growth_reported_at: float = field(default=0.0, init=False)
     _asleep_until: float = field(default=0.0, init=False)
@@ -144,6 +148,10 @@ class Driver:
             return TimePassed()
 
     async def _carry_out(self, actions: Sequence[Action]) -> None:
+        due = self.solver.answer_due if self.solver.answer is None else -math.inf
+        if due != self._told:
+            self._told = due
+            self.tell()
         for action in actions:
             match action:
                 case Start(samples):

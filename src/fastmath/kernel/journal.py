@@ -1,9 +1,11 @@
 """The kernel's journal: every answer is written to disk as soon as it is decided, so that a restarted kernel resumes.
 
 `questions.jsonl` holds one record per line; `questions.identity.json` beside it names the model, the contest and the
-run that they belong to. A journal of another model, contest or run is refused, since its answers would be handed in.
+run that they belong to. A journal of another model, contest or run is refused, since its answers would be handed in. An
+answer is used again only for a question of the same id and the same text.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -39,6 +41,8 @@ class QuestionRecord:
         error: first error that was caught while the question was answered; None = no error.
         started_seconds: time at which the question's time began, in seconds since the contest began.
         bank_seconds: seconds saved so far compared with an even share per question; negative = the contest is behind.
+        text_hash: hash of the question's text, see `hash_text`; empty in journals of earlier versions.
+        engine_starts: number of engines whose start had begun by then, those from before a restart included.
     """
 
     id: str
@@ -54,6 +58,8 @@ class QuestionRecord:
     error: str | None
     started_seconds: float = 0.0
     bank_seconds: float = 0.0
+    text_hash: str = ""
+    engine_starts: int = 0
 
 
 class Journal:
@@ -61,8 +67,9 @@ class Journal:
 
     Attributes:
         path: file of the records.
-        answers: question id → answer, those from before a restart included.
+        answers: (id of a question, hash of its text) → answer, those from before a restart included.
         elapsed: seconds that the contest had already taken when the journal was resumed; 0 for a new journal.
+        engine_starts: number of engines that were started before the journal was resumed.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
@@ -76,8 +83,9 @@ class Journal:
             JournalError: the existing journal belongs to another model, contest or run.
         """
         self.path = path
-        self.answers: dict[str, int] = {}
+        self.answers: dict[tuple[str, str], int] = {}
         self.elapsed = 0.0
+        self.engine_starts = 0
         self._writing = threading.Lock()
         self._unwritten: list[str] = []
         self._identity_path = path.with_suffix(".identity.json")
@@ -91,7 +99,7 @@ class Journal:
 
         A failing disk is logged and costs no answer.
         """
-        self.answers[record.id] = record.answer
+        self.answers[record.id, record.text_hash] = record.answer
         self._unwritten.append(json.dumps(asdict(record)) + "\n")
         # If another write is still waiting for a slow disk, it will write this record too when it is done.
         while self._unwritten and self._writing.acquire(blocking=False):
@@ -133,11 +141,17 @@ class Journal:
                 "contest a folder of its own"
             )
         records = read_records(self.path)
-        self.answers = {record["id"]: record["answer"] for record in records}
+        self.answers = {_name_question(record): record["answer"] for record in records}
+        self.engine_starts = max((record.get("engine_starts", 0) for record in records), default=0)
         # Kaggle's clock kept running in between.
         last = max((record["elapsed_seconds"] for record in records), default=0.0)
         self.elapsed = max(time.time() - found.get("began", time.time()), last)
         logger.info("%d questions were answered before; %.0f s have passed", len(records), self.elapsed)
+
+
+def hash_text(text: str) -> str:
+    """A short name of a question's text, by which a question with the id of another one is told from it."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
@@ -146,10 +160,14 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     for line in path.read_text(errors="replace").splitlines():
         try:
             record = json.loads(line)
-            records[record["id"]] = record  # written twice if the disk failed after writing it
+            records[_name_question(record)] = record  # written twice if the disk failed after writing it
         except (json.JSONDecodeError, TypeError, KeyError):
             logger.warning("%s: a line that was cut off is passed over: %r", path, line[:80])
     return list(records.values())
+
+
+def _name_question(record: Mapping[str, Any]) -> tuple[str, str]:
+    return record["id"], record.get("text_hash", "")
 
 
 def _read_identity(path: Path) -> dict[str, Any]:

@@ -1,7 +1,13 @@
 """Questions as a contest's server passes them, read as text, and prompts that are too long for the context."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
+
+from fastmath.engine.vllm import Engine
+from fastmath.prompts import render_prompt
+
+logger = logging.getLogger(__name__)
 
 
 def read_text(value: Any) -> str:
@@ -23,6 +29,22 @@ def read_text(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "replace")
     return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def make_prompt(engine: Engine, question: str, system_prompt: str | None, budget: int) -> list[int]:
+    """Token ids of a question's prompt; its middle is cut if too little of the context is left for reasoning.
+
+    Args:
+        engine: engine whose tokenizer has the chat template, and whose context holds a prompt and its sample.
+        question: text of the question.
+        system_prompt: text of the system turn; None = no such turn.
+        budget: most tokens of a sample. They or half of the context, whichever is less, are left.
+    """
+    prompt = render_prompt(engine.tokenizer, question, system_prompt)
+    most = engine.context_tokens - min(budget, engine.context_tokens // 2)
+    if len(prompt) > most:
+        logger.warning("the middle of a prompt of %d tokens is cut to fit %d: %.100s", len(prompt), most, question)
+    return fit_prompt(prompt, most)
 
 
 def fit_prompt(prompt: Sequence[int], most: int) -> list[int]:

@@ -164,8 +164,13 @@ class Solver:
     @property
     def next_wakeup(self) -> float:
         """Next time at which an action is due even if no sample reports anything, in seconds since contest start."""
-        due = min(self._answer_at, self.allotment.deadline)
+        due = self.answer_due
         return due if self._harvested or not self._live else min(due, self._harvest_at)
+
+    @property
+    def answer_due(self) -> float:
+        """Time at which the question is answered even if no sample reports anything, in seconds since contest start."""
+        return min(self._answer_at, self.allotment.deadline)
 
     @property
     def _harvest_at(self) -> float:
@@ -191,6 +196,16 @@ class Solver:
         self._record(event, now)
         # A growing sample changes nothing but its token count; what is due by time alone has its own wake-up.
         return [] if isinstance(event, Grew) and now < self.next_wakeup else self._act(now)
+
+    def pause(self, now: float) -> Answer | None:
+        """Answer if that is due at time `now`, and start nothing, as there is no engine; None = it stays open."""
+        if self.answer is None:
+            decided = self._decide(now)
+            if decided is None and not self._live and not self._samples_to_come(now):
+                decided = self._conclude()
+            if decided is not None:
+                self._finish(decided)
+        return self.answer
 
     def lose_samples(self) -> None:
         """Forget the live samples, whose engine was lost; half as many, at least one, are started in their place."""
@@ -234,7 +249,10 @@ class Solver:
         actions = self._start_wave(now) if decided is None else []
         if actions or self._live:
             return actions if decided is None else self._finish(decided)
-        return self._finish(decided or Answer(self.best_answer, "all samples" if self.tally else "no votes"))
+        return self._finish(decided or self._conclude())
+
+    def _conclude(self) -> Answer:
+        return Answer(self.best_answer, "all samples" if self.tally else "no votes")
 
     def _finish(self, decided: Answer) -> list[Action]:
         self.answer = decided
@@ -256,7 +274,14 @@ class Solver:
     def _pending(self, now: float) -> float:
         """Largest total weight of the votes that may still come."""
         live = len(self._live) * (self.rules.harvest_weight if self._harvested else MAX_WEIGHT)
-        return live + (sum(self._waves) * MAX_WEIGHT if now < self.plan.second_until and not self._harvested else 0.0)
+        return live + self._samples_to_come(now) * MAX_WEIGHT
+
+    def _samples_to_come(self, now: float) -> int:
+        """Largest number of samples that may still be started; a wave that is owed is started at any time."""
+        if self._harvested:
+            return 0
+        owed = self._wave_is_owed or not (self._live or self.tally)
+        return sum(self._waves) if now < self.plan.second_until else sum(self._waves[: int(owed)])
 
     def _start_wave(self, now: float) -> list[Action]:
         if not self._waves or self._harvested or not self._wants_wave(now):

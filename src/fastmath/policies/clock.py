@@ -2,11 +2,15 @@
 
 There is one global deadline. Time that quick questions do not use is saved for all that follow. A policy
 (`fastmath.policies.adaptive`) chooses how much of it a question may use; this module makes sure that no question passes
-the global deadline. All times are in seconds since the contest began.
+the global deadline, nor the time in which the contest's gateway wants an answer. All times are in seconds since the
+contest began.
 """
 
 import math
 from dataclasses import dataclass
+
+CALL_SHARE = 0.9
+"""Part of the gateway's time for one call that a question may use; the rest is left for what happens around it."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,14 @@ class ClockRules:
         questions: expected number of questions; more or fewer may come.
         reserve_share: part of the limit that no question gets, for the time that passes between questions.
         spare_questions: number of unexpected questions for which the last expected one leaves time.
+        call_seconds: time in which the gateway wants an answer, in seconds; infinite = it sets no such limit.
     """
 
     limit_seconds: float
     questions: int
     reserve_share: float = 0.03
     spare_questions: int = 1
+    call_seconds: float = math.inf
 
     @property
     def even_share(self) -> float:
@@ -40,25 +46,28 @@ class TimeLeft:
         left: seconds left for questions, without the reserve; infinite = no clock.
         questions: number of questions left, this one included.
         even_share: seconds per question if all questions of the contest took the same time, see `ClockRules`.
+        longest: most seconds that one question may get, see `tell_time`; infinite = as many as are left.
     """
 
     now: float
     left: float
     questions: int
     even_share: float
+    longest: float = math.inf
 
     @property
     def share(self) -> float:
-        """Seconds for this question if all questions that are left take the same time."""
-        return self.left / self.questions
+        """Seconds for this question if all questions that are left take the same time, at most `longest`."""
+        share = self.left / self.questions
+        return share if math.isinf(share) else min(share, self.longest)
 
     def allot(self, seconds: float, floor: float = 0.0) -> "Allotment":
-        """Give the question `seconds`, or less if every later question would not keep `floor` seconds.
+        """Give the question `seconds`, at most `longest`, or less if a later one would not keep `floor` seconds.
 
         If too little time is left for everyone's floor, the time that is left is shared evenly.
         """
         kept = 0.0 if math.isinf(self.left) else min(floor, self.share) * (self.questions - 1)
-        longest = min(seconds, self.left - kept)
+        longest = min(seconds, self.left - kept, self.longest)
         return Allotment(self.now, self.now + min(self.share, longest), self.now + longest)
 
 
@@ -84,7 +93,8 @@ def tell_time(rules: ClockRules, elapsed: float, answered: int) -> TimeLeft:
     unexpected one, that one for the next, and so on. Past the limit no time is left: the question is answered at once.
 
     Example: 100 s, 10 questions, no reserve, 4 answered after 28 s: 72 s are left for 6 questions, a share of 12 s.
+    With AIMO2's `call_seconds` of 1800 no question gets more than 0.9 * 1800 = 1620 s.
     """
     left = max(rules.limit_seconds * (1 - rules.reserve_share) - elapsed, 0.0)
     questions = max(rules.questions - answered, 1 + rules.spare_questions)
-    return TimeLeft(now=elapsed, left=left, questions=questions, even_share=rules.even_share)
+    return TimeLeft(elapsed, left, questions, rules.even_share, longest=CALL_SHARE * rules.call_seconds)
