@@ -191,8 +191,8 @@ def test_the_kernel_stands_below_the_table(run_dir: Path) -> None:
     (run_dir / "kernel" / "report.json").write_text(json.dumps(KERNEL))
     # 10,000 of 40,000 tokens are 25 %
     assert render_table(build_report(run_dir)).endswith(
-        "Kernel: 50 of 50 questions answered, 48 right, in 20.0 s of 30.0 s, with 10,000 tokens, 25% of the 40,000 of "
-        "full votes."
+        "Kernel: 50 of 50 questions answered in time, 48 right, in 20.0 s of 30.0 s, with 10,000 tokens, 25% of the "
+        "40,000 of full votes."
     )
 
 

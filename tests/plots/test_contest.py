@@ -64,12 +64,17 @@ def test_the_headline_counts_what_was_answered_in_time_and_right() -> None:
     records = [record(0), record(1, answer=9), record(2)]
     # The third question was answered at 6 s.
     figure = plot_contest(records, limit=5.0, answers={"q0": 7, "q1": 7, "q2": 7})
-    assert figure.axes[0].get_title(loc="left") == "2 of 3 questions answered in time, 2 right"
+    assert figure.axes[0].get_title(loc="left") == "2 of 3 questions answered in time, 3 by a vote, 2 right"
+
+
+def test_a_fallback_is_not_right_by_chance() -> None:
+    table = tabulate_contest([record(0, votes=[])], {"q0": 7})
+    assert table["right"].to_list() == [False]
 
 
 def test_known_answers_are_read_by_question(tmp_path: Path) -> None:
     path = tmp_path / "questions.csv"
-    path.write_text("id,problem,answer\n007,What?,7\n")
+    path.write_text("id,problem,answer\n007,What?,7\n008,Who?,\n")
     assert read_answers(path) == {"007": 7}
     path.write_text("id,problem\n007,What?\n")
     assert read_answers(path) == read_answers(tmp_path / "missing.csv") == {}

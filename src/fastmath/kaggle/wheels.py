@@ -36,7 +36,7 @@ IMAGE_REQUIREMENTS = (
 """What the check's imitation of Kaggle's image has installed."""
 
 # Of every glibc that wheels are named for, up to that of Kaggle's image (Ubuntu 22.04); pip takes none for granted.
-_PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (35, 34, 31, 28, 27, 26, 24, 17, 12, 5)]
+_PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (*range(35, 16, -1), 12, 5)]
 _PLATFORMS += ["manylinux2014_x86_64", "linux_x86_64"]
 # constraints.txt is made on a machine without a GPU; the CUDA builds of torch and vLLM pin other versions of these.
 _UNPINNED_ON_GPU = ("apache-tvm-ffi", "triton")
@@ -207,7 +207,6 @@ def _render(name: str, machine: str, python: str, pins: Mapping[str, str]) -> st
     purpose = "what the kernel imports" if name == WHEELS else "what the check puts in the place of Kaggle's image"
     return (
         f"# Every wheel of {purpose}, on a {machine.upper()} machine with Python {python}, Linux x86-64.\n"
-        f"# Made by `fastmath kernel pin --machine {machine} --python {python}`. Both lists are downloaded, here, "
-        f"with:\n#   {download_command(python)}\n"
-        + "".join(f"{package}=={_public(pins[package])}\n" for package in sorted(pins))
+        f"# Made by `fastmath kernel pin --machine {machine} --python {python}`; `fastmath kernel build --download` fetches\n"
+        "# the wheels of both lists.\n" + "".join(f"{package}=={_public(pins[package])}\n" for package in sorted(pins))
     )

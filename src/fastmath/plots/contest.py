@@ -57,7 +57,7 @@ def read_answers(path: Path) -> dict[str, int]:
     if not path.exists():
         return {}
     asked = pl.read_csv(path, schema_overrides={"id": pl.String})
-    return dict(asked.select("id", "answer").iter_rows()) if "answer" in asked.columns else {}
+    return dict(asked.select("id", "answer").drop_nulls().iter_rows()) if "answer" in asked.columns else {}
 
 
 def tabulate_contest(records: Sequence[Record], answers: Mapping[str, int] | None = None) -> pl.DataFrame:
@@ -160,14 +160,18 @@ def _draw_bank(axis: Axes, records: Sequence[Record], limit: float) -> None:
 
 def _headline(records: Sequence[Record], limit: float, answers: Mapping[str, int]) -> str:
     in_time = sum(record["elapsed_seconds"] <= limit for record in records)
-    parts = [f"{in_time} of {len(records)} questions answered in time"]
+    by_vote = sum(bool(record["votes"]) for record in records)
+    parts = [f"{in_time} of {len(records)} questions answered in time", f"{by_vote} by a vote"]
     if answers:
         parts.append(f"{sum(_is_right(record, answers) is True for record in records)} right")
     return ", ".join(parts)
 
 
 def _is_right(record: Record, answers: Mapping[str, int]) -> bool | None:
-    return record["answer"] == answers[record["id"]] if record["id"] in answers else None
+    """Whether a vote is right; a fallback never is. None where the answer is not known."""
+    if record["id"] not in answers:
+        return None
+    return bool(record["votes"]) and record["answer"] == answers[record["id"]]
 
 
 def _count(records: Sequence[Record], reason: str) -> int:
