@@ -207,6 +207,7 @@ def _render(name: str, machine: str, python: str, pins: Mapping[str, str]) -> st
     purpose = "what the kernel imports" if name == WHEELS else "what the check puts in the place of Kaggle's image"
     return (
         f"# Every wheel of {purpose}, on a {machine.upper()} machine with Python {python}, Linux x86-64.\n"
-        f"# Made by `fastmath kernel pin --machine {machine} --python {python}`; `fastmath kernel build --download` fetches\n"
-        "# the wheels of both lists.\n" + "".join(f"{package}=={_public(pins[package])}\n" for package in sorted(pins))
+        f"# Made by `fastmath kernel pin --machine {machine} --python {python}`; `fastmath kernel build "
+        "--download` fetches\n# the wheels of both lists.\n"
+        + "".join(f"{package}=={_public(pins[package])}\n" for package in sorted(pins))
     )
