@@ -238,7 +238,7 @@ def _require_wheels(dataset: Path, wheels: Path) -> int:
         named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         raise PackageError(
             f"{wheels} lacks {len(missing)} of {len(listed)} wheels ({named}); download them there: cd {dataset} && "
-            f"{download_command(read_python(dataset / WHEELS))[:-1]}{wheels.resolve()}"
+            f"{download_command(read_python(dataset / WHEELS), str(wheels.resolve()))}"
         )
     return len(listed)
 

@@ -59,15 +59,23 @@ def find_lists(machine: str, python: str, repository: Path) -> Path:
     return folder
 
 
-def download_command(python: str) -> str:
-    """The command that downloads every wheel of both lists into the present folder, on any machine.
+def download_command(python: str, destination: str = ".") -> str:
+    """The command that downloads every wheel of both lists in the present folder, on any machine.
+
+    The lists hold some packages in two versions, so that each is downloaded by itself.
 
     Args:
         python: version of Python that the wheels are for.
+        destination: folder for the wheels.
     """
-    platforms = " ".join(f"--platform {name}" for name in _PLATFORMS)
-    lists = f"-r {WHEELS} -r {IMAGE}"
-    return f"pip download --no-deps --only-binary=:all: --python-version {python} {platforms} {lists} -d ."
+    return " && ".join(f"pip {' '.join(_download(name, python, destination))}" for name in (WHEELS, IMAGE))
+
+
+def _download(name: str, python: str, destination: str) -> list[str]:
+    """pip's arguments that download the wheels of one list."""
+    platforms = [part for platform in _PLATFORMS for part in ("--platform", platform)]
+    options = ["--no-deps", "--only-binary=:all:", "--python-version", python, *platforms]
+    return ["download", *options, "-r", name, "-d", destination]
 
 
 def read_python(listed: Path) -> str:
@@ -160,7 +168,9 @@ def download_wheels(folder: Path) -> None:
     Raises:
         PackageError: a wheel could not be downloaded.
     """
-    _run_pip(download_command(read_python(folder / WHEELS)).split()[1:], folder)
+    python = read_python(folder / WHEELS)
+    for name in (WHEELS, IMAGE):
+        _run_pip(_download(name, python, "."), folder)
 
 
 def _resolve(roots: Iterable[str], constraints: Mapping[str, str], interpreter: Path) -> dict[str, str]:
