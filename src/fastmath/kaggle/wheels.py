@@ -72,7 +72,7 @@ def download_command(python: str, destination: str = ".") -> str:
 
 
 def _download(name: str, python: str, destination: str) -> list[str]:
-    """pip's arguments that download the wheels of one list."""
+    """Pip's arguments that download the wheels of one list."""
     platforms = [part for platform in _PLATFORMS for part in ("--platform", platform)]
     options = ["--no-deps", "--only-binary=:all:", "--python-version", python, *platforms]
     return ["download", *options, "-r", name, "-d", destination]
