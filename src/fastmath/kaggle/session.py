@@ -55,6 +55,7 @@ def show_contest(stage: Stage) -> None:
     report = json.loads((stage.folder / "report.json").read_text())
     records, answers = read_records(stage.folder / JOURNAL), read_answers(stage.folder / "questions.csv")
     tables = [compare_with_full_vote(report), tabulate_contest(records, answers)]
+    tables = [table.select(pl.all().cast(pl.String).fill_null("")) for table in tables]
     as_markdown = {"tbl_formatting": "MARKDOWN", "tbl_hide_column_data_types": True, "tbl_hide_dataframe_shape": True}
     with pl.Config(tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=40, tbl_width_chars=-1, **as_markdown):
         (stage.folder / TABLES).write_text("\n\n".join(map(str, tables)) + "\n")
