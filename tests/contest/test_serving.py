@@ -122,6 +122,16 @@ def test_the_contest_is_played_as_the_recipe_says_today_and_the_model_asked_as_i
     assert (recipe.seed, recipe.kernel) == (7, load_recipe("nano").kernel)
 
 
+def test_a_recipe_of_one_s_own_is_served_as_it_was_played(tmp_path):
+    own = load_recipe("nano", {"name": "mine", "kernel.samples": 3}).model_dump(mode="json")
+    for stage, samples in (("quantize_awq", 3), ("kernel", 5)):
+        (tmp_path / stage / "model").mkdir(parents=True)
+        settings = own | {"kernel": own["kernel"] | {"samples": samples}}
+        (tmp_path / stage / "config.yaml").write_text(yaml.safe_dump(settings))
+    recipe, _ = load_served(tmp_path, {"kernel.token_budget": 99})
+    assert (recipe.name, recipe.kernel.samples, recipe.kernel.token_budget) == ("mine", 5, 99)
+
+
 def test_where_inputs_are_mounted_no_earlier_stage_is_asked_for(tmp_path):
     (tmp_path / "input").mkdir()
     stage = open_contest("nano", str(tmp_path / "working"), {}, tmp_path / "input")

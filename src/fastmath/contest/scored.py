@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+from fastmath.contest.inputs import find_recipe
 from fastmath.contest.play import serve_contest
-from fastmath.contest.serving import find_recipe
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.environment import PARENT_VARIABLE, end_with
 from fastmath.runs.model_folder import find_model_folder

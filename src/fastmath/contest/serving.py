@@ -25,6 +25,7 @@ from fastmath.contest.gateway import (
     find_server,
     run_competition_gateway,
 )
+from fastmath.contest.inputs import find_recipe
 from fastmath.contest.play import run_contest
 from fastmath.contest.policy import find_policy
 from fastmath.contest.questions import find_questions, read_questions, write_asked
@@ -42,8 +43,6 @@ from fastmath.runs.start_model import find_base_model
 
 logger = logging.getLogger(__name__)
 
-SHIPPED_RECIPE = "recipe.yaml"
-"""File in the dataset of a package that holds its recipe, with all settings."""
 ASKED = "asked.csv"
 """File with what a gateway asks: id and question."""
 
@@ -80,24 +79,6 @@ def open_contest(
         stage = open_stage("kernel", recipe, run_dir, overrides, force, {"questions": questions} if questions else None)
     find_policy(stage.recipe.kernel.policy)
     return stage
-
-
-def find_recipe(recipe: str, inputs: Path) -> str:
-    """The recipe of a notebook on Kaggle: the one it names, or else the one that travels in the dataset.
-
-    Raises:
-        fastmath.recipe.errors.SettingsError: none is named, and there is not exactly one below `inputs`.
-    """
-    if recipe:
-        return recipe
-    found = sorted(inputs.glob(f"**/{SHIPPED_RECIPE}"))
-    if len(found) != 1:
-        listed = ", ".join(map(str, found)) or "none"
-        raise SettingsError(
-            f"the parameter `recipe` is empty, and there is not one {SHIPPED_RECIPE} below {inputs}: found {listed}. "
-            "Build the package again (`fastmath kernel build`), or name a recipe"
-        )
-    return str(found[0])
 
 
 def play_contest(stage: Stage, questions: str, inputs: Path, started: float) -> dict[str, Any]:
@@ -208,17 +189,19 @@ def write_report(recipe: Recipe, asked: pl.DataFrame, folder: Path, seconds: flo
 def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None = None) -> tuple[Recipe, Path]:
     """The recipe to answer questions with, and the folder of a run's last model: the quantised one, if it makes one.
 
-    The section `model` and the seed come from the settings that the model was made with, all other sections from the
-    recipe as it is now.
+    The section `model` and the seed come from the settings that the model was made with, all other sections from those
+    that the run was last played with. Where a setting of them is no longer known, they come from the recipe as it is
+    now.
 
     Args:
         run_dir: the run folder.
         overrides: settings that replace the recipe's, by dotted key.
-        recipe: a name in `configs` or a path; None takes the recipe that the run names.
+        recipe: a name in `configs` or a path; None takes the run's own settings.
 
     Raises:
         fastmath.runs.stage.MissingStageError: the run has not made its last model.
-        fastmath.recipe.errors.SettingsError: an override is not valid, or the run's recipe is not in `configs`.
+        fastmath.recipe.errors.SettingsError: an override is not valid, or the run has settings that are no longer known
+            and its recipe is not in `configs`.
     """
     stages = (*reversed(MODEL_SECTIONS), "build_data")
     settings = next((path for name in stages if (path := run_dir / name / "config.yaml").is_file()), None)
@@ -231,8 +214,21 @@ def load_served(run_dir: Path, overrides: Mapping[str, Any], recipe: str | None 
             f"there is no {kind} in {run_dir / last}; make it: fastmath run RECIPE --run-dir {run_dir} --to {last}"
         )
     kept = {"model": made_with["model"], "seed": made_with["seed"]}
-    served = load_recipe(recipe or made_with["name"], kept | dict(overrides))
+    played = next(
+        (path for name in ("kernel", "evaluate") if (path := run_dir / name / "config.yaml").is_file()), settings
+    )
+    served = load_recipe(recipe or _name_recipe(played, made_with["name"]), kept | dict(overrides))
     find_policy(served.kernel.policy)
     if makers:
         return served, run_dir / makers[-1] / "model"
     return served, find_base_model(served, run_dir, make_stage("kernel", served, run_dir).root).fetch()
+
+
+def _name_recipe(settings: Path, name: str) -> str:
+    """The file of a run's settings as a recipe, or the run's recipe by name if they are of an earlier version."""
+    try:
+        load_recipe(str(settings))
+    except SettingsError as error:
+        logger.warning("%s is not taken, but the recipe %s as it is now: %s", settings, name, error)
+        return name
+    return str(settings)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastmath.contest.inputs import SHIPPED_RECIPE
 from fastmath.contest.policy import find_policy
-from fastmath.contest.serving import SHIPPED_RECIPE
 from fastmath.kaggle.metadata import (
     DATASET,
     DATASET_FOLDER,
