@@ -1,24 +1,33 @@
 """The pinned packages of a GPU machine, as pip resolves them under the Pythons of servers and of Kaggle."""
 
 import json
-import shutil
 import subprocess
-from pathlib import Path
+import sys
 
 import pytest
 
+from fastmath.kaggle.metadata import PackageError
+from fastmath.kaggle.packaging import KAGGLE_PYTHON
+from fastmath.kaggle.wheels import WHEELS, download_command, find_interpreter, find_lists
 from fastmath.recipe.load import REPOSITORY_FOLDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def find_python(version: str) -> str:
-    """An interpreter of this version, from the path or from pyenv; the test is skipped where there is none."""
-    installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
-    for candidate in (shutil.which(f"python{version}"), *map(str, installed)):
-        if candidate and subprocess.run([candidate, "-V"], capture_output=True).returncode == 0:
-            return candidate
-    pytest.skip(f"there is no Python {version} on this machine")
+    """An interpreter of this version; the test is skipped where there is none."""
+    try:
+        return str(find_interpreter(version))
+    except PackageError as error:
+        pytest.skip(str(error))
+
+
+def test_every_wheel_of_the_kernel_is_there_for_kaggle_s_python(tmp_path):
+    lists = find_lists("gpu", KAGGLE_PYTHON, REPOSITORY_FOLDER)
+    options = download_command(KAGGLE_PYTHON).partition(" && ")[0].split()[2:-4]  # what is between `download` and `-r`
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--target", str(tmp_path), *options]
+    result = subprocess.run([*command, "-r", str(lists / WHEELS)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12"])

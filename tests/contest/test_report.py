@@ -55,6 +55,12 @@ def test_a_contest_without_substance_is_told_from_one_that_was_hard(changes, req
     assert found is None if reason is None else reason in found
 
 
+def test_tokens_without_a_vote_are_warned_of(caplog):
+    report = summarize(ASKED, RECORDS, None, 12.0, 10.0) | {"by_vote": 0}
+    require_substance(report, RECORDS, require_votes=False)
+    assert "every answer is the fallback" in caplog.text
+
+
 def test_the_first_error_of_the_journal_is_quoted():
     report = summarize(ASKED, RECORDS, None, 12.0, 10.0) | {"tokens": 0}
     with pytest.raises(EmptyContestError, match="the first error: EngineLostError: it died"):

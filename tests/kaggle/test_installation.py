@@ -74,6 +74,63 @@ def test_a_contest_that_fails_fails_the_notebook(tmp_path):
         play_contest(Path("/bin/false"), {}, lambda _: None)
 
 
+def write_wheel(folder: Path, name: str, content: str) -> None:
+    """A wheel of one module."""
+    info = f"{name}-0.1.0.dist-info"
+    files = {
+        f"{name}/__init__.py": content,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-0.1.0-py3-none-any.whl", "w") as archive:
+        for path, text in (files | {f"{info}/RECORD": record}).items():
+            archive.writestr(path, text)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    folder = tmp_path / "input" / "wheels"
+    folder.mkdir(parents=True)
+    write_wheel(folder, "fastmath", "")
+    write_wheel(folder, "numpy", "__version__ = 'of the kernel'")
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (folder / "wheels.txt").write_text(f"# Every wheel of it, on a CPU machine with Python {here}.\nnumpy==0.1.0\n")
+    (tmp_path / "input" / "model.safetensors").write_bytes(b"weights")
+    return tmp_path / "input"
+
+
+def test_what_is_installed_lies_in_an_environment_of_its_own(inputs, tmp_path):
+    python = install(inputs, tmp_path / "environment")
+    command = [str(python), "-c", "import fastmath, numpy; print(numpy.__version__, numpy.__file__)"]
+    version, folder = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rsplit(" ", 1)
+    assert version == "of the kernel"
+    assert folder.startswith(str(tmp_path / "environment"))
+
+
+def test_a_notebook_that_is_restarted_finds_its_environment(inputs, tmp_path):
+    python = install(inputs, tmp_path / "environment")
+    marked = python.with_name("marked")
+    marked.touch()
+    assert install(inputs, tmp_path / "environment") == python
+    assert marked.exists()
+
+
+def test_an_environment_of_other_wheels_is_made_anew(inputs, tmp_path):
+    marked = install(inputs, tmp_path / "environment").with_name("marked")
+    marked.touch()
+    with (inputs / "wheels" / "wheels.txt").open("a") as file:
+        file.write("# changed\n")
+    install(inputs, tmp_path / "environment")
+    assert not marked.exists()
+
+
+def test_a_wheel_that_is_missing_is_named(inputs, tmp_path):
+    (inputs / "wheels" / "numpy-0.1.0-py3-none-any.whl").unlink()
+    with pytest.raises(InstallationError, match=r"numpy==0\.1\.0"):
+        install(inputs, tmp_path / "environment")
+
+
 def test_the_module_is_read_from_a_wheel_by_an_interpreter_that_has_nothing(tmp_path):
     wheel = tmp_path / "fastmath-0.1.0-py3-none-any.whl"
     source = REPOSITORY_FOLDER / "src"

@@ -27,6 +27,7 @@ from fastmath.kaggle.wheels import (
     kernel_requirements,
     read_python,
     read_wheel_list,
+    require_built_for,
 )
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 
@@ -226,6 +227,12 @@ def test_the_image_has_other_versions_than_the_kernel(folder):
 def test_lists_that_are_not_there_are_asked_for():
     with pytest.raises(PackageError, match=r"kernel pin --machine gpu --python 3\.9"):
         find_lists("gpu", "3.9", REPOSITORY_FOLDER)
+
+
+def test_a_package_for_another_python_is_not_checked_under_this_one(built):
+    require_built_for(built / "dataset", "3.11")
+    with pytest.raises(PackageError, match=r"are for Python 3\.11, not 3\.12; build it again"):
+        require_built_for(built / "dataset", "3.12")
 
 
 def test_a_python_that_is_not_there_is_named():

@@ -19,7 +19,15 @@ from fastmath.contest.report import EmptyContestError
 from fastmath.kaggle.metadata import PackageError, check_metadata
 from fastmath.kaggle.package_check import Finding, check_package, write_held_out
 from fastmath.kaggle.packaging import CONTEST_SOURCES, KAGGLE_PYTHON, PackageOptions, build_package
-from fastmath.kaggle.wheels import LISTS, MACHINES, PYTHONS, download_command, download_wheels, pin_wheels
+from fastmath.kaggle.wheels import (
+    LISTS,
+    MACHINES,
+    PYTHONS,
+    download_command,
+    download_wheels,
+    pin_wheels,
+    require_built_for,
+)
 from fastmath.kernel.journal import JournalError
 from fastmath.recipe.errors import SettingsError, require_known
 from fastmath.recipe.load import REPOSITORY_FOLDER, parse_assignments
@@ -147,6 +155,7 @@ def check(
     ] = None,
     wheels: Annotated[Path | None, typer.Option(help="the downloaded wheels; the package's dataset by default")] = None,
     run_dir: RunDir = None,
+    python: Annotated[str | None, typer.Option(help="Python to check under; the package's own by default")] = None,
     csv: Annotated[Path | None, typer.Option(help="questions; three of the run's held-out ones by default")] = None,
     metadata_only: Annotated[bool, typer.Option("--metadata-only", help="do not run the notebook")] = False,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
@@ -154,6 +163,9 @@ def check(
 ) -> None:
     """Check the metadata and run the notebook as on Kaggle: a fresh environment, no package index, no network."""
     folder = find_package(package)
+    if python is not None:
+        require_known("--python", python, PYTHONS)
+        require_built_for(folder / "dataset", python)
     if metadata_only:
         problems = check_metadata(folder)
         findings = [Finding("metadata", not problems, "; ".join(problems) or "as the kaggle client wants them")]

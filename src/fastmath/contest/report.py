@@ -1,10 +1,13 @@
 """The report of a contest: what was answered, by what, and whether anything was answered at all."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+
+logger = logging.getLogger(__name__)
 
 
 class EmptyContestError(RuntimeError):
@@ -90,7 +93,7 @@ def find_emptiness(report: Mapping[str, Any], require_votes: bool) -> str | None
 
 
 def require_substance(report: Mapping[str, Any], records: Sequence[Mapping[str, Any]], require_votes: bool) -> None:
-    """Refuse a contest that answered nothing, once its files are written.
+    """Refuse a contest that answered nothing, once its files are written; warn of one without a single vote.
 
     Raises:
         EmptyContestError: there is a reason from `find_emptiness`; the message adds the first error of the journal.
@@ -99,6 +102,11 @@ def require_substance(report: Mapping[str, Any], records: Sequence[Mapping[str, 
     if reason is not None:
         first = next((record["error"] for record in records if record["error"]), None)
         raise EmptyContestError(f"{reason}; " + (f"the first error: {first}" if first else "there were no errors"))
+    if report["by_vote"] == 0:
+        logger.warning(
+            "no question was answered by a vote: %d tokens held no answer; every answer is the fallback",
+            report["tokens"],
+        )
 
 
 def _count_correct(asked: pl.DataFrame, answers: Mapping[str, int | None]) -> int | None:

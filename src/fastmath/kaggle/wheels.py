@@ -90,6 +90,24 @@ def read_python(listed: Path) -> str:
     return f"{found[1]}.{found[2]}"
 
 
+def require_built_for(dataset: Path, python: str) -> None:
+    """Refuse a package whose wheels are for another Python.
+
+    Raises:
+        PackageError: they are, or there is no list of them.
+    """
+    if not (dataset / WHEELS).is_file():
+        raise PackageError(
+            f"there is no {dataset / WHEELS}; build the package: fastmath kernel build --python {python}"
+        )
+    found = read_python(dataset / WHEELS)
+    if found != python:
+        raise PackageError(
+            f"the package's wheels are for Python {found}, not {python}; build it again: fastmath kernel build "
+            f"--python {python} --download"
+        )
+
+
 def find_interpreter(python: str) -> Path:
     """An interpreter of this version: the running one, one on the path, or one of pyenv's.
 
