@@ -129,7 +129,7 @@ class AsyncEngine:
         """Load the model; a load that fails leaves no process behind.
 
         Args:
-            model: folder of a checkpoint with its tokenizer; an AWQ one is expanded if there are no 4-bit kernels.
+            model: folder of a checkpoint with its tokenizer; 4-bit weights are expanded if there are no 4-bit kernels.
             settings: vLLM's engine arguments, and environment variables that must be set before vLLM is imported.
             seed: seed of the engine; an argument named `seed` in the settings overrides it.
             counted: whether to keep `counters` up to date, which costs a little time per engine step.
