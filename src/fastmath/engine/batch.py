@@ -56,7 +56,7 @@ class BatchEngine:
         """Load the checkpoint.
 
         Args:
-            model_folder: checkpoint with its tokenizer; 4-bit weights are expanded if this machine has no 4-bit kernels.
+            model_folder: checkpoint with its tokenizer; 4-bit weights are expanded where there are no kernels for them.
             settings: engine arguments by vLLM's own names.
             seed: seed of the engine; every sample also has its own, see `Draw`.
             probes: texts that vLLM's tokenizer and the checkpoint's must encode and decode alike; none by default.
