@@ -143,7 +143,8 @@ def test_a_load_past_its_time_is_killed_and_replaced_by_one_of_its_size(
     assert (asked, keeper.starts) == ([1.0, 1.0], 2)
 
 
-def test_replacing_ends_a_load_past_its_time() -> None:
+def test_replacing_ends_a_load_past_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)  # or it would still end processes of the tests to come
     _, start = hanging_start(None, ScriptedEngine([boxed(7)]))
     keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.1))
     with pytest.raises(TimeoutError):
@@ -151,6 +152,7 @@ def test_replacing_ends_a_load_past_its_time() -> None:
     time.sleep(0.2)
     keeper.replace(TimeoutError())
     assert keeper.starts == 2
+    keeper.wait(10)
 
 
 def test_loads_that_hang_one_after_the_other_are_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
