@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from fastmath.engine.loading import LoadProcesses
 from fastmath.engine.vllm import Chunk, Sampling
 from helpers.fake_time import FakeTime, RealTime, run_loop
 from helpers.scripted_engine import make_tokenizer
@@ -117,9 +118,10 @@ class ChaosEngine:
 
     context_tokens = 2048
 
-    def __init__(self, weather: Weather, desk: Desk, pace: float) -> None:
+    def __init__(self, weather: Weather, desk: Desk, pace: float, processes: LoadProcesses) -> None:
         fault = weather.strikes(*LOAD_FAULTS)
         weather.time.sleep(weather.seconds(600.0) if fault == "slow start" else 20 * pace)
+        processes.require_wanted()
         if fault in ("endless load", "failed load with children alive"):
             child = subprocess.Popen(["sleep", "3600"])
         if fault == "endless load":

@@ -191,7 +191,7 @@ class Contest:
         # As twenty minutes of five hours.
         loads = LoadRules(self.limit / 15, least_seconds=self.limit / 300) if self.is_fake else LoadRules(0.2, 3.0, 0.1)
         return Kernel(
-            keeper=EngineKeeper(lambda *_: ChaosEngine(weather, self.desk, pace), self.time, loads),
+            keeper=EngineKeeper(lambda _, load: ChaosEngine(weather, self.desk, pace, load), self.time, loads),
             profile=PROFILE,
             system_prompt=None,
             sampling=make_sampling(settings),

@@ -69,9 +69,9 @@ class LoadProcesses:
         started = [child for child in psutil.Process().children(recursive=True) if child not in self._before]
         return [child for child in started if _is_of_engine(child)]
 
-    def kill(self) -> None:
-        """Kill those that live now."""
-        kill_processes(self.find())
+    def kill(self, patience: float = KILL_SECONDS) -> None:
+        """Kill those that live now, and wait until they are gone, at most `patience` seconds."""
+        kill_processes(self.find(), patience)
 
     def end(self) -> None:
         """Kill those that live now, and give the load up: it must start no others."""
@@ -88,13 +88,13 @@ class LoadProcesses:
             raise LoadEndedError("this load took too long and was given up")
 
 
-def kill_processes(processes: Iterable[psutil.Process]) -> None:
-    """Kill these processes and wait until they are gone, at most `KILL_SECONDS`."""
+def kill_processes(processes: Iterable[psutil.Process], patience: float = KILL_SECONDS) -> None:
+    """Kill these processes and wait until they are gone, at most `patience` seconds."""
     killed = list(processes)
     for process in killed:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(killed, timeout=KILL_SECONDS)
+    psutil.wait_procs(killed, timeout=patience)
 
 
 def shrink_engine(settings: EngineSettings, samples: int, scale: float) -> EngineSettings:

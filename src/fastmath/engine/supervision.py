@@ -26,6 +26,8 @@ MAX_FAILURES = 3
 """Number of engines that one question may lose; after that it is answered by the vote so far."""
 LEAST_SCALE = 1 / 8
 """Share of the full batch below which no engine is made, whatever the cause of the losses."""
+AT_ONCE_SECONDS = 0.1
+"""Longest wait for killed processes in the thread that has to answer a question, in seconds."""
 ENDING_SECONDS = 5.0
 """Longest wait for a load whose processes were killed to fail, in seconds, before another one begins."""
 _MEMORY_MARKS = ("out of memory", "MemoryError", "OutOfMemoryError", "ENOMEM", "Cannot allocate memory")
@@ -190,10 +192,13 @@ class EngineKeeper:
     def close(self) -> None:
         """Shut down the engine, if there is one; a load that is under way is ended."""
         load, self._load = self._load, None
-        if load is not None:
-            load.engine.add_done_callback(_close_engine)
-            if not load.engine.done():
-                load.processes.end()
+        if load is None:
+            return
+        if not load.engine.done():
+            load.processes.end()
+            load.engine.add_done_callback(self._close_late)
+        elif load.engine.exception() is None:
+            load.engine.result().close()
 
     def _wait_for_load(self, deadline: float) -> Engine:
         load = self._load = self._load or self._begin_load()
@@ -227,6 +232,7 @@ class EngineKeeper:
     def _run_load(self, load: _Load, end_last: Callable[[], None] | None) -> Engine:
         if end_last is not None:
             end_last()
+        load.processes.require_wanted()
         load.began = self._time.now()
         try:
             engine = self._start(self._scale, load.processes)
@@ -242,7 +248,8 @@ class EngineKeeper:
         error = EngineLostError(f"the engine has not loaded within {self._time.now() - load.began:.0f} s")
         logger.error("%s; another one is started", error)
         load.is_wanted = False
-        load.engine.add_done_callback(_close_engine)  # should it come up after all
+        load.engine.add_done_callback(self._close_late)  # should it come up after all
+        load.processes.kill(AT_ONCE_SECONDS)  # here, as what follows runs in a thread that ends with this process
         self._load = self._begin_load(lambda: self._end_load(load))
         return error
 
@@ -253,10 +260,10 @@ class EngineKeeper:
             self._time.wait(load.over, ENDING_SECONDS)
         load.processes.end()
 
-
-def _close_engine(engine: Future[Engine]) -> None:
-    if engine.exception() is None:
-        engine.result().close()
+    def _close_late(self, engine: Future[Engine]) -> None:
+        """Close an engine that nobody wants any more, in a thread of its own, since it may take long or fail."""
+        if engine.exception() is None:
+            self._time.start(engine.result().close)
 
 
 def _fulfil(future: Future[Result], work: Callable[[], Result]) -> None:
