@@ -155,7 +155,8 @@ def test_no_recipe_at_all_is_refused(tmp_path):
 def test_the_journal_of_other_questions_is_refused_before_a_model_is_loaded(tiny_run, questions, tmp_path):
     recipe, model = load_served(tiny_run[0], {"kernel.limit_seconds": 5.0})
     folder = tmp_path / "out"
-    first = begin_anew(read_questions(questions), folder)
+    first = read_questions(questions)
+    begin_anew(first, folder)
     with open_kernel(recipe, model, folder, first):
         (folder / JOURNAL).touch()
     questions.write_text(QUESTIONS.replace("2+2", "2+3"))

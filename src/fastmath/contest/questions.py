@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from fastmath.answers.integers import read_gold
+from fastmath.contest.inputs import find_only
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +29,11 @@ def find_questions(folder: Path) -> Path:
     Raises:
         GatewayError: there is no such file, or more than one.
     """
-    found = sorted(folder.glob(f"**/{QUESTIONS}"))
-    if len(found) != 1:
-        listed = ", ".join(map(str, found)) or "none"
-        raise GatewayError(
-            f"want one {QUESTIONS} below {folder}; found {listed}. Add the competition to the notebook's inputs "
-            "(competition_sources in kernel-metadata.json), or name the file in the parameter `questions`"
-        )
-    return found[0]
+    advice = (
+        "Add the competition to the notebook's inputs (competition_sources in kernel-metadata.json), or name the file "
+        "in the parameter `questions`"
+    )
+    return find_only(QUESTIONS, folder, GatewayError, advice)
 
 
 def read_questions(path: Path) -> pl.DataFrame:

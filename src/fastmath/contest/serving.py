@@ -139,7 +139,8 @@ def answer_questions(
         fastmath.contest.report.EmptyContestError: nothing was generated or answered; the files are written before.
     """
     model, questions, folder = model.resolve(), questions.resolve(), folder.resolve()
-    asked = begin_anew(read_questions(questions), folder)
+    asked = read_questions(questions)
+    begin_anew(asked, folder)
     began = time.monotonic()
     with open_kernel(recipe, model, folder, asked, started) as kernel:
         if server is None:
@@ -150,8 +151,8 @@ def answer_questions(
     return write_report(recipe, asked, folder, time.monotonic() - began)
 
 
-def begin_anew(asked: pl.DataFrame, folder: Path) -> pl.DataFrame:
-    """Create the folder of a contest, or prepare it for another run; returns the questions.
+def begin_anew(asked: pl.DataFrame, folder: Path) -> None:
+    """Create the folder of a contest, or prepare it for another run.
 
     The submission and the journal of a finished contest are removed; the journal of an interrupted one, which has no
     submission, is kept, so that the contest goes on from it. `questions.csv` gets the questions with their answers,
@@ -163,7 +164,6 @@ def begin_anew(asked: pl.DataFrame, folder: Path) -> pl.DataFrame:
             (folder / name).unlink(missing_ok=True)
     asked.write_csv(folder / "questions.csv")
     write_asked(asked, folder / ASKED)
-    return asked
 
 
 def write_report(recipe: Recipe, asked: pl.DataFrame, folder: Path, seconds: float) -> dict[str, Any]:

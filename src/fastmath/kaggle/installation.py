@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,13 @@ class ContestProcessError(RuntimeError):
     """The contest's process ended with an error, which its output tells."""
 
 
-def install(inputs: Path, environment: Path = ENVIRONMENT, show: Callable[[str], Any] | None = None) -> Path:
+def install(inputs: Path, environment: Path = ENVIRONMENT) -> Path:
     """Install the kernel from the wheels below `inputs`, and read the model's weights into the page cache meanwhile.
 
     Args:
         inputs: folder below which Kaggle mounts the dataset with the wheels. Where there is no such folder, this is no
             Kaggle: nothing is installed, and the running interpreter is the one to use.
         environment: folder of the environment; one that is complete is used again.
-        show: is called with what there is to say, such as a driver that is too old.
 
     Returns:
         The interpreter that plays the contest.
@@ -66,8 +65,9 @@ def install(inputs: Path, environment: Path = ENVIRONMENT, show: Callable[[str],
         return Path(sys.executable)
     wheels = find_wheels(inputs)
     listed = (wheels / WHEELS).read_text()
-    for fault in filter(None, [find_driver_fault(_read_driver(), listed)]):
-        (show or sys.stderr.write)(f"{fault}\n")
+    fault = find_driver_fault(_read_driver(), listed)
+    if fault is not None:
+        sys.stderr.write(f"{fault}\n")
     require_python(listed, sys.version_info[:2])
     python, complete = environment / "bin" / "python", environment / "complete"
     if complete.exists() and complete.read_text() == listed:
@@ -222,13 +222,9 @@ def _run(command: Sequence[str]) -> None:
         raise InstallationError(f"`{' '.join(command[:6])} …` ended with exit code {finished.returncode}:\n{said}")
 
 
-def _find_weights(inputs: Path) -> Iterator[Path]:
-    return inputs.glob("**/*.safetensors")
-
-
 def _read_ahead(inputs: Path) -> "subprocess.Popen[bytes] | None":
     """Begin to read the weights, so that the engine finds them in the page cache; None where there are none."""
-    weights = sorted(map(str, _find_weights(inputs)))
+    weights = sorted(map(str, inputs.glob("**/*.safetensors")))
     if not weights or shutil.which("cat") is None:
         return None
     return subprocess.Popen(["cat", *weights], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

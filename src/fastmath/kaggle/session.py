@@ -8,7 +8,6 @@ the folder of the results:
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from typing import Any
 import polars as pl
 
 from fastmath.contest.assembly import JOURNAL
+from fastmath.contest.inputs import begin_contest
 from fastmath.contest.questions import GatewayError
 from fastmath.contest.report import EmptyContestError
 from fastmath.contest.serving import open_contest, play_contest
 from fastmath.kernel.journal import read_records
 from fastmath.recipe.errors import SettingsError
-from fastmath.runs.environment import PARENT_VARIABLE, end_with
 from fastmath.runs.model_folder import ModelFolderError
 from fastmath.runs.stage import MissingStageError, OtherSettingsError, Stage
 
@@ -82,11 +81,8 @@ def compare_with_full_vote(report: dict[str, Any]) -> pl.DataFrame:
 
 def main() -> None:
     """Play the contest of the parameters in the file that the command line names."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stdout)
-    if PARENT_VARIABLE in os.environ:
-        end_with(int(os.environ[PARENT_VARIABLE]))
     order = Path(sys.argv[1])
-    contest = json.loads(order.read_text())
+    contest = begin_contest(order)
     try:
         folder = play(contest)
     except FAILURES as error:
