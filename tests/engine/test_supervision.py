@@ -3,12 +3,11 @@
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from fastmath.engine import supervision
 from fastmath.engine.errors import describe_error, name_error
 from fastmath.engine.loading import LoadEndedError, LoadProcesses, LoadRules
 from fastmath.engine.supervision import EngineKeeper, EngineLostError, run_bounded
@@ -17,6 +16,17 @@ from helpers.scripted_engine import Sample, ScriptedEngine, boxed
 from helpers.scripted_kernel import ask, make_kernel, read_record
 
 SLOW = Sample("thinking", seconds=60.0)
+
+
+@pytest.fixture(autouse=True)
+def released() -> Iterator[threading.Event]:
+    """Set at the test's end, when no load of it goes on: a load's end kills what this process has started since."""
+    event, before = threading.Event(), set(threading.enumerate())
+    yield event
+    event.set()
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == "bounded":
+            thread.join(10)
 
 
 def test_an_engine_is_started_once() -> None:
@@ -94,23 +104,26 @@ def test_a_start_that_fails_counts_as_an_engine_lost() -> None:
         EngineKeeper(fail).require(10)
 
 
-def hanging_start(*engines: ScriptedEngine | None) -> tuple[list[float], Callable[..., ScriptedEngine]]:
-    """A start that hangs for good where the next engine is None, and the scales that it was asked for."""
+def hanging_start(
+    released: threading.Event, *engines: ScriptedEngine | None
+) -> tuple[list[float], Callable[..., ScriptedEngine]]:
+    """A start that hangs to the test's end where the next engine is None, and the scales that it was asked for."""
     asked: list[float] = []
     following = iter(engines)
 
     def start(scale: float, *_: object) -> ScriptedEngine:
         asked.append(scale)
         engine = next(following)
-        while engine is None:
-            time.sleep(60)
+        if engine is None:
+            released.wait(60)
+            return ScriptedEngine([])
         return engine
 
     return asked, start
 
 
-def test_a_load_within_its_time_is_kept() -> None:
-    asked, start = hanging_start(None)
+def test_a_load_within_its_time_is_kept(released: threading.Event) -> None:
+    asked, start = hanging_start(released, None)
     keeper = EngineKeeper(start)
     with pytest.raises(TimeoutError):
         keeper.wait(0.05)
@@ -122,19 +135,18 @@ def test_a_load_within_its_time_is_kept() -> None:
 
 @pytest.mark.parametrize("wait", [EngineKeeper.require, EngineKeeper.wait])
 def test_a_load_past_its_time_is_killed_and_replaced_by_one_of_its_size(
-    wait: Callable[[EngineKeeper, float], ScriptedEngine], monkeypatch: pytest.MonkeyPatch
+    wait: Callable[[EngineKeeper, float], ScriptedEngine], released: threading.Event
 ) -> None:
-    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.1)
     engine = ScriptedEngine([boxed(7)])
     children: list[subprocess.Popen[bytes]] = []
-    asked, hang = hanging_start(None, engine)
+    asked, hang = hanging_start(released, None, engine)
 
     def start(scale: float, *_: object) -> ScriptedEngine:
         if not asked:
             children.append(subprocess.Popen(["sleep", "600"]))
         return hang(scale)
 
-    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.3))
+    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.3, ending_seconds=0.1))
     if wait is EngineKeeper.require:
         with pytest.raises(EngineLostError, match="has not loaded within 0 s"):
             keeper.require(10)
@@ -143,27 +155,23 @@ def test_a_load_past_its_time_is_killed_and_replaced_by_one_of_its_size(
     assert (asked, keeper.starts) == ([1.0, 1.0], 2)
 
 
-def test_replacing_ends_a_load_past_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)  # or it would still end processes of the tests to come
-    _, start = hanging_start(None, ScriptedEngine([boxed(7)]))
-    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.1))
+def test_replacing_ends_a_load_past_its_time(released: threading.Event) -> None:
+    _, start = hanging_start(released, None, ScriptedEngine([boxed(7)]))
+    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.1, ending_seconds=0.01))
     with pytest.raises(TimeoutError):
         keeper.wait(0.01)
     time.sleep(0.2)
     keeper.replace(TimeoutError())
     assert keeper.starts == 2
-    keeper.wait(10)
 
 
-def test_loads_that_hang_one_after_the_other_are_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)
-    _, start = hanging_start(*[None] * 10)
+def test_loads_that_hang_one_after_the_other_are_not_waited_for_for_ever(released: threading.Event) -> None:
+    _, start = hanging_start(released, *[None] * 10)
     with pytest.raises(EngineLostError, match="has not loaded"):
-        EngineKeeper(start, rules=LoadRules(first_seconds=0.05)).wait(None)
+        EngineKeeper(start, rules=LoadRules(first_seconds=0.05, ending_seconds=0.01)).wait(None)
 
 
-def test_an_engine_whose_load_was_given_up_is_closed_when_it_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)
+def test_an_engine_whose_load_was_given_up_is_closed_when_it_comes_up() -> None:
     late, second, ready = ScriptedEngine([boxed(3)]), ScriptedEngine([boxed(7)]), threading.Event()
     engines = iter([late, second])
 
@@ -173,7 +181,7 @@ def test_an_engine_whose_load_was_given_up_is_closed_when_it_comes_up(monkeypatc
             ready.wait(30)
         return engine
 
-    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.1))
+    keeper = EngineKeeper(start, rules=LoadRules(first_seconds=0.1, ending_seconds=0.01))
     assert keeper.wait(20) is second
     ready.set()
     for _ in range(1000):
@@ -184,9 +192,8 @@ def test_an_engine_whose_load_was_given_up_is_closed_when_it_comes_up(monkeypatc
     assert not second.killed
 
 
-def test_a_later_load_has_three_times_the_first_ones_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "ENDING_SECONDS", 0.01)
-    rules = LoadRules(first_seconds=100.0, factor=3.0, least_seconds=0.0)
+def test_a_later_load_has_three_times_the_first_ones_time() -> None:
+    rules = LoadRules(first_seconds=100.0, factor=3.0, least_seconds=0.0, ending_seconds=0.01)
     world = FakeTime()
     engines = iter([10.0, 1000.0, 1.0])
 
@@ -214,12 +221,12 @@ def test_a_start_that_fails_leaves_no_process() -> None:
     assert children[0].poll() is not None
 
 
-def test_closing_ends_a_load_that_is_under_way() -> None:
+def test_closing_ends_a_load_that_is_under_way(released: threading.Event) -> None:
     started: list[LoadProcesses] = []
 
     def start(_: float, processes: LoadProcesses) -> ScriptedEngine:
         started.append(processes)
-        time.sleep(60)
+        released.wait(60)
         return ScriptedEngine([])
 
     keeper = EngineKeeper(start)
@@ -238,10 +245,12 @@ def test_no_engine_is_made_smaller_than_an_eighth(tmp_path: Path) -> None:
     assert keeper.scale == 1 / 8
 
 
-def test_a_load_that_takes_too_long_is_not_the_first_questions_own_time(tmp_path: Path) -> None:
+def test_a_load_that_takes_too_long_is_not_the_first_questions_own_time(
+    tmp_path: Path, released: threading.Event
+) -> None:
     # Half of the contest of 1 s is waited for, then a share of what is left.
     kernel = make_kernel(tmp_path, seconds=1.0, questions=4)
-    kernel.keeper = EngineKeeper(lambda *_: time.sleep(30))
+    kernel.keeper = EngineKeeper(lambda *_: released.wait(30) and ScriptedEngine([]))
     ask(kernel)
     record = read_record(tmp_path)
     assert record["started_seconds"] == pytest.approx(0.5, abs=0.1)
@@ -263,10 +272,10 @@ def test_an_error_that_cannot_say_what_it_is_is_described() -> None:
     assert name_error(MuteError()) == "MuteError, whose text raised SystemExit"
 
 
-def test_what_hangs_is_left_behind_in_time() -> None:
+def test_what_hangs_is_left_behind_in_time(released: threading.Event) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        run_bounded(lambda: time.sleep(30), 0.1)
+        run_bounded(lambda: released.wait(30), 0.1)
     assert time.monotonic() - began < 5
 
 

@@ -49,7 +49,7 @@ class FakeTime(Time):
         turn = _Turn()
         self._ready.append(turn)
         self._parked.add(turn)
-        threading.Thread(target=self._run, args=(turn, work, future), daemon=True).start()
+        threading.Thread(target=self._run, args=(turn, work, future), name="bounded", daemon=True).start()
         return future
 
     def wait(self, future: Future[Result], timeout: float | None) -> Result:

@@ -35,11 +35,13 @@ class LoadRules:
         first_seconds: limit as long as no load has succeeded, in seconds.
         factor: limit of later loads, as a multiple of the first that succeeded.
         least_seconds: smallest limit of later loads, in seconds, for models that load in no time.
+        ending_seconds: longest wait for a load whose processes were killed to fail, in seconds, before another begins.
     """
 
     first_seconds: float = 1200.0
     factor: float = 3.0
     least_seconds: float = 60.0
+    ending_seconds: float = 5.0
 
     def limit(self, first_load: float | None) -> float:
         """Seconds that a load may take.

@@ -28,8 +28,6 @@ LEAST_SCALE = 1 / 8
 """Share of the full batch below which no engine is made, whatever the cause of the losses."""
 AT_ONCE_SECONDS = 0.1
 """Longest wait for killed processes in the thread that has to answer a question, in seconds."""
-ENDING_SECONDS = 5.0
-"""Longest wait for a load whose processes were killed to fail, in seconds, before another one begins."""
 _MEMORY_MARKS = ("out of memory", "MemoryError", "OutOfMemoryError", "ENOMEM", "Cannot allocate memory")
 
 
@@ -257,7 +255,7 @@ class EngineKeeper:
         load.processes.kill()
         # Without its processes a load fails, unless it hangs in this one; it may have started others meanwhile.
         with contextlib.suppress(TimeoutError):
-            self._time.wait(load.over, ENDING_SECONDS)
+            self._time.wait(load.over, self._rules.ending_seconds)
         load.processes.end()
 
     def _close_late(self, engine: Future[Engine]) -> None:
