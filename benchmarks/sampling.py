@@ -1,82 +1,152 @@
-"""Slow-down of the engine with its batch size: measures the recipe setting `kernel.slowdown` on this machine.
+"""What the layer around vLLM costs an evaluation, and what a busy neighbour costs it.
 
-    python benchmarks/sampling.py --run-dir runs/nano [--rounds 20]
+    python benchmarks/sampling.py --run-dir runs/nano [--pairs 5] [--samples 16]
 
-The model: an engine step with b live samples lasts alpha + beta * b seconds, so a batch lasts alpha * steps + beta *
-tokens. This is fitted by least squares to batches of 1 to 16 samples of the held-out problems, and alpha / beta is the
-slowdown. The last line is one JSON object, with a 95 % bootstrap interval.
+Two measurements on the run's SFT model and its held-out problems. First, in one process and on one engine, pairs in
+turn: bare `LLM.generate`, and the evaluation's own loop with its shards on disk; the figure is the median of the pairs'
+ratios. Then the evaluation's processes as recipes set them, alone and beside a process that keeps one core busy: one
+engine with a thread a core, the same with threads that wait passively, and one-thread engines side by side. Tokens per
+second count from the first sample's start, without the load. The last line is one JSON object.
 """
 
 import argparse
-import asyncio
+import itertools
 import json
+import multiprocessing
+import os
+import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import polars as pl
-from tqdm import tqdm
+from fastmath.evaluation.models import find_reading
+from fastmath.prompts import SYSTEM_PROMPTS
+from fastmath.recipe.load import load_recipe, override_recipe
+from fastmath.recipe.sections import Recipe
+from fastmath.runs.progress import TOKENS_PER_SECOND, read_progress
+from fastmath.sampling.jobs import SamplingJob, list_wanted, make_job, read_problems
+from fastmath.sampling.processes import process_environment, run_jobs
+from fastmath.sampling.sampler import draw_rows, make_drawing
+from fastmath.sampling.shards import ShardWriter
 
-from fastmath.contest.assembly import make_sampling
-from fastmath.engine.vllm import AsyncEngine, Sampling
-from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
-from fastmath.recipe.load import load_recipe
-
-BATCHES = (1, 2, 4, 8, 16)
-WARM_UP = 3
-
-
-async def run_batch(engine: AsyncEngine, prompt: list[int], sampling: Sampling, name: str, size: int) -> list[int]:
-    """Tokens of each of `size` samples that run side by side."""
-
-    async def draw(sample: int) -> int:
-        stream = engine.stream(f"{name}-{sample}", prompt, sampling)
-        return sum([len(chunk.token_ids) async for chunk in stream])
-
-    return await asyncio.gather(*(draw(sample) for sample in range(size)))
+THREADS = str(os.cpu_count())
+SETTINGS: dict[str, dict[str, Any]] = {
+    "one engine, a thread a core": {"OMP_NUM_THREADS": THREADS},
+    "one engine, passive threads": {"OMP_NUM_THREADS": THREADS, "KMP_BLOCKTIME": "0", "OMP_WAIT_POLICY": "passive"},
+    "one engine, one thread": {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+    "an engine a core, one thread each": {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+}
 
 
-def measure(engine: AsyncEngine, prompts: list[list[int]], sampling: Sampling, rounds: int) -> np.ndarray:
-    """One row a batch: its size, steps, tokens and seconds."""
-    rows = []
-    for round_ in tqdm(range(-WARM_UP, rounds), unit="round", file=sys.stderr):
-        for size in BATCHES:
-            prompt = prompts[(round_ + WARM_UP) % len(prompts)]
+def open_job(run_dir: Path, recipe: Recipe, folder: Path) -> SamplingJob:
+    folder.mkdir(parents=True)
+    return make_job(
+        "sft",
+        run_dir / "sft" / "model",
+        run_dir / "build_data" / "test.parquet",
+        recipe.evaluate,
+        find_reading("sft", recipe),
+        SYSTEM_PROMPTS[recipe.model.system_prompt],
+        recipe.seed,
+        folder / "samples-sft.parquet",
+    )
+
+
+def compare_with_bare(job: SamplingJob, pairs: int) -> list[float]:
+    """Ours / bare in tokens per second, one ratio a pair; the order of the two changes from pair to pair."""
+    from vllm import SamplingParams, TokensPrompt
+
+    from fastmath.engine.batch import BatchEngine
+    from fastmath.prompts import find_ending, render_prompt
+
+    problems, wanted = read_problems(job.problems), list_wanted(job)
+    drawing = make_drawing(job.settings, job.reading)
+    with BatchEngine.load(job.model_folder, job.settings.engine, job.seed) as engine:
+        texts = dict(problems.select("id", "problem").iter_rows())
+        prompts = [render_prompt(engine.tokenizer, texts[name], job.system_prompt) for name in wanted["problem_id"]]
+        asked = [TokensPrompt(prompt_token_ids=prompt) for prompt in prompts]
+        parameters = SamplingParams(
+            temperature=drawing.temperature,
+            top_p=drawing.top_p,
+            min_p=drawing.min_p,
+            max_tokens=drawing.token_budget,
+            skip_special_tokens=False,
+            **find_ending(engine.tokenizer, drawing.end).stops,
+        )
+
+        def bare() -> float:
             began = time.perf_counter()
-            tokens = engine.run(run_batch(engine, prompt, sampling, f"{round_}-{size}", size))
-            if round_ >= 0:
-                rows.append((size, max(tokens), sum(tokens), time.perf_counter() - began))
-    return np.array(rows, float)
+            results = engine._llm.generate(asked, parameters, use_tqdm=False)
+            return sum(len(result.outputs[0].token_ids) for result in results) / (time.perf_counter() - began)
+
+        def ours() -> float:
+            began, tokens = time.perf_counter(), 0
+            with tempfile.TemporaryDirectory() as place, ShardWriter(Path(place), job.settings.shard_samples, 0) as out:
+                for row in draw_rows(engine, wanted, problems, drawing, job.system_prompt, 0):
+                    out.add(row)
+                    tokens += row["tokens"]
+            return tokens / (time.perf_counter() - began)
+
+        bare()  # warm
+        ratios = []
+        for pair in range(pairs):
+            speeds = {work: work() for work in ((bare, ours) if pair % 2 else (ours, bare))}
+            print(f"pair {pair}: bare {speeds[bare]:,.0f}, ours {speeds[ours]:,.0f} tokens/s", file=sys.stderr)
+            ratios.append(speeds[ours] / speeds[bare])
+        return ratios
 
 
-def fit_slowdown(rows: np.ndarray) -> float:
-    """Alpha / beta of seconds = alpha * steps + beta * tokens."""
-    (alpha, beta), *_ = np.linalg.lstsq(rows[:, 1:3], rows[:, 3], rcond=None)
-    return float(alpha / beta) if beta > 0 else float("inf")
+@contextmanager
+def busy_neighbour() -> Iterator[None]:
+    process = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
+    process.start()
+    yield
+    process.kill()
+    process.join()
+
+
+def spin() -> None:
+    for _ in itertools.count():
+        pass
+
+
+def measure_processes(run_dir: Path, recipe: Recipe, name: str, place: Path) -> float:
+    """Tokens per second of the evaluation's processes with these settings, all engines together."""
+    engines = os.cpu_count() if name.startswith("an engine a core") else 1
+    changes: dict[str, Any] = {"evaluate.engines": engines}
+    changes["evaluate.engine.environment"] = recipe.evaluate.engine.environment | SETTINGS[name]
+    job = open_job(run_dir, override_recipe(recipe, changes), place)
+    run_jobs([job], place)
+    reports = [read_progress(folder) for folder in sorted((place / "engines").iterdir())]
+    return sum(report.figures[TOKENS_PER_SECOND] for report in reports)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run-dir", type=Path, default=Path("runs/nano"))
     parser.add_argument("--recipe", default="nano")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=16)
     arguments = parser.parse_args()
-    recipe = load_recipe(arguments.recipe)
-    problems = pl.read_parquet(arguments.run_dir / "build_data" / "test.parquet")["problem"].head(50)
-    with AsyncEngine(arguments.run_dir / "quantize_awq" / "model", recipe.kernel.engine, recipe.seed) as engine:
-        system_prompt = SYSTEM_PROMPTS[recipe.model.system_prompt]
-        prompts = [render_prompt(engine.tokenizer, problem, system_prompt) for problem in problems]
-        rows = measure(engine, prompts, make_sampling(recipe.kernel), arguments.rounds)
-    rng = np.random.default_rng(0)
-    drawn = [fit_slowdown(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(500)]
-    speeds = {size: rows[rows[:, 0] == size] for size in BATCHES}
-    result = {
-        "slowdown": round(fit_slowdown(rows), 1),
-        "interval": [round(float(value), 1) for value in np.quantile(drawn, [0.025, 0.975])],
-        "tokens_per_second": {size: round(float(part[:, 2].sum() / part[:, 3].sum())) for size, part in speeds.items()},
-    }
-    print(json.dumps(result))
+    recipe = load_recipe(arguments.recipe, {"evaluate.samples": arguments.samples})
+    # The first measurement runs in this process, whose environment vLLM reads when it is imported.
+    os.environ.update(process_environment(recipe.evaluate, 0))
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        ratios = compare_with_bare(open_job(arguments.run_dir, recipe, place / "bare"), arguments.pairs)
+        speeds: dict[str, dict[str, int]] = {}
+        for number, name in enumerate(SETTINGS):
+            alone = measure_processes(arguments.run_dir, recipe, name, place / f"{number}-alone")
+            with busy_neighbour():
+                beside = measure_processes(arguments.run_dir, recipe, name, place / f"{number}-beside")
+            speeds[name] = {"alone": round(alone), "beside a busy process": round(beside)}
+            print(f"{name}: {speeds[name]}", file=sys.stderr)
+    result = {"ours_to_bare": round(statistics.median(ratios), 3), "pairs": [round(each, 3) for each in ratios]}
+    print(json.dumps(result | {"tokens_per_second": speeds}))
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def test_nothing_is_compiled_on_an_l4(scored):
         (str(REPOSITORY_FOLDER / "benchmarks" / "sampling.py"), "--rounds", "1"),
         (str(REPOSITORY_FOLDER / "benchmarks" / "kernel.py"), "--rounds", "1", "--seeds", "1"),
     ],
-    ids=["kernel serve", "benchmarks/sampling", "benchmarks/kernel"],
+    ids=["kernel serve", "benchmarks/slowdown", "benchmarks/kernel"],
 )
 def test_cuda_is_not_touched_before_any_other_engine_starts(command, place):
     run_dir = place / "run"

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from fastmath.engine.batch import TokenizerMismatchError, batch_arguments, require_room, require_same_ids
 from fastmath.nano.model import train_tokenizer
@@ -21,12 +20,6 @@ def test_ordinary_weights_get_the_recipes_dtype(tmp_path: Path) -> None:
 def test_a_quantised_checkpoint_keeps_its_own_dtype(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {"quant_method": "awq"}}))
     assert "dtype" not in batch_arguments(tmp_path, SETTINGS, 0)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="chunked prompts with seeded samples fail only on a CPU")
-def test_prompts_are_not_chunked_on_a_cpu(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    assert batch_arguments(tmp_path, SETTINGS, 0)["enable_chunked_prefill"] is False
 
 
 def test_another_tokenizer_is_refused() -> None:

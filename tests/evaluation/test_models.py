@@ -11,7 +11,8 @@ from fastmath.evaluation.models import find_models, find_reading, sample_models
 from fastmath.nano.model import make_base_model
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings
-from fastmath.recipe.load import load_recipe
+from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.load import dump_recipe, load_recipe
 from fastmath.recipe.sections import NanoModelSettings, Recipe
 from fastmath.runs.process import ChildFailedError
 from fastmath.runs.stage import MissingStageError, Stage
@@ -41,6 +42,12 @@ def make_stage(run_dir: Path, **evaluate: object) -> Stage:
     stage = Stage("evaluate", Recipe.model_validate(recipe), run_dir)
     stage.folder.mkdir(exist_ok=True)
     return stage
+
+
+def with_models(run_dir: Path, **models: object) -> Stage:
+    """An evaluation of these models alone."""
+    recipe = load_recipe("nano", {"sft": None, "grpo": None, "quantize": None, "evaluate.models": models})
+    return Stage("evaluate", recipe, run_dir, run_dir)
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +140,56 @@ def test_a_quantised_model_is_read_as_the_model_that_it_was_made_of(absent: dict
     recipe = load_recipe("nano", absent)
     expected = recipe.model.answers if section == "model" else recipe.trainings[section].answers
     assert find_reading(model, recipe) == expected
+
+
+def test_models_that_the_recipe_names_are_evaluated_beside_those_of_the_run(run_dir: Path) -> None:
+    stage = make_stage(run_dir, models={"other": str(run_dir / "grpo" / "model")})
+    assert list(find_models(stage)) == ["sft", "grpo", "other"]
+
+
+def test_named_models_alone_are_evaluated_where_the_recipe_makes_none(run_dir: Path) -> None:
+    assert list(find_models(with_models(run_dir, mine="sft/model"))) == ["mine"]
+
+
+@pytest.mark.parametrize("folder", ["grpo/model", "grpo/checkpoints/checkpoint-20", "sft/first_epoch/model"])
+def test_a_model_of_another_run_is_read_and_prompted_as_its_recipe_says(
+    run_dir: Path, tmp_path: Path, folder: str
+) -> None:
+    stage = folder.partition("/")[0]
+    shutil.copytree(run_dir / "sft" / "model", tmp_path / "runs" / "old" / folder)
+    made_by = load_recipe("nano", {"model.system_prompt": "boxed"})
+    (tmp_path / "runs" / "old" / stage / "config.yaml").write_text(dump_recipe(made_by))
+    model = find_models(with_models(tmp_path, mine=f"runs/old/{folder}"))["mine"]
+    assert (model.reading, model.system_prompt) == (made_by.trainings[stage].answers, "boxed")
+
+
+def test_another_model_is_read_as_the_recipes_base_model_or_as_it_says_itself(run_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_dir / "sft" / "model", tmp_path / "published")
+    own = {"generation_end": "think_end", "answer_place": "reasoning"}
+    stage = with_models(tmp_path, one="published", two={"path": "published", "answers": own, "system_prompt": "boxed"})
+    one, two = find_models(stage).values()
+    assert (one.reading, one.system_prompt) == (stage.recipe.model.answers, "none")
+    assert (two.reading.model_dump(), two.system_prompt) == (own, "boxed")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nowhere/at/all", "there is no folder .*nowhere/at/all; want that of a checkpoint, or OWNER/NAME@COMMIT"),
+        ("me/mine", "the Hub model me/mine is pinned to no commit"),
+        ("me/mine@main", "'main', which is no commit"),
+        (".", "is a run; want one of its models: .*grpo/model, .*sft/model"),
+    ],
+)
+def test_what_is_no_model_is_refused_with_what_would_be_one(
+    run_dir: Path, tmp_path: Path, path: str, message: str
+) -> None:
+    shutil.copytree(run_dir, tmp_path / "run")
+    (tmp_path / "run" / "01_build_data.ipynb").touch()
+    with pytest.raises(SettingsError, match=message):
+        find_models(with_models(tmp_path / "run", mine=path))
+
+
+def test_a_name_of_the_runs_own_models_is_refused(run_dir: Path) -> None:
+    with pytest.raises(SettingsError, match="'sft', which is the run's own"):
+        find_models(make_stage(run_dir, models={"sft": "grpo/model"}))

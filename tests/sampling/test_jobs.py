@@ -1,4 +1,4 @@
-"""What is to be sampled: seeds, problems, and the environment of the process."""
+"""What is to be sampled: problems, samples, seeds and fingerprints."""
 
 from pathlib import Path
 
@@ -7,38 +7,85 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.recipe.inference import EvaluateSettings
-from fastmath.sampling.jobs import process_environment, read_problems, sample_seed
+from fastmath.sampling.jobs import derive_seed, list_wanted, read_problems
+from helpers.tiny_jobs import make_tiny_job, make_tiny_model
+
+PROBLEMS = pl.DataFrame({"id": ["a", "b"], "problem": ["1?", "2?"], "answer": ["025", r"\frac{1}{2}"]})
 
 
-@given(st.integers(0, 10), st.text(max_size=10), st.integers(0, 100))
-def test_seeds_fit_into_31_bits(seed: int, problem_id: str, sample: int) -> None:
-    assert 0 <= sample_seed(seed, problem_id, sample) < 2**31
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    make_tiny_model(folder)
+    return folder
 
 
-def test_seeds_differ_by_run_problem_and_sample() -> None:
-    seeds = {sample_seed(seed, problem, sample) for seed in range(3) for problem in ("a", "b") for sample in range(16)}
-    assert len(seeds) == 3 * 2 * 16
+def write(tmp_path: Path, **columns: list[object]) -> Path:
+    pl.DataFrame(columns).write_parquet(tmp_path / "test.parquet")
+    return tmp_path / "test.parquet"
 
 
-def test_only_the_first_problems_are_read(tmp_path: Path) -> None:
-    problems = pl.DataFrame({"id": ["a", "b", "c"], "problem": ["?"] * 3, "answer": [1, 2, 3]})
-    problems.write_parquet(tmp_path / "test.parquet")
-    assert read_problems(tmp_path / "test.parquet", 2)["id"].to_list() == ["a", "b"]
+def test_answers_are_texts_and_integers_are_plain_digits(model: Path, tmp_path: Path) -> None:
+    job = make_tiny_job(model, PROBLEMS, tmp_path)
+    assert read_problems(job.problems)["answer"].to_list() == ["25", r"\frac{1}{2}"]
+
+
+def test_answers_in_a_column_of_integers_are_read(tmp_path: Path) -> None:
+    assert read_problems(write(tmp_path, id=["a"], problem=["?"], answer=[25]))["answer"].to_list() == ["25"]
 
 
 def test_repeated_ids_are_refused(tmp_path: Path) -> None:
-    pl.DataFrame({"id": ["a", "a"], "problem": ["?"] * 2, "answer": [1, 2]}).write_parquet(tmp_path / "test.parquet")
     with pytest.raises(ValueError, match="2 problems with 1 different ids"):
-        read_problems(tmp_path / "test.parquet", 5)
+        read_problems(write(tmp_path, id=["a", "a"], problem=["?"] * 2, answer=[1, 2]))
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    pl.DataFrame({"id": ["a"], "question": ["?"]}).write_parquet(tmp_path / "test.parquet")
     with pytest.raises(ValueError, match="want id, problem, answer"):
-        read_problems(tmp_path / "test.parquet", 5)
+        read_problems(write(tmp_path, id=["a"], question=["?"]))
 
 
-def test_the_recipes_environment_wins() -> None:
-    settings = EvaluateSettings(engine={"environment": {"VLLM_LOGGING_LEVEL": "INFO"}})
-    assert process_environment(settings)["VLLM_LOGGING_LEVEL"] == "INFO"
+def test_every_problem_is_asked_once_before_one_is_asked_again(model: Path, tmp_path: Path) -> None:
+    wanted = list_wanted(make_tiny_job(model, PROBLEMS, tmp_path, samples=2))
+    assert wanted.select("problem_id", "sample").rows() == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+
+
+@given(st.integers(0, 2**40), st.text(max_size=10), st.integers(0, 100), st.integers(0, 8))
+def test_seeds_fit_into_31_bits(model: Path, seed: int, problem: str, sample: int, rank: int) -> None:
+    job = make_tiny_job(model, PROBLEMS, model / "job").model_copy(update={"seed": seed})
+    assert 0 <= derive_seed(job, {"problem_id": problem, "sample": sample}, rank) < 2**31
+
+
+def test_engines_side_by_side_and_later_samples_have_seeds_of_their_own(model: Path, tmp_path: Path) -> None:
+    job = make_tiny_job(model, PROBLEMS, tmp_path)
+    first = [{"problem_id": "a", "sample": number} for number in (0, 16)]
+    assert len({derive_seed(job, sample, rank) for sample in first for rank in range(3)}) == 2 * 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"samples": 64},
+        {"budgets": (32,)},
+        {"engines": 2},
+        {"engine": {"arguments": {"dtype": "float32", "max_num_seqs": 8, "gpu_memory_utilization": 0.5}}},
+    ],
+    ids=["samples", "budgets", "engines", "memory"],
+)
+def test_samples_are_kept_when_what_does_not_decide_them_changes(model: Path, tmp_path: Path, settings: dict) -> None:
+    jobs = [make_tiny_job(model, PROBLEMS, tmp_path, **each) for each in ({}, settings)]
+    assert jobs[0].fingerprint == jobs[1].fingerprint
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seed": 1},
+        {"temperature": 0.6},
+        {"token_budget": 65},
+        {"engine": {"arguments": {"dtype": "bfloat16"}}},
+    ],
+    ids=["seed", "temperature", "budget", "dtype"],
+)
+def test_samples_are_others_when_what_decides_them_changes(model: Path, tmp_path: Path, settings: dict) -> None:
+    jobs = [make_tiny_job(model, PROBLEMS, tmp_path, **each) for each in ({}, settings)]
+    assert jobs[0].fingerprint != jobs[1].fingerprint

@@ -1,6 +1,5 @@
 """The command line. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted."""
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -8,39 +7,40 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from fastmath.cli.check import check_machine, check_recipe, check_sets
 from fastmath.cli.doctor import doctor
+from fastmath.cli.evaluate import evaluate
 from fastmath.cli.export import export
 from fastmath.cli.join import join
 from fastmath.cli.kernel import KERNEL_FAILURES, kernel
-from fastmath.cli.live import LiveLine
 from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
 from fastmath.cli.plan import plan
 from fastmath.cli.replay import replay
+from fastmath.cli.stages import exiting_on_interrupt, run_and_say
 from fastmath.cli.status import status
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe, parse_assignments
 from fastmath.recipe.sections import Recipe
-from fastmath.runs.interrupts import Interrupts
 from fastmath.runs.locks import RunLockedError
-from fastmath.runs.pipeline import StageResult, make_stage, open_stage, run_stage, select_stages
+from fastmath.runs.pipeline import make_stage, open_stage, select_stages
 from fastmath.runs.stage import MissingStageError, StageFailedError
 from fastmath.runs.stages import NOTEBOOKS, comes_before
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
 app.command()(doctor)
+app.command()(evaluate)
 app.command()(export)
 app.command()(join)
 app.command()(plan)
 app.command()(replay)
 app.command()(status)
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 @app.callback()
@@ -90,17 +90,12 @@ def run(
         pending = [stage.name for stage in made if force or not stage.is_current()]
         check_machine(opened.recipe, opened.root, folder, pending)
     results, started = [], time.monotonic()
-    try:
+    with exiting_on_interrupt():
         for position, stage in enumerate(stages, 1):
             title = f"[{position}/{len(stages)}] {stage}"
-            results.append(_run_stage(title, stage, recipe, folder, overrides, force, as_json))
+            results.append(run_and_say(title, stage, recipe, folder, overrides, force, as_json))
             if stage == "build_data":
                 check_sets(opened.recipe, folder, stages)
-    except KeyboardInterrupt:
-        # The notebook's task, which nobody waits for any more, would otherwise end the output with its traceback.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        typer.echo("\ninterrupted; the same command goes on from where this one stopped", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps({"run_dir": str(folder), "stages": [dataclasses.asdict(result) for result in results]}))
         return
@@ -115,20 +110,6 @@ def _choose_stages(recipe: Recipe, first: str | None, last: str | None, with_mod
     if with_model and first is not None:
         stages = [name for name in stages if name == "build_data" or not comes_before(name, first)]
     return stages
-
-
-def _run_stage(
-    title: str, stage: str, recipe: str, folder: Path, overrides: dict[str, Any], force: bool, as_json: bool
-) -> StageResult:
-    """Run one stage and say how it goes; with `--json` silently, for the one object that is printed at the end."""
-    with contextlib.ExitStack() as stack:
-        line = None if as_json else stack.enter_context(LiveLine(title, folder / stage))
-        interrupts = stack.enter_context(Interrupts(line.say if line else lambda text: typer.echo(text, err=True)))
-        result = run_stage(stage, recipe, folder, overrides, force, interrupts)
-        interrupts.check()
-    if not as_json:
-        typer.echo(f"{title:<20} {result.outcome:<10}{result.seconds:8.1f} s{result.peak_memory_gib:8.2f} GiB")
-    return result
 
 
 def _say_report(folder: Path, stages: Sequence[str]) -> None:

@@ -112,16 +112,23 @@ def _read_answers(rows: pl.DataFrame, path: Path) -> list[int | None]:
 
 
 def write_questions(held_out: Path, path: Path, count: int, answers: bool = True) -> Path:
-    """Write the first held-out problems of a run as a CSV of questions and return its path.
+    """Write the first held-out problems of a run that have an integer answer as a CSV of questions; returns its path.
 
     Args:
         held_out: parquet file of the held-out problems, with the columns `id, problem, answer`.
         path: CSV file to write.
         count: maximum number of questions to write.
         answers: whether the CSV also gets the column `answer`.
+
+    Raises:
+        GatewayError: no problem has an integer answer.
     """
-    columns = ["id", "problem", *([ANSWER] if answers else [])]
-    pl.read_parquet(held_out).select(columns).head(count).write_csv(path)
+    problems = pl.read_parquet(held_out).with_columns(pl.col(ANSWER).cast(pl.String))
+    integers = [(value := read_gold(text)) is not None and abs(value) <= LARGEST_ANSWER for text in problems[ANSWER]]
+    asked = problems.filter(pl.Series(integers, dtype=pl.Boolean)).head(count)
+    if asked.is_empty():
+        raise GatewayError(f"no problem of {held_out} has an integer answer, as contests ask for; name other questions")
+    asked.select("id", "problem", *([ANSWER] if answers else [])).write_csv(path)
     return path
 
 

@@ -22,13 +22,13 @@ HELD_OUT_SCHEMA = polars.Schema(
     {
         "id": polars.String,
         "problem": polars.String,
-        "answer": polars.Int64,
+        "answer": polars.String,
         "family": polars.String,
         "difficulty": polars.String,
     }
 )
-"""Columns of held-out problems; `family` and `difficulty` are null where a set does not say them."""
-_LARGEST = 2**63 - 1
+"""Columns of held-out problems: answers are integers in plain digits, or LaTeX as it stands in the set; `family` and
+`difficulty` are null where a set does not say them."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class HeldOutSet:
 def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
     """Read the problems of `data.test_path`, or make those of the embedded task where it names none.
 
-    A problem without text, without an answer that is one integer of 64 bits, or with the id of an earlier one is set
-    aside.
+    A problem without text or answer, or with the id of an earlier one, is set aside.
 
     Args:
         settings: the recipe's `data`.
@@ -60,33 +59,46 @@ def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
     """
     if settings.test_path is None:
         rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
-        records = [row | {"id": row["uuid"], "answer": int(str(row["answer"]))} for row in rows]
+        records = [row | {"id": row["uuid"], "answer": str(row["answer"])} for row in rows]
         return HeldOutSet(polars.DataFrame(records).select(HELD_OUT_SCHEMA.names()))
-    path = find_problem_file("`data.test_path`", settings.test_path, root)
+    return read_set("data.test_path", settings.test_path, root)
+
+
+def read_set(setting: str, name: str, root: Path) -> HeldOutSet:
+    """Read a set of problems to evaluate on.
+
+    Args:
+        setting: the setting that names the file, for error messages.
+        name: a local path, or `hf://datasets/OWNER/NAME@COMMIT/FILE`.
+        root: folder at which a relative path starts.
+
+    Raises:
+        SettingsError: the file cannot be read, or no problem of it can be used.
+    """
+    path = find_problem_file(f"`{setting}`", name, root)
     held_out = sort_out(list(read_problems(path)))
     if held_out.rejects:
         reasons = collections.Counter(reject.reason for reject in held_out.rejects)
         counts = ", ".join(f"{count:,} with {reason}" for reason, count in reasons.most_common())
         logger.warning("%s: %d held-out problems are set aside: %s", path.name, len(held_out.rejects), counts)
         if held_out.problems.is_empty():
-            raise SettingsError(f"`data.test_path`: no problem of {path} can be used: {counts}; want integer answers")
+            raise SettingsError(f"`{setting}`: no problem of {path} can be used: {counts}; want problems and answers")
     if held_out.problems.is_empty():
-        raise SettingsError(f"`data.test_path`: {path} holds no problem; want JSONL or CSV of problem and answer")
+        raise SettingsError(f"`{setting}`: {path} holds no problem; want JSONL, CSV or parquet of problem and answer")
     return held_out
 
 
 def sort_out(rows: Sequence[dict[str, str]]) -> HeldOutSet:
     """Sort rows of held-out problems, as `read_problems` gives them, into those that can be evaluated on and others."""
-    kept: dict[str, tuple[str, str, int, str | None, str | None]] = {}
+    kept: dict[str, tuple[str, str, str, str | None, str | None]] = {}
     rejects = []
     for index, row in enumerate(rows):
-        answer = read_gold(row["answer"])
+        integer = read_gold(row["answer"])
+        answer = row["answer"] if integer is None else str(integer)
         if not row["problem"].strip():
             reason, detail = "no text in 'problem'", ""
-        elif answer is None:
-            reason, detail = "no integer answer", row["answer"]
-        elif abs(answer) > _LARGEST:
-            reason, detail = "an answer beyond 64 bits", row["answer"]
+        elif not answer:
+            reason, detail = "no answer", ""
         elif row["id"] in kept:
             reason, detail = "the id of an earlier problem", row["id"]
         else:

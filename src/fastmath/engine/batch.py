@@ -1,14 +1,15 @@
 """vLLM's offline engine: many samples of many prompts at once, generated in the calling process."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
-from vllm import LLM, SamplingParams, TokensPrompt
+from vllm import LLM, CompletionOutput, SamplingParams, TokensPrompt
 from vllm.distributed import cleanup_dist_env_and_memory
+from vllm.sampling_params import RequestOutputKind
 
 from fastmath.engine.checkpoint import find_runnable_checkpoint
 from fastmath.engine.machine import choose_arguments, read_capability
@@ -21,16 +22,27 @@ class TokenizerMismatchError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One sample to draw: the token ids of its prompt, and the seed of its random numbers."""
+class Drawing:
+    """How samples are drawn.
 
-    prompt: Sequence[int]
-    seed: int
+    Attributes:
+        token_budget: most tokens per sample.
+        temperature: sampling temperature.
+        top_p: probability mass from which each token is sampled; 1.0 keeps all tokens.
+        min_p: least probability of a token, as a share of the likeliest one's; 0.0 keeps all tokens.
+        end: where a sample ends; its stop token or text is part of it.
+    """
+
+    token_budget: int
+    temperature: float
+    top_p: float
+    min_p: float
+    end: GenerationEnd
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The sample that a `Draw` asked for.
+    """One sample.
 
     Attributes:
         text: generated text, its stop token and other special tokens included.
@@ -48,29 +60,39 @@ class Drawn:
 class BatchEngine:
     """vLLM's offline engine on one checkpoint; a context manager that frees the memory at its end.
 
+    Its random numbers are those of the whole batch: a seed for each sample would make vLLM draw row by row, and without
+    its fast samplers on a GPU. So the same seed, prompts and order give the same samples, and another order others.
+
     Attributes:
         tokenizer: the checkpoint's own tokenizer.
     """
 
-    def __init__(self, model_folder: Path, settings: EngineSettings, seed: int, probes: Sequence[str] = ()) -> None:
-        """Load the checkpoint.
+    def __init__(self, llm: LLM, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Take an engine that has been loaded, such as that of a training."""
+        self.tokenizer = tokenizer
+        self._llm: LLM | None = llm
+
+    @classmethod
+    def load(cls, model_folder: Path, settings: EngineSettings, seed: int, probes: Sequence[str] = ()) -> Self:
+        """Load a checkpoint.
 
         Args:
             model_folder: checkpoint with its tokenizer; 4-bit weights are expanded where there are no kernels for them.
             settings: engine arguments by vLLM's own names.
-            seed: seed of the engine; every sample also has its own, see `Draw`.
+            seed: seed of the random numbers.
             probes: texts that vLLM's tokenizer and the checkpoint's must encode and decode alike; none by default.
 
         Raises:
             TokenizerMismatchError: the two tokenizers differ on one of the probes.
         """
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model_folder)
-        self._llm: LLM | None = LLM(**batch_arguments(find_runnable_checkpoint(model_folder), settings, seed))
+        tokenizer = AutoTokenizer.from_pretrained(model_folder)
+        engine = cls(LLM(**batch_arguments(find_runnable_checkpoint(model_folder), settings, seed)), tokenizer)
         try:
-            require_same_ids(self.tokenizer, self._llm.get_tokenizer(), probes)
+            require_same_ids(tokenizer, engine._llm.get_tokenizer(), probes)
         except BaseException:
-            self.close()
+            engine.close()
             raise
+        return engine
 
     def __enter__(self) -> Self:
         return self
@@ -88,68 +110,54 @@ class BatchEngine:
         """Most tokens of a prompt and its sample together."""
         return self._llm.model_config.max_model_len
 
-    def draw(
-        self,
-        draws: Sequence[Draw],
-        *,
-        token_budget: int,
-        temperature: float,
-        top_p: float,
-        min_p: float,
-        end: GenerationEnd,
-        progress: Any,
-    ) -> list[Drawn]:
-        """Draw every sample; the results stand in the order of `draws`.
+    def draw(self, prompts: Sequence[Sequence[int]], drawing: Drawing) -> Iterator[tuple[int, Drawn]]:
+        """Draw one sample of every prompt, and yield each as soon as it is finished, with its prompt's position.
 
         Args:
-            draws: prompt and seed of each sample.
-            token_budget: most tokens per sample.
-            temperature: sampling temperature.
-            top_p: probability mass from which each token is sampled; 1.0 keeps all tokens.
-            min_p: least probability of a token, as a share of the likeliest one's; 0.0 keeps all tokens.
-            end: where a sample ends; its stop token or text is part of it.
-            progress: a class like `tqdm`, with which vLLM shows its progress.
+            prompts: token ids of each prompt; a prompt that stands there n times is sampled n times.
+            drawing: how they are drawn.
         """
-        ending = find_ending(self.tokenizer, end)
-        parameters = [
-            SamplingParams(
-                seed=draw.seed,
-                temperature=temperature,
-                top_p=top_p,
-                min_p=min_p,
-                max_tokens=token_budget,
-                **ending.stops,
-                # The end of the reasoning is a stop token, which vLLM would otherwise leave out of the text.
-                include_stop_str_in_output=True,
-                skip_special_tokens=False,
-            )
-            for draw in draws
-        ]
-        prompts = [TokensPrompt(prompt_token_ids=list(draw.prompt)) for draw in draws]
-        completions = [result.outputs[0] for result in self._llm.generate(prompts, parameters, use_tqdm=progress)]
-        return [
-            Drawn(
-                text=each.text,
-                tokens=len(each.token_ids),
-                reasoning_tokens=count_reasoning_tokens(self.tokenizer, each.token_ids),
-                finish_reason=each.finish_reason,
-            )
-            for each in completions
-        ]
+        parameters = SamplingParams(
+            temperature=drawing.temperature,
+            top_p=drawing.top_p,
+            min_p=drawing.min_p,
+            max_tokens=drawing.token_budget,
+            **find_ending(self.tokenizer, drawing.end).stops,
+            # The end of the reasoning is a stop token, which vLLM would otherwise leave out of the text.
+            include_stop_str_in_output=True,
+            skip_special_tokens=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        engine = self._llm.llm_engine
+        # `LLM.generate` runs the same loop and returns after the last sample, up to hours after the first.
+        names = [str(position) for position in range(len(prompts))]
+        for name, prompt in zip(names, prompts, strict=True):
+            engine.add_request(name, TokensPrompt(prompt_token_ids=list(prompt)), parameters)
+        try:
+            while engine.has_unfinished_requests():
+                for result in engine.step():
+                    if result.finished:
+                        yield int(result.request_id), self._read(result.outputs[0])
+        finally:  # of a caller that wants no more
+            engine.abort_request(names)
+
+    def _read(self, completion: CompletionOutput) -> Drawn:
+        return Drawn(
+            text=completion.text,
+            tokens=len(completion.token_ids),
+            reasoning_tokens=count_reasoning_tokens(self.tokenizer, completion.token_ids),
+            finish_reason=completion.finish_reason,
+        )
 
 
 def batch_arguments(model_folder: Path, settings: EngineSettings, seed: int) -> dict[str, Any]:
     """Arguments of `vllm.LLM` for one model: those that the kernel would have, see `choose_arguments`.
 
     A recipe's `dtype` applies to ordinary weights; a quantised checkpoint keeps the dtype that it was saved with, which
-    its kernels require. Chunked prefill is off on a CPU: after each chunk vLLM rewinds the random generator of a seeded
-    sample, and CPU generators do not support that.
+    its kernels require.
     """
-    capability = read_capability()
     arguments: dict[str, Any] = {"model": str(model_folder), "seed": seed}
-    if capability is None:
-        arguments["enable_chunked_prefill"] = False
-    arguments |= choose_arguments(settings.arguments, capability)
+    arguments |= choose_arguments(settings.arguments, read_capability())
     config = json.loads((model_folder / "config.json").read_text())
     if "quantization_config" in config:
         arguments.pop("dtype", None)

@@ -1,5 +1,6 @@
 """The sections `evaluate` and `kernel` of a recipe, and the engine that both run on."""
 
+import re
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -47,36 +48,110 @@ class EngineSettings(Section):
     environment: dict[str, str] = Field(default_factory=dict)
 
 
-class EvaluateSettings(Section):
-    """Evaluation on samples of the held-out problems.
+NEUTRAL_ENGINE_ARGUMENTS = frozenset(
+    {
+        "data_parallel_size",
+        "distributed_executor_backend",
+        "enable_prefix_caching",
+        "enforce_eager",
+        "gpu_memory_utilization",
+        "max_model_len",
+        "max_num_batched_tokens",
+        "max_num_seqs",
+        "pipeline_parallel_size",
+        "tensor_parallel_size",
+    }
+)
+"""vLLM's engine arguments that decide how fast and on what samples are drawn, and not from which distribution."""
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""The name of an evaluated model, which is part of a file's name and of dotted keys."""
+
+
+class EvaluatedModel(Section):
+    """A model that is evaluated beside those of the run; a text such as `OWNER/NAME@COMMIT` names it, too.
 
     Attributes:
-        problems: number of held-out problems, taken from the beginning of the list.
+        path: folder of a checkpoint with its tokenizer, or the name of a Hub model.
+        revision: commit of a Hub model.
+        answers: where its samples end and where its answers are read; None takes what the recipe says by which a
+            fastmath run has made it, and for other models that of `model.answers`.
+        system_prompt: key in `fastmath.prompts.SYSTEM_PROMPTS`; None takes that of the evaluation, or of the model.
+    """
+
+    path: str
+    revision: str | None = None
+    answers: ReadingSettings | None = None
+    system_prompt: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        path, at, revision = value.rpartition("@")
+        return {"path": path, "revision": revision} if at else {"path": value}
+
+
+class EvaluateSettings(Section):
+    """Evaluation on samples of the held-out problems, or of other sets.
+
+    Attributes:
+        models: further models by name, beside those that the run has made.
+        sets: sets of problems in place of the run's held-out ones: JSONL, CSV or parquet files of problem and answer,
+            or hf://datasets/OWNER/NAME@COMMIT/FILE.
+        problems: number of problems of each set, taken from its beginning; None takes all.
         samples: number of samples per problem.
         temperature: sampling temperature.
         top_p: probability mass from which each token is sampled (nucleus sampling); 1.0 keeps all tokens.
         min_p: least probability of a token that is sampled, as a share of the likeliest one's; 0.0 keeps all tokens.
         token_budget: the largest budget, in tokens: the length at which a sample is cut off.
-        budget_shares: smaller budgets, as shares of the median length of the SFT model's samples (or of the first
-            model's); samples that are longer than a budget count as cut off there.
+        budgets: smaller budgets, in tokens; samples that are longer than a budget count as cut off there.
+        budget_shares: smaller budgets where `budgets` names none, as shares of the median length of the SFT model's
+            samples (or of the first model's).
+        engines: number of engine processes side by side (data parallelism), each with its own copy of the model.
+        shard_samples: finished samples that are written at a time; a kill loses fewer than these.
         system_prompt: name of the system prompt, where it is not that of the model, see `KernelSettings`.
         engine: configuration of the vLLM engine that draws the samples.
     """
 
-    problems: int = Field(200, ge=1)
+    models: dict[str, EvaluatedModel] = Field(default_factory=dict)
+    sets: tuple[str, ...] = ()
+    problems: int | None = Field(200, ge=1)
     samples: int = Field(16, ge=1)
     temperature: float = Field(1.0, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
     min_p: float = Field(0.0, ge=0, le=1)
     token_budget: int = Field(256, ge=1)
+    budgets: tuple[int, ...] = ()
     budget_shares: tuple[float, ...] = (1.0, 0.7)
+    engines: int = Field(1, ge=1)
+    shard_samples: int = Field(128, ge=1)
     system_prompt: str | None = None
     engine: EngineSettings = EngineSettings()
 
     @model_validator(mode="after")
-    def _know_system_prompt(self) -> Self:
-        if self.system_prompt is not None:
-            require_known("`evaluate.system_prompt`", self.system_prompt, SYSTEM_PROMPTS)
+    def _know_system_prompts(self) -> Self:
+        named = {f"evaluate.models.{name}.system_prompt": model.system_prompt for name, model in self.models.items()}
+        for key, value in {"evaluate.system_prompt": self.system_prompt, **named}.items():
+            if value is not None:
+                require_known(f"`{key}`", value, SYSTEM_PROMPTS)
+        return self
+
+    @model_validator(mode="after")
+    def _name_models(self) -> Self:
+        for name in self.models:
+            if MODEL_NAME.fullmatch(name) is None:
+                raise ValueError(f"`evaluate.models` has {name!r}; want names of letters, digits, `_` and `-`")
+        return self
+
+    @model_validator(mode="after")
+    def _cut_within_samples(self) -> Self:
+        wrong = next((budget for budget in self.budgets if not 1 <= budget <= self.token_budget), None)
+        if wrong is not None:
+            raise ValueError(
+                f"`evaluate.budgets` has {wrong}, and samples end at `evaluate.token_budget` {self.token_budget}; want "
+                "budgets from 1 to that, since a budget is a prefix of the samples"
+            )
         return self
 
 
@@ -90,7 +165,7 @@ class KernelSettings(Section):
         samples: most samples per question.
         policy: rule that stops and decides the vote on a question; `fastmath replay --policy list` prints the names.
         slowdown: cost of a larger batch: an engine step with b running samples takes 1 + b / slowdown times as long as
-            one with none. `benchmarks/sampling.py` measures it.
+            one with none. `benchmarks/slowdown.py` measures it.
         token_budget: most tokens per sample.
         temperature: sampling temperature.
         top_p: probability mass from which each token is sampled (nucleus sampling); 1.0 keeps all tokens.

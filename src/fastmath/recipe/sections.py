@@ -242,6 +242,8 @@ class Recipe(Section):
     def require_held_out(self, held_out: int, where: str) -> None:
         """Check that there are as many held-out problems as `evaluate.problems` asks for.
 
+        Other sets than the held-out problems are counted where they are read.
+
         Args:
             held_out: number of problems that there are.
             where: beginning of a sentence that says where that number comes from.
@@ -249,8 +251,8 @@ class Recipe(Section):
         Raises:
             SettingsError: there are fewer.
         """
-        wanted = self.evaluate.problems
-        if wanted > held_out:
+        wanted = None if self.evaluate.sets else self.evaluate.problems
+        if wanted is not None and wanted > held_out:
             raise SettingsError(
                 f"`evaluate.problems` is {wanted}, and {where} held-out problems; want {held_out} at most"
             )

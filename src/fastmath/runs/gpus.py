@@ -78,6 +78,15 @@ def list_gpu_names() -> list[str]:
         return [name for gpu in gpus if (name := gpu.name()) is not None]
 
 
+def list_visible_devices() -> list[str]:
+    """The visible GPUs as entries of `CUDA_VISIBLE_DEVICES`, in order; none without a GPU."""
+    with open_gpus() as gpus:
+        count = len(gpus)
+    visible = os.environ.get(VISIBLE_VARIABLE)
+    named = [str(index) for index in range(count)] if visible is None else [each.strip() for each in visible.split(",")]
+    return named[:count]
+
+
 def _find_handles(nvml: ModuleType) -> list[Any]:
     visible = os.environ.get(VISIBLE_VARIABLE)
     handles = []

@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,21 @@ class ChildFailedError(RuntimeError):
     """A child process ended with an error; the message says which, or contains the last lines of its log."""
 
 
+@dataclass(frozen=True)
+class Child:
+    """A command that runs beside others.
+
+    Attributes:
+        command: program and arguments.
+        log: file to which the command's standard output and standard error are added.
+        environment: environment variables that are set on top of those of this process.
+    """
+
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str]
+
+
 def run_child(
     command: Sequence[str],
     *,
@@ -52,41 +68,65 @@ def run_child(
     stop: Callable[[Process], None],
     explain: Callable[[str], str] | None = None,
 ) -> None:
-    """Run a command and wait until it ends.
+    """Run one command and wait until it ends; arguments and errors are those of `Child` and `run_children`."""
+    run_children([Child(command, log, environment)], watch=watch, stop=stop, explain=explain)
+
+
+def run_children(
+    children: Sequence[Child],
+    *,
+    watch: Callable[[], None],
+    stop: Callable[[Process], None],
+    explain: Callable[[str], str] | None = None,
+) -> None:
+    """Run commands side by side and wait until all have ended; if one fails, the others are stopped.
 
     Args:
-        command: program and arguments.
-        log: file to which the command's standard output and standard error are added.
-        environment: environment variables that are set on top of those of this process.
-        watch: function that is called every `POLL_SECONDS` while the command runs, and once after it has ended.
-        stop: function that is called when this process is interrupted or `watch` raises; it must end the child.
+        children: the commands.
+        watch: function that is called every `POLL_SECONDS` while they run, and once after they have ended.
+        stop: function that is called for each that runs when this process is interrupted, another one fails or `watch`
+            raises; it must end the child.
         explain: turns what a failed command has printed into the end of the error's message; None quotes the last
             lines.
 
     Raises:
-        ChildFailedError: the command ended with an exit code other than 0; none of its descendants is left.
-        OSError: the command failed because the disk is full (`ENOSPC`).
+        ChildFailedError: a command ended with an exit code other than 0; none of its descendants is left.
+        OSError: a command failed because the disk is full (`ENOSPC`).
         KeyboardInterrupt: this process was interrupted; raised again after `stop` has returned.
     """
-    begin = log.stat().st_size if log.exists() else 0
-    process = start_child(command, log=log, environment=environment)
+    running: list[tuple[Child, int, Process]] = []
     try:
-        while process.poll() is None:
+        for child in children:
+            begin = child.log.stat().st_size if child.log.exists() else 0
+            process = start_child(child.command, log=child.log, environment=child.environment)
+            running.append((child, begin, process))
+        while any(process.poll() is None for _, _, process in running):
             watch()
             time.sleep(POLL_SECONDS)
+            for each in running:
+                _require_success(*each, explain)
         watch()
+        for each in running:
+            _require_success(*each, explain)
     except BaseException:
-        stop(process)
+        for _, _, process in running:
+            if process.poll() is None:
+                stop(process)
         raise
-    if process.returncode != 0:
-        kill_tree(process)  # a launcher that was killed leaves its ranks behind
-        printed = _read_from(log, begin)
-        if os.strerror(errno.ENOSPC) in printed:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log.parent))
-        ended = f"{name_command(command)} ended with exit code {process.returncode}"
-        if explain is None:
-            raise ChildFailedError(f"{ended}; the end of {log}:\n{cut_tail(printed)}")
-        raise ChildFailedError(f"{ended} (log: {log})\n{explain(printed)}")
+
+
+def _require_success(child: Child, begin: int, process: Process, explain: Callable[[str], str] | None) -> None:
+    """Raise if a child has ended with an error; `begin` is the size that its log had before."""
+    if process.poll() in (None, 0):
+        return
+    kill_tree(process)  # a launcher that was killed leaves its ranks behind
+    printed = _read_from(child.log, begin)
+    if os.strerror(errno.ENOSPC) in printed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(child.log.parent))
+    ended = f"{name_command(child.command)} ended with exit code {process.returncode}"
+    if explain is None:
+        raise ChildFailedError(f"{ended}; the end of {child.log}:\n{cut_tail(printed)}")
+    raise ChildFailedError(f"{ended} (log: {child.log})\n{explain(printed)}")
 
 
 def start_child(

@@ -193,10 +193,10 @@ class ProgressCounter:
         self._file = ProgressFile(folder, unit, total, label=label)
         self._done = 0
 
-    def add(self, count: int) -> None:
-        """Count some more."""
+    def add(self, count: int, figures: Mapping[str, float | None] | None = None, *, label: str | None = None) -> None:
+        """Count some more; `figures` and `label` as in `ProgressFile.update`."""
         self._done += count
-        self._file.update(self._done)
+        self._file.update(self._done, figures, label=label)
         self._bar.show()
 
     def close(self, figures: Mapping[str, float | None] | None = None) -> None:

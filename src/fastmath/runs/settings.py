@@ -1,7 +1,11 @@
 """Which settings decide the result of a stage, and how two versions of them differ."""
 
+import ast
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from fastmath.recipe.inference import NEUTRAL_ENGINE_ARGUMENTS
 
 NEUTRAL_TRAINER_SETTINGS = frozenset(
     {
@@ -70,8 +74,50 @@ def list_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[st
     return {key: f"{_show(then, key)} → {_show(now, key)}" for key in keys if _show(then, key) != _show(now, key)}
 
 
+NOT_SET = "(not set)"
+"""How `list_differences` shows a key that one side does not have."""
+_NEUTRAL_TO_SAMPLES = frozenset(
+    {"evaluate.budgets", "evaluate.budget_shares", "evaluate.engines", "evaluate.models", "evaluate.shard_samples"}
+    | {f"evaluate.engine.arguments.{name}" for name in NEUTRAL_ENGINE_ARGUMENTS}
+)
+
+
+def drop_additions(differences: Mapping[str, str]) -> dict[str, str]:
+    """The differences without those that only add to what an evaluation has drawn, or read and report it otherwise.
+
+    More samples, problems, sets or models leave the samples that are there as they are; models and sets may also be
+    left out. Another path, or other contents, under the name of a model or a set are no addition.
+
+    Args:
+        differences: differences from `list_differences`.
+    """
+    listed = {key: change for key, change in differences.items() if key.startswith("evaluate.models.")}
+    moved = {_name_model(key) for key, change in listed.items() if key.endswith(".path") and NOT_SET in change}
+    return {
+        key: change
+        for key, change in differences.items()
+        if not (_name_model(key) in moved if key in listed else _is_addition(key, change))
+    }
+
+
+def _name_model(key: str) -> str:
+    """The name in `evaluate.models.NAME.path`, or in `evaluate.models.NAME: FILE`."""
+    return re.split("[.:]", key.removeprefix("evaluate.models."))[0]
+
+
+def _is_addition(key: str, change: str) -> bool:
+    then, _, now = change.partition(" → ")
+    if key in ("evaluate.samples", "evaluate.problems"):
+        return now == NOT_SET or (then.isdigit() and now.isdigit() and int(now) > int(then))
+    if key == "evaluate.sets":
+        return then != "[]" and set(ast.literal_eval(then)) <= set(ast.literal_eval(now))
+    if key.startswith("evaluate.sets."):
+        return then == NOT_SET
+    return key in _NEUTRAL_TO_SAMPLES or key.endswith(".answers.answer_place")
+
+
 def _show(settings: Mapping[str, Any], key: str) -> str:
-    return str(settings[key]) if key in settings else "(not set)"
+    return str(settings[key]) if key in settings else NOT_SET
 
 
 def is_resumable(key: str, change: str) -> bool:

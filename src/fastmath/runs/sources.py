@@ -29,13 +29,21 @@ def list_sources(stage: str, recipe: Recipe, root: Path) -> dict[str, Path]:
         training = recipe.trainings.get(stage)
         found = {f"{stage}.accelerate": find_accelerate_file(training.accelerate)} if training is not None else {}
         base = recipe.model.nano is None and stage != "reward_curves" and find_model_stage(stage, recipe) is None
-        return found | (dict(_list_folder("model.name", root / recipe.model.name)) if base else {})
+        found |= dict(_list_folder("model.name", root / recipe.model.name)) if base else {}
+        return found | (_list_evaluated(recipe, root) if stage == "evaluate" else {})
     data = recipe.data
     named = {f"source {source.name}": source.path for source in data.sources if source.path is not None}
     named |= {"data.test_path": data.test_path} if data.test_path is not None else {}
     named |= {f"data.decontaminate.files.{index}": file for index, file in enumerate(data.decontaminate.files)}
     local = {name: file for name, file in named.items() if not file.startswith(HUB_SCHEME)}
     return {key: path for name, file in local.items() for key, path in _list_folder(name, root / file)}
+
+
+def _list_evaluated(recipe: Recipe, root: Path) -> dict[str, Path]:
+    """The files of the sets and of the further models of an evaluation."""
+    models = {f"evaluate.models.{name}": model.path for name, model in recipe.evaluate.models.items()}
+    sets = {f"evaluate.sets.{name}": name for name in recipe.evaluate.sets if not name.startswith(HUB_SCHEME)}
+    return {key: path for name, file in (models | sets).items() for key, path in _list_folder(name, root / file)}
 
 
 def _list_folder(name: str, path: Path) -> Iterator[tuple[str, Path]]:

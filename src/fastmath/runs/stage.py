@@ -24,7 +24,7 @@ from fastmath.runs.manifest import hash_manifest, name_time, read_manifest, writ
 from fastmath.runs.memory import MemoryMonitor
 from fastmath.runs.progress import PROGRESS_FILE, TOKENS_PER_SECOND, read_progress
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions
-from fastmath.runs.settings import is_resumable, keep_deciding, list_differences
+from fastmath.runs.settings import drop_additions, is_resumable, keep_deciding, list_differences
 from fastmath.runs.sources import hash_sources, list_sources
 from fastmath.runs.stages import list_inputs, select_settings
 from fastmath.runs.superseded import SUPERSEDED, set_aside
@@ -147,13 +147,15 @@ class Stage:
             )
 
     def can_resume(self) -> bool:
-        """Whether the stage has been started and not finished, and can go on with the present settings."""
-        manifest = self.read_manifest()
-        return (
-            bool(manifest)
-            and manifest["status"] != "done"
-            and all(is_resumable(*item) for item in self.differences().items())
-        )
+        """Whether the stage can go on from what it has made with the present settings.
+
+        It has been started and not finished; or it has finished, and the settings only add to what it has made.
+        """
+        differences = self.differences()
+        others = drop_additions(differences)
+        if self.is_done:
+            return bool(differences) and not others
+        return bool(self.read_manifest()) and all(is_resumable(*item) for item in others.items())
 
     def differences(self) -> dict[str, str]:
         """Settings and inputs that can change the result and are not those of the last run: key → `old → new`.

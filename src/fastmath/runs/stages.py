@@ -74,6 +74,8 @@ def comes_before(name: str, other: str) -> bool:
 def list_inputs(name: str, recipe: Recipe) -> tuple[str, ...]:
     """The earlier stages whose products a stage of this recipe reads."""
     there = [stage for stage in STAGE_INPUTS[name] if stage in list_stages(recipe)]
+    if name == "evaluate" and recipe.evaluate.sets and (there != ["build_data"] or recipe.evaluate.models):
+        return tuple(stage for stage in there if stage != "build_data")  # whose problems are not asked
     if name in ("evaluate", "reward_curves"):  # what every model has brought
         return tuple(there)
     source = find_model_stage(name, recipe)

@@ -1,42 +1,41 @@
-"""Sampling jobs, one per model, and the start of the process that runs them.
+"""Sampling jobs: the model, problems and settings of one sampling, and what is still to be drawn of it.
 
-vLLM runs in `fastmath.sampling.sampler`, one process for all models of a run, so that its memory is free again when the
-process ends and it is imported only once.
+A sample is known by its problem and its number. Samples of the same weights, prompts and settings are kept whatever
+else changes, so more samples, problems or sets add to them, and nothing is drawn twice.
 """
 
 import hashlib
 import json
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
-from fastmath.engine.machine import ENVIRONMENT
-from fastmath.recipe.inference import EvaluateSettings, ReadingSettings
+from fastmath.answers.integers import canonical_answer
+from fastmath.recipe.inference import NEUTRAL_ENGINE_ARGUMENTS, EvaluateSettings, ReadingSettings
 from fastmath.runs.model_folder import check_model_folder
-from fastmath.runs.process import end_child, run_child
-from fastmath.runs.progress import ProgressBar
+from fastmath.runs.sources import hash_sources
+
+PROBLEM_SCHEMA = pl.Schema({"id": pl.String, "problem": pl.String, "answer": pl.String})
+"""Columns of the problems of a job; others may stand beside them."""
 
 
 class SamplingJob(BaseModel):
     """The model, problems and settings of one sampling, and the file for its samples.
 
-    Jobs are handed to the sampling process as JSON.
+    Jobs are handed to the sampling processes as JSON.
 
     Attributes:
-        model: name of the model, for logs and progress bars.
+        model: name of the model, for logs, progress bars and file names.
         model_folder: checkpoint folder with weights and tokenizer.
-        problems: parquet file of `id, problem, answer`; the first `settings.problems` rows are sampled.
-        settings: number of problems and samples, sampling parameters and engine settings.
+        problems: parquet file of `id, problem, answer`, all of which are sampled.
+        settings: number of samples, sampling parameters and engine settings.
         reading: where the model's samples end, and where their answers are read.
         system_prompt: text of the system turn; None for no such turn.
-        seed: seed from which the seed of every sample is derived.
+        seed: seed from which those of the engines are derived.
         destination: parquet file for the samples.
-        fingerprint: SHA-256 of everything that the samples depend on; it is stored in the parquet file's metadata, and
-            samples with another fingerprint are drawn again.
+        fingerprint: SHA-256 of what decides how a sample is drawn: weights, prompts, sampling parameters and seed.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -52,13 +51,9 @@ class SamplingJob(BaseModel):
     fingerprint: str
 
     @property
-    def is_done(self) -> bool:
-        """Whether `destination` already holds samples of the same weights, problems and settings."""
-        there = self.destination.exists()
-        return there and pl.read_parquet_metadata(self.destination).get("fingerprint") == self.fingerprint
-
-
-JOBS = TypeAdapter(list[SamplingJob])
+    def shards(self) -> Path:
+        """Folder of the samples that are not yet in `destination`."""
+        return self.destination.parent / "shards" / f"{self.model}-{self.fingerprint[:12]}"
 
 
 def make_job(
@@ -71,20 +66,21 @@ def make_job(
     seed: int,
     destination: Path,
 ) -> SamplingJob:
-    """A job with the fingerprint of its weights, problems and settings; the arguments are attributes of `SamplingJob`.
+    """A job with the fingerprint of its weights and settings; the arguments are attributes of `SamplingJob`.
 
     Raises:
         fastmath.runs.model_folder.ModelFolderError: the model's folder lacks its weights, configuration or tokenizer.
-        ValueError: the problems' file lacks a column, repeats an id or has no rows.
     """
     check_model_folder(model_folder)
+    files = {file.name: file for file in sorted(model_folder.iterdir()) if file.is_file()}
+    arguments = settings.engine.arguments
     deciding = {
-        "settings": settings.model_dump(mode="json", exclude={"budget_shares"}),
-        "reading": reading.model_dump(mode="json"),
-        "problems": read_problems(problems, settings.problems).rows(),
+        "sampling": settings.model_dump(mode="json", include={"temperature", "top_p", "min_p", "token_budget"}),
+        "engine": {name: value for name, value in arguments.items() if name not in NEUTRAL_ENGINE_ARGUMENTS},
+        "generation_end": reading.generation_end,
         "system_prompt": system_prompt,
         "seed": seed,
-        "model": {file.name: _hash_file(file) for file in sorted(model_folder.iterdir()) if file.is_file()},
+        "model": hash_sources(files, destination.parent),
     }
     return SamplingJob(
         model=model,
@@ -99,65 +95,42 @@ def make_job(
     )
 
 
-def read_problems(path: Path, count: int) -> pl.DataFrame:
-    """The first `count` held-out problems, `id: str, problem: str, answer: int64`.
+def read_problems(path: Path) -> pl.DataFrame:
+    """The problems of a job, `id, problem, answer` and whatever else the file says, as text.
+
+    Integer answers become plain digits, so that `025` and `25` are one.
 
     Raises:
         ValueError: a column is missing, an id is repeated, or there are no rows.
     """
     problems = pl.read_parquet(path)
-    missing = {"id", "problem", "answer"} - set(problems.columns)
-    if missing:
+    if not set(PROBLEM_SCHEMA) <= set(problems.columns):
         raise ValueError(f"{path} has columns {problems.columns}; want id, problem, answer")
-    problems = problems.select(
-        pl.col("id").cast(pl.String), pl.col("problem").cast(pl.String), pl.col("answer").cast(pl.Int64)
-    ).head(count)
+    problems = problems.with_columns(pl.col(name).cast(kind) for name, kind in PROBLEM_SCHEMA.items())
     if problems.is_empty() or problems["id"].n_unique() < len(problems):
         raise ValueError(
             f"{path} holds {len(problems)} problems with {problems['id'].n_unique()} different ids; want at least one "
             "problem and an id of its own for each"
         )
-    return problems
+    return problems.with_columns(pl.Series("answer", [canonical_answer(answer) for answer in problems["answer"]]))
 
 
-def sample_seed(seed: int, problem_id: str, sample: int) -> int:
-    """The seed of one sample, below 2**31; a hash, so that it does not depend on other samples or on their order."""
-    digest = hashlib.sha256(f"{seed}/{problem_id}/{sample}".encode()).digest()
-    return int.from_bytes(digest[:4]) >> 1
+def list_wanted(job: SamplingJob) -> pl.DataFrame:
+    """Every sample that a job asks for, `problem_id, sample, digest`: first one of each problem, then the second ones.
 
-
-def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
-    """Run the sampling process on `jobs`, with a progress bar over the samples of all models.
-
-    Args:
-        jobs: the jobs, in the order in which they are run; the first one's settings give the process's environment.
-        folder: folder for the job file, the progress and the process's log.
-
-    Raises:
-        fastmath.runs.process.ChildFailedError: the process failed.
-        OSError: the process failed because the disk is full (`ENOSPC`).
-        KeyboardInterrupt: Ctrl-C was pressed; it is passed on after the process has ended.
+    `digest` is that of the problem's text, since a sample of another text under the same id is another sample.
     """
-    job_file = folder / "sampling.json"
-    job_file.write_bytes(JOBS.dump_json(list(jobs), indent=2))
-    with ProgressBar(folder) as bar:
-        run_child(
-            [sys.executable, "-m", "fastmath.sampling.sampler", str(job_file)],
-            log=folder / "sampling.log",
-            environment=process_environment(jobs[0].settings),
-            watch=bar.show,
-            stop=end_child,
-        )
+    problems = read_problems(job.problems)
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in problems["problem"]]
+    numbers = pl.DataFrame({"sample": pl.Series(range(job.settings.samples), dtype=pl.Int64)})
+    named = pl.DataFrame({"problem_id": problems["id"], "digest": digests})
+    return numbers.join(named, how="cross").select("problem_id", "sample", "digest")
 
 
-def process_environment(settings: EvaluateSettings) -> dict[str, str]:
-    """Environment variables of the sampling process: a quiet in-process engine, and those that the recipe sets."""
-    # With the engine in another process, vLLM would take some seconds longer to load each model.
-    own = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
-    quiet = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"}
-    return own | quiet | settings.engine.environment
+def derive_seed(job: SamplingJob, first: Mapping[str, object], rank: int) -> int:
+    """Seed of an engine, below 2**31, from the job's, the first sample that it draws and its rank among its siblings.
 
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    The same sampling, begun anew, has the same seed, and whatever is added to it another one.
+    """
+    name = f"{job.seed}/{first['problem_id']}/{first['sample']}/{rank}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) >> 1

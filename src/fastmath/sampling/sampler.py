@@ -1,42 +1,122 @@
-"""The sampling process: loads one model after the other into vLLM and writes a parquet file of samples for each.
+"""The sampling of one model: in a process of its own for an evaluation, or on an engine that is there already.
 
-`fastmath.sampling.jobs` starts it; to start it by hand, name the job file in the stage's folder:
+`fastmath.sampling.processes` starts one process for each engine; to start one by hand, name its job and its rank:
 
-    python -m fastmath.sampling.sampler runs/nano/evaluate/sampling.json
+    python -m fastmath.sampling.sampler runs/nano/evaluate/engines/sft-0/job.json 0
 """
 
 import os
-import re
 import signal
 import sys
-from functools import partial
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
-from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
 
-from fastmath.engine.batch import BatchEngine, Draw, require_room
+from fastmath.answers.extract import AnswerPlace
+from fastmath.engine.batch import BatchEngine, Drawing, Drawn, require_room
 from fastmath.prompts import render_prompt
+from fastmath.recipe.inference import EvaluateSettings, ReadingSettings
 from fastmath.runs.environment import PARENT_VARIABLE
-from fastmath.runs.files import write_parquet
 from fastmath.runs.model_folder import check_model_folder
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
-from fastmath.sampling.jobs import JOBS, SamplingJob, read_problems, sample_seed
+from fastmath.sampling.jobs import SamplingJob, derive_seed, read_problems
 from fastmath.sampling.samples import judge_samples
+from fastmath.sampling.shards import DRAWN_SCHEMA, ShardWriter, list_pending
 
 _TOKENIZER_PROBES = 16
-_OUTPUT_SPEED = re.compile(r"output: ([\d.]+) toks/s")
-"""vLLM's own figure in the postfix of its bar (vllm/entrypoints/offline_utils.py)."""
 
 
-def sample_model(job: SamplingJob, progress: ProgressFile, earlier: int = 0) -> int:
-    """Sample one model with vLLM in this process, judge the samples and write them.
+class Engine(Protocol):
+    """What samples are drawn with: `BatchEngine`, or another with its method and attributes."""
+
+    tokenizer: PreTrainedTokenizerBase
+    context_tokens: int
+
+    def draw(self, prompts: list[list[int]], drawing: Drawing) -> Iterator[tuple[int, Drawn]]:
+        """Draw one sample of every prompt, see `BatchEngine.draw`."""
+        ...
+
+
+def sample_problems(
+    engine: Engine,
+    problems: pl.DataFrame,
+    samples: int,
+    drawing: Drawing,
+    system_prompt: str | None,
+    answer_place: AnswerPlace,
+) -> pl.DataFrame:
+    """Sample problems with an engine that is loaded, as the validation of a training does, and judge the samples.
+
+    Args:
+        engine: the engine.
+        problems: table of `id, problem, answer`.
+        samples: number of samples per problem.
+        drawing: how they are drawn.
+        system_prompt: text of the system turn; None for no such turn.
+        answer_place: part of a sample whose last box is its answer.
+
+    Returns:
+        Table of `fastmath.sampling.samples.SAMPLE_SCHEMA`, by problem and sample.
+    """
+    numbers = pl.DataFrame({"sample": pl.Series(range(samples), dtype=pl.Int64)})
+    wanted = problems.select(problem_id="id").join(numbers, how="cross").with_columns(digest=pl.lit(""))
+    rows = list(draw_rows(engine, wanted, problems, drawing, system_prompt, seed=0))
+    drawn = pl.DataFrame(rows, schema=DRAWN_SCHEMA)
+    order = wanted.select("problem_id", "sample")
+    return judge_samples(order.join(drawn, on=["problem_id", "sample"], maintain_order="left"), problems, answer_place)
+
+
+def draw_rows(
+    engine: Engine,
+    wanted: pl.DataFrame,
+    problems: pl.DataFrame,
+    drawing: Drawing,
+    system_prompt: str | None,
+    seed: int,
+) -> Iterator[dict[str, Any]]:
+    """Draw samples and yield each as a row of `DRAWN_SCHEMA` as soon as it is finished.
+
+    Args:
+        engine: the engine.
+        wanted: the samples to draw, `problem_id, sample, digest`.
+        problems: table of `id, problem`, with all problems that are asked for.
+        drawing: how they are drawn.
+        system_prompt: text of the system turn; None for no such turn.
+        seed: seed of the engine, which is written down.
+
+    Raises:
+        ValueError: the longest prompt and the token budget do not fit into the model's context.
+    """
+    texts = dict(problems.select("id", "problem").iter_rows())
+    prompts = {name: render_prompt(engine.tokenizer, texts[name], system_prompt) for name in set(wanted["problem_id"])}
+    require_room(list(prompts.values()), drawing.token_budget, engine.context_tokens)
+    keys = wanted.rows(named=True)
+    for position, drawn in engine.draw([prompts[key["problem_id"]] for key in keys], drawing):
+        yield keys[position] | {
+            "text": drawn.text,
+            "tokens": drawn.tokens,
+            "reasoning_tokens": drawn.reasoning_tokens,
+            "finish_reason": drawn.finish_reason,
+            "seed": seed,
+        }
+
+
+def make_drawing(settings: EvaluateSettings, reading: ReadingSettings) -> Drawing:
+    """How an evaluation draws its samples."""
+    return Drawing(settings.token_budget, settings.temperature, settings.top_p, settings.min_p, reading.generation_end)
+
+
+def sample_job(job: SamplingJob, rank: int, report: Callable[[int, Mapping[str, float]], None]) -> int:
+    """Draw this process's part of a job with vLLM and write it in shards.
 
     Args:
         job: the model, the problems and the settings.
-        progress: is told how many samples are finished.
-        earlier: number of samples of other models that this process has drawn before.
+        rank: number of this process among the job's engines; it draws every `settings.engines`-th sample.
+        report: is told after each sample how many there are, and the tokens per second so far.
 
     Returns:
         The number of samples that were drawn.
@@ -47,50 +127,39 @@ def sample_model(job: SamplingJob, progress: ProgressFile, earlier: int = 0) -> 
         ValueError: the longest prompt and the token budget do not fit into the model's context.
     """
     check_model_folder(job.model_folder)
-    settings, problems = job.settings, read_problems(job.problems, job.settings.problems)
+    problems = read_problems(job.problems)
+    pending = list_pending(job).gather_every(job.settings.engines, rank)
+    if pending.is_empty():
+        return 0
+    seed = derive_seed(job, pending.row(0, named=True), rank)
     probes = problems["problem"].head(_TOKENIZER_PROBES).to_list()
-    asked = [(problem_id, sample) for problem_id in problems["id"] for sample in range(settings.samples)]
-    with BatchEngine(job.model_folder, settings.engine, job.seed, probes) as engine:
-        prompts = {
-            problem_id: render_prompt(engine.tokenizer, problem, job.system_prompt)
-            for problem_id, problem in problems.select("id", "problem").iter_rows()
-        }
-        require_room(list(prompts.values()), settings.token_budget, engine.context_tokens)
-        draws = [Draw(prompts[name], sample_seed(job.seed, name, sample)) for name, sample in asked]
-        drawn = engine.draw(
-            draws,
-            token_budget=settings.token_budget,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            min_p=settings.min_p,
-            end=job.reading.generation_end,
-            progress=partial(_ProgressReports, report=progress, earlier=earlier),
-        )
-    rows = [
-        (*name, result.text, result.tokens, result.reasoning_tokens, result.finish_reason, draw.seed)
-        for name, draw, result in zip(asked, draws, drawn, strict=True)
-    ]
-    columns = ["problem_id", "sample", "text", "tokens", "reasoning_tokens", "finish_reason", "seed"]
-    samples = judge_samples(pl.DataFrame(rows, schema=columns, orient="row"), problems, job.reading.answer_place)
-    write_parquet(samples, job.destination, {"fingerprint": job.fingerprint})
-    return samples.height
+    with (
+        BatchEngine.load(job.model_folder, job.settings.engine, seed, probes) as engine,
+        ShardWriter(job.shards, job.settings.shard_samples, rank) as writer,
+    ):
+        drawing = make_drawing(job.settings, job.reading)
+        began, tokens = time.monotonic(), 0
+        rows = draw_rows(engine, pending, problems, drawing, job.system_prompt, seed)
+        for count, row in enumerate(rows, 1):
+            writer.add(row)
+            tokens += row["tokens"]
+            report(count, {TOKENS_PER_SECOND: tokens / (time.monotonic() - began)})
+    return pending.height
 
 
-class _ProgressReports(tqdm):
-    """A progress bar that reports to a `ProgressFile` instead of drawing itself."""
+def main() -> None:
+    """Draw the part of the job file's samples that belongs to the rank; both are named on the command line."""
+    # By default SIGTERM would skip every `finally`, and leave half-written files and the engine's memory behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"ended by signal {signal.SIGTERM}"))
+    job_file, rank = Path(sys.argv[1]), int(sys.argv[2])
+    job = SamplingJob.model_validate_json(job_file.read_bytes())
+    progress = ProgressFile(job_file.parent, "sample", None, label=job.model)
 
-    def __init__(self, *arguments: Any, report: ProgressFile, earlier: int, **options: Any) -> None:
-        self.report, self.earlier = report, earlier
-        super().__init__(*arguments, **options | {"mininterval": 1.0, "leave": True})
+    def report(done: int, figures: Mapping[str, float]) -> None:
+        progress.update(done, figures)
+        _end_with_parent()
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """Report how many samples are finished; the bar for the rendering of prompts is left out."""
-        if self.desc.startswith("Processed"):
-            speed = _OUTPUT_SPEED.search(self.postfix or "")
-            known = speed is not None and float(speed[1]) > 0  # nothing has been measured before the first sample
-            self.report.update(self.earlier + self.n, {TOKENS_PER_SECOND: float(speed[1])} if known else None)
-            _end_with_parent()
-        return True
+    progress.update(sample_job(job, rank, report), last=True)
 
 
 def _end_with_parent() -> None:
@@ -98,21 +167,6 @@ def _end_with_parent() -> None:
     parent = os.environ.get(PARENT_VARIABLE)
     if parent is not None and os.getppid() != int(parent):
         sys.exit("the process that asked for these samples is gone")
-
-
-def main() -> None:
-    """Sample every model of the job file named on the command line."""
-    # By default SIGTERM would skip every `finally`, and leave half-written files and the engine's memory behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"ended by signal {signal.SIGTERM}"))
-    job_file = Path(sys.argv[1])
-    jobs = JOBS.validate_json(job_file.read_bytes())
-    totals = [read_problems(job.problems, job.settings.problems).height * job.settings.samples for job in jobs]
-    progress = ProgressFile(job_file.parent, "sample", sum(totals))
-    done = 0
-    for job in jobs:
-        progress.update(done, label=job.model)
-        done += sample_model(job, progress, done)
-    progress.update(done, last=True)
 
 
 if __name__ == "__main__":
