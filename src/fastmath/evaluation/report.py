@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
-from fastmath.evaluation.intervals import Estimate, estimate_mean, estimate_share
+from fastmath.evaluation.intervals import Estimate, estimate_mean, share_intervals
 from fastmath.evaluation.metrics import (
     SampleArrays,
     curve_points,
@@ -127,26 +128,27 @@ def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, An
     that the budget or the engine's limit ended. `majority` and `pass` are the curves over k, up to N.
     """
     cut, k = samples.cut(token_budget), samples.samples
-    single = asdict(estimate_share(pass_at_k(cut.correct, 1), seed))
-    majority = {str(n): asdict(estimate_share(majority_at_k(cut, n), seed)) for n in curve_points(k)}
-    passed = {str(n): asdict(estimate_share(pass_at_k(cut.correct, n), seed)) for n in curve_points(k)}
-    collected = estimate_share((cut.answers >= 0).mean(axis=1), seed)
+    shares = {f"majority@{n}": majority_at_k(cut, n) for n in curve_points(k)}
+    shares |= {f"pass@{n}": pass_at_k(cut.correct, n) for n in curve_points(k)}
+    shares |= {"collected": (cut.answers >= 0).mean(axis=1), "cut_off": cut.cut_off.mean(axis=1)}
+    intervals = share_intervals(np.stack(list(shares.values()), axis=1), seed)  # one draw of weights for them all
+    found = {name: Estimate(*column) for name, column in zip(shares, intervals.T.tolist(), strict=True)}
     tokens = estimate_mean(cut.tokens.mean(axis=1), seed, (0, token_budget))
     reasoning = estimate_mean(cut.reasoning_tokens.mean(axis=1), seed, (0, token_budget))
     return {
         "token_budget": token_budget,
-        "pass@1": single,
-        f"majority@{k}": majority[str(k)],
-        f"pass@{k}": passed[str(k)],
-        "answers_collected": collected.value * k,
-        "answers_collected_interval": _interval(collected, k),
+        "pass@1": asdict(found["pass@1"]),
+        f"majority@{k}": asdict(found[f"majority@{k}"]),
+        f"pass@{k}": asdict(found[f"pass@{k}"]),
+        "answers_collected": found["collected"].value * k,
+        "answers_collected_interval": _interval(found["collected"], k),
         "mean_tokens": tokens.value,
         "mean_tokens_interval": _interval(tokens),
         "reasoning_tokens": reasoning.value,
         "reasoning_tokens_interval": _interval(reasoning),
-        "cut_off": asdict(estimate_share(cut.cut_off.mean(axis=1), seed)),
-        "majority": majority,
-        "pass": passed,
+        "cut_off": asdict(found["cut_off"]),
+        "majority": {str(n): asdict(found[f"majority@{n}"]) for n in curve_points(k)},
+        "pass": {str(n): asdict(found[f"pass@{n}"]) for n in curve_points(k)},
     }
 
 
