@@ -92,7 +92,7 @@ def estimate_mean(values: NDArray[np.float64], seed: int, bounds: tuple[float, f
     beyond = np.where(shifts < 0, -np.inf, np.inf)
     ratios = np.where(alike, beyond, shifts / np.where(alike, 1.0, errors))
     lowest, highest = np.percentile(ratios, LEVELS, method="inverted_cdf")
-    low, high = mean - highest * error, mean - lowest * error
+    low, high = float(mean - highest * error), float(mean - lowest * error)
     return Estimate(mean, min(mean, max(low, bounds[0])), max(mean, min(high, bounds[1])))
 
 
