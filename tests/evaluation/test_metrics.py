@@ -1,4 +1,4 @@
-"""Metrics: pass@k, majority@k, prefixes of a token budget, bootstrap intervals."""
+"""Metrics: tables of samples as arrays, pass@k, prefixes of a token budget, curves."""
 
 import itertools
 from math import comb
@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastmath.evaluation.intervals import estimate_share
 from fastmath.evaluation.metrics import (
     NO_ANSWER,
     SampleArrays,
     accuracy_curve,
-    bootstrap_means,
-    estimate_mean,
+    curve_points,
     majority_at_k,
     median_tokens,
     pass_at_k,
     token_budgets,
 )
+from helpers.samples import make_arrays, sample_arrays
 
 
 def make_frame(rows: list[tuple[str, int, str | None, bool, int]]) -> pl.DataFrame:
@@ -27,22 +28,13 @@ def make_frame(rows: list[tuple[str, int, str | None, bool, int]]) -> pl.DataFra
         rows,
         schema={"problem_id": pl.String, "sample": pl.Int64, "answer": pl.String, "correct": bool, "tokens": pl.Int64},
         orient="row",
-    ).with_columns(reasoning_tokens="tokens")
+    ).with_columns(pl.lit("stop").alias("finish_reason"), reasoning_tokens="tokens")
 
 
 def make_votes(answers: list[str | None], gold: str) -> SampleArrays:
     return SampleArrays.from_frame(
         make_frame([("p", index, answer, answer == gold, 10) for index, answer in enumerate(answers)])
     )
-
-
-@st.composite
-def sample_arrays(draw: st.DrawFn) -> SampleArrays:
-    problems, samples = draw(st.integers(1, 4)), draw(st.integers(1, 6))
-    size = problems * samples
-    answers = np.array(draw(st.lists(st.integers(-1, 3), min_size=size, max_size=size))).reshape(problems, samples)
-    tokens = np.array(draw(st.lists(st.integers(1, 50), min_size=size, max_size=size))).reshape(problems, samples)
-    return SampleArrays(answers=answers, correct=answers == 0, tokens=tokens, reasoning_tokens=tokens)
 
 
 def test_pass_at_k_of_the_worked_example() -> None:
@@ -71,46 +63,22 @@ def test_k_outside_the_samples_is_refused(k: int) -> None:
         pass_at_k(np.zeros((1, 4), dtype=bool), k)
 
 
-def test_majority_takes_the_plurality() -> None:
-    # votes: 7 twice, 5 three times
-    assert majority_at_k(make_votes(["7", "5", "7", "5", "5"], gold="5"), 5).tolist() == [True]
+def test_an_answer_is_right_where_a_sample_that_gives_it_is_correct() -> None:
+    # 7, 7 and 5: 7 leads
+    assert majority_at_k(make_votes(["7", "5", "7"], gold="7"), 3).tolist() == [1.0]
+    assert majority_at_k(make_votes(["7", "5", "7"], gold="5"), 3).tolist() == [0.0]
 
 
-def test_a_tie_goes_to_the_answer_given_first() -> None:
-    # 7 and 5 have two votes each; 7 was given first
-    assert majority_at_k(make_votes(["7", "5", None, "5", "7"], gold="7"), 5).tolist() == [True]
-    assert majority_at_k(make_votes(["7", "5", None, "5", "7"], gold="5"), 5).tolist() == [False]
+def test_the_majority_does_not_hang_on_the_order_of_the_samples() -> None:
+    # one of two samples is drawn, and one of them is right
+    assert majority_at_k(make_votes(["7", "5"], gold="7"), 1) == pytest.approx([1 / 2])
+    assert majority_at_k(make_votes(["5", "7"], gold="7"), 1) == pytest.approx([1 / 2])
 
 
-def test_a_sample_without_an_answer_casts_no_vote() -> None:
-    # none three times, 0 once: 0 wins, an answer like any other
-    assert majority_at_k(make_votes([None, None, None, "0"], gold="0"), 4).tolist() == [True]
-
-
-def test_no_vote_at_all_is_wrong() -> None:
-    assert majority_at_k(make_votes([None, None], gold="0"), 2).tolist() == [False]
-
-
-def test_majority_looks_only_at_the_first_k_samples() -> None:
-    # of the first three 7 has two votes; of all five 5 has three
-    samples = make_votes(["7", "7", "5", "5", "5"], gold="7")
-    assert majority_at_k(samples, 3).tolist() == [True]
-    assert majority_at_k(samples, 5).tolist() == [False]
-
-
-@given(sample_arrays(), st.data())
-def test_majority_agrees_with_counting_by_hand(samples: SampleArrays, data: st.DataObject) -> None:
-    k = data.draw(st.integers(1, samples.samples))
-    expected = []
-    for row in samples.answers[:, :k].tolist():
-        votes = [answer for answer in row if answer != NO_ANSWER]
-        expected.append(bool(votes) and max(dict.fromkeys(votes), key=votes.count) == 0)
-    assert majority_at_k(samples, k).tolist() == expected
-
-
-def test_majority_of_one_is_the_first_sample() -> None:
-    samples = make_votes(["7", "5"], gold="7")
-    assert majority_at_k(samples, 1).tolist() == [True]
+def test_a_curve_has_the_powers_of_two_below_n_and_n() -> None:
+    assert curve_points(10) == [1, 2, 4, 8, 10]
+    assert curve_points(16) == [1, 2, 4, 8, 16]
+    assert curve_points(1) == [1]
 
 
 def test_a_sample_longer_than_the_budget_is_cut_and_has_no_answer() -> None:
@@ -146,6 +114,32 @@ def test_rows_may_come_in_any_order() -> None:
     assert arrays.answers[0, 0] == arrays.answers[1, 1]
 
 
+def test_problems_keep_the_order_of_their_first_appearance() -> None:
+    rows = [("b", 0, "1", True, 1), ("a", 0, "2", False, 2)]
+    samples = SampleArrays.from_frame(make_frame(rows))
+    assert samples.problems == samples.cut(1).problems == ("b", "a")
+
+
+def test_problems_are_selected_in_the_wanted_order() -> None:
+    samples = make_arrays([[0, 1], [2, 2], [-1, 0]]).select(["p2", "p0"])
+    assert (samples.problems, samples.answers.tolist()) == (("p2", "p0"), [[-1, 0], [0, 1]])
+
+
+def test_samples_from_elsewhere_need_neither_their_text_nor_the_end_of_their_reasoning() -> None:
+    table = make_frame([("p", 0, "7", True, 40)]).with_columns(
+        *(pl.lit(None).alias(name) for name in ("text", "reasoning_tokens", "finish_reason"))
+    )
+    samples = SampleArrays.from_frame(table)
+    assert (samples.reasoning_tokens.tolist(), samples.cut_off.tolist()) == ([[40]], [[False]])
+
+
+def test_a_sample_is_cut_off_by_the_engine_or_by_the_budget() -> None:
+    table = make_frame([("p", 0, None, False, 40), ("p", 1, "7", True, 60), ("p", 2, "7", True, 61)])
+    samples = SampleArrays.from_frame(table.with_columns(finish_reason=pl.Series(["length", "stop", "stop"])))
+    assert samples.cut_off.tolist() == [[True, False, False]]
+    assert samples.cut(60).cut_off.tolist() == [[True, False, True]]
+
+
 def test_an_unequal_number_of_samples_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\[1, 2\] samples"):
         SampleArrays.from_frame(make_frame([("a", 0, "1", True, 1), ("a", 1, "1", True, 1), ("b", 0, "1", True, 1)]))
@@ -154,29 +148,6 @@ def test_an_unequal_number_of_samples_is_refused() -> None:
 def test_no_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         SampleArrays.from_frame(make_frame([]))
-
-
-def test_the_interval_of_equal_values_is_that_value() -> None:
-    estimate = estimate_mean(np.full(20, 0.25), seed=0)
-    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.25, 0.25, 0.25))
-
-
-def test_the_interval_is_near_the_normal_one_of_a_large_sample() -> None:
-    # 400 of 800 correct: 0.5 ± 1.96 · sqrt(0.25 / 800) = 0.5 ± 0.0346
-    estimate = estimate_mean(np.repeat([0.0, 1.0], 400), seed=0)
-    assert (estimate.low, estimate.high) == pytest.approx((0.4654, 0.5346), abs=0.004)
-
-
-def test_the_same_seed_gives_the_same_interval() -> None:
-    values = np.random.default_rng(1).random(50)
-    assert estimate_mean(values, seed=3) == estimate_mean(values, seed=3) != estimate_mean(values, seed=4)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 5))
-def test_resampled_means_stay_between_the_extremes(values: list[float], seed: int) -> None:
-    means = bootstrap_means(np.array(values), seed, resamples=50)
-    assert means.min() >= min(values) - 1e-9
-    assert means.max() <= max(values) + 1e-9
 
 
 def test_budgets_are_the_largest_and_shares_of_the_median() -> None:
@@ -196,9 +167,9 @@ def test_a_curve_passes_through_the_table() -> None:
     rng = np.random.default_rng(0)
     answers = rng.integers(-1, 3, (30, 4))
     tokens = rng.integers(1, 100, (30, 4))
-    samples = SampleArrays(answers=answers, correct=answers == 0, tokens=tokens, reasoning_tokens=tokens)
+    samples = make_arrays(answers, tokens)
     single, majority = accuracy_curve(samples, [20, 60], 4, seed=5)
-    expected = estimate_mean(pass_at_k(samples.cut(60).correct, 1), seed=5)
+    expected = estimate_share(pass_at_k(samples.cut(60).correct, 1), seed=5)
     assert single[:, 1] == pytest.approx([expected.value, expected.low, expected.high])
     assert majority[0, 1] == pytest.approx(majority_at_k(samples.cut(60), 4).mean())
 

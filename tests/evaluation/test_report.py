@@ -88,8 +88,14 @@ def test_the_report_has_the_agreed_keys(run_dir: Path) -> None:
         "majority@2",
         "pass@2",
         "answers_collected",
+        "answers_collected_interval",
         "mean_tokens",
+        "mean_tokens_interval",
         "reasoning_tokens",
+        "reasoning_tokens_interval",
+        "cut_off",
+        "majority",
+        "pass",
     ]
 
 
@@ -119,6 +125,27 @@ def test_figures_under_a_budget(run_dir: Path) -> None:
     assert sft["mean_tokens"] == pytest.approx((40 + 40 + 50 + 50) / 4)
     # the first sample of each problem ends its reasoning 5 tokens earlier: 35 and 40, 50 and 50 of 55 and 60
     assert sft["reasoning_tokens"] == pytest.approx((35 + 40 + 50 + 50) / 4)
+
+
+def test_curves_go_from_one_sample_to_all(run_dir: Path) -> None:
+    sft = build_report(run_dir)["models"][0]["budgets"][0]
+    # one of the two samples is right, the other has no answer; two problems alike
+    assert {k: entry["value"] for k, entry in sft["majority"].items()} == pytest.approx({"1": 1 / 2, "2": 1})
+    assert {k: entry["value"] for k, entry in sft["pass"].items()} == pytest.approx({"1": 1 / 2, "2": 1})
+    assert (sft["majority"]["2"], sft["pass"]["2"]) == (sft["majority@2"], sft["pass@2"])
+
+
+def test_the_samples_that_a_budget_cuts_are_counted(run_dir: Path) -> None:
+    # of 40, 40, 60, 60 tokens a budget of 50 cuts two
+    largest, median, _ = build_report(run_dir)["models"][0]["budgets"]
+    assert (largest["cut_off"]["value"], median["cut_off"]["value"]) == (0.0, pytest.approx(2 / 4))
+
+
+def test_every_interval_contains_its_figure(run_dir: Path) -> None:
+    for budget in build_report(run_dir)["models"][0]["budgets"]:
+        for name in ("answers_collected", "mean_tokens", "reasoning_tokens"):
+            interval = budget[f"{name}_interval"]
+            assert interval["low"] <= budget[name] <= interval["high"]
 
 
 def test_figures_stand_by_difficulty_at_the_largest_budget(run_dir: Path) -> None:

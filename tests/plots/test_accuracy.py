@@ -9,13 +9,14 @@ from fastmath.evaluation.metrics import SampleArrays
 from fastmath.evaluation.report import measure
 from fastmath.plots.accuracy import plot_accuracy_against_tokens
 from fastmath.plots.style import save_figure
+from helpers.samples import make_arrays
 
 
 def make_samples(seed: int, shortest: int) -> SampleArrays:
     rng = np.random.default_rng(seed)
     answers = rng.integers(-1, 2, (20, 4))
     tokens = rng.integers(shortest, 100, (20, 4))
-    return SampleArrays(answers=answers, correct=answers == 0, tokens=tokens, reasoning_tokens=tokens)
+    return make_arrays(answers, tokens)
 
 
 def test_accuracy_is_drawn_for_every_model(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Metrics of the samples of one model: pass@k, majority@k, answers collected and mean tokens under a token budget.
 
 P is the number of problems and N the number of samples per problem. A smaller budget uses prefixes of the same samples:
-nothing is sampled again, a sample is cut where the budget ends, and a cut sample has no answer.
+nothing is sampled again, a sample is cut where the budget ends, and a cut sample has no answer. Intervals come from
+`fastmath.evaluation.intervals`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastmath.policies.voting import Vote, count_votes, leading_answer
+from fastmath.evaluation.intervals import share_intervals
+from fastmath.evaluation.majority import VoteCounts, chance_of_majority
 
 NO_ANSWER = -1
 """Entry of `SampleArrays.answers` for a sample without an answer."""
-RESAMPLES = 2_000
-"""Number of bootstrap resamples behind every interval."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over problems, with the low and high ends of its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
+NOT_COUNTED = -1
+"""Entry of `SampleArrays.tokens` for a sample whose tokens nobody counted; no budget cuts it."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +29,27 @@ class SampleArrays:
     """The samples of one model as arrays: problems in order of first appearance, samples by their number.
 
     Attributes:
+        problems: ids of the P problems.
         answers: (P, N) int64, codes of the answers: equal answers have equal codes, and `NO_ANSWER` stands for none.
         correct: (P, N) bool, False where there is no answer.
-        tokens: (P, N) int64, number of generated tokens including the stop token.
+        tokens: (P, N) int64, number of generated tokens including the stop token, or `NOT_COUNTED`.
         reasoning_tokens: (P, N) int64, number of those up to the end of the reasoning.
+        cut_off: (P, N) bool, True where a limit of tokens ended the sample.
     """
 
+    problems: tuple[str, ...]
     answers: NDArray[np.int64]
     correct: NDArray[np.bool_]
     tokens: NDArray[np.int64]
     reasoning_tokens: NDArray[np.int64]
+    cut_off: NDArray[np.bool_]
 
     @classmethod
     def from_frame(cls, samples: pl.DataFrame) -> Self:
-        """Arrays from a table of `problem_id, sample, answer, correct, tokens, reasoning_tokens`.
+        """Arrays from a table of `problem_id, sample, answer, correct, tokens, reasoning_tokens, finish_reason`.
+
+        In samples from elsewhere the last three may be null: then the tokens are `NOT_COUNTED`, all tokens are of the
+        reasoning, and a sample has ended by itself.
 
         Raises:
             ValueError: there are no rows, or the problems differ in their number of samples.
@@ -61,17 +62,27 @@ class SampleArrays:
         rows = samples.join(counts.with_row_index("_problem"), on="problem_id").sort("_problem", "sample")
         codes = {answer: code for code, answer in enumerate(rows["answer"].drop_nulls().unique(maintain_order=True))}
         answers = [NO_ANSWER if answer is None else codes[answer] for answer in rows["answer"]]
+        tokens = rows["tokens"].cast(pl.Int64).fill_null(NOT_COUNTED)
+        reasoning = rows["reasoning_tokens"].cast(pl.Int64).fill_null(tokens)
+        cut_off = rows["finish_reason"].cast(pl.String).fill_null("stop") != "stop"
         return cls(
+            problems=tuple(counts["problem_id"]),
             answers=np.array(answers, dtype=np.int64).reshape(shape),
             correct=rows["correct"].to_numpy().astype(bool).reshape(shape),
-            tokens=rows["tokens"].to_numpy().astype(np.int64).reshape(shape),
-            reasoning_tokens=rows["reasoning_tokens"].to_numpy().astype(np.int64).reshape(shape),
+            tokens=tokens.to_numpy().reshape(shape),
+            reasoning_tokens=reasoning.to_numpy().reshape(shape),
+            cut_off=cut_off.to_numpy().reshape(shape),
         )
 
     @property
     def samples(self) -> int:
         """N, the number of samples per problem."""
         return self.tokens.shape[1]
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the tokens of every sample are known."""
+        return bool((self.tokens != NOT_COUNTED).all())
 
     def cut(self, token_budget: int) -> Self:
         """The same samples under a smaller token budget.
@@ -82,10 +93,29 @@ class SampleArrays:
         """
         finished = self.tokens <= token_budget
         return type(self)(
+            problems=self.problems,
             answers=np.where(finished, self.answers, NO_ANSWER),
             correct=self.correct & finished,
             tokens=np.minimum(self.tokens, token_budget),
             reasoning_tokens=np.minimum(self.reasoning_tokens, token_budget),
+            cut_off=self.cut_off | ~finished,
+        )
+
+    def select(self, problems: Sequence[str]) -> Self:
+        """The samples of these problems, in their order.
+
+        Raises:
+            KeyError: there are no samples of one of them.
+        """
+        places = {problem: place for place, problem in enumerate(self.problems)}
+        rows = [places[problem] for problem in problems]
+        return type(self)(
+            problems=tuple(problems),
+            answers=self.answers[rows],
+            correct=self.correct[rows],
+            tokens=self.tokens[rows],
+            reasoning_tokens=self.reasoning_tokens[rows],
+            cut_off=self.cut_off[rows],
         )
 
 
@@ -133,37 +163,43 @@ def pass_at_k(correct: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
     return 1.0 - factors.prod(axis=1)
 
 
-def majority_at_k(samples: SampleArrays, k: int) -> NDArray[np.bool_]:
-    """Whether the most frequent answer among the first k samples is correct; (P,).
+def majority_at_k(samples: SampleArrays, k: int) -> NDArray[np.float64]:
+    """Chance that the most frequent answer among k of a problem's N samples, drawn in random order, is right; (P,).
 
-    A tie goes to the answer that was given first. A sample without an answer does not vote, and a problem without any
-    vote counts as wrong.
+    It is the mean over all subsets and orders, counted exactly (`fastmath.evaluation.majority.chance_of_majority`). A
+    tie goes to the answer that was given first, so each of t leaders has 1/t of it. A sample without an answer does not
+    vote, and a problem without any vote counts as wrong. An answer is right if a sample that gives it is correct.
 
-    Example: in 7, 5, none, 5, 7 both 7 and 5 have two votes, so 7 wins, because it was given first.
+    Example: all of 7, 7, 5, 5 are drawn and 7 is right: 1/2, because 7 was given first in half of the orders.
 
     Raises:
         ValueError: k is below 1 or above N.
     """
     _require_k(samples.correct, k)
-    won = np.zeros(len(samples.answers), dtype=bool)
-    for problem, answers in enumerate(samples.answers[:, :k].tolist()):
-        winner = leading_answer(count_votes(Vote(answer) for answer in answers if answer != NO_ANSWER))
-        won[problem] = winner is not None and samples.correct[problem, answers.index(winner)]
-    return won
+    votes = [_count_votes(*problem) for problem in zip(samples.answers, samples.correct, strict=True)]
+    chances = {counts: chance_of_majority(counts, k) for counts in set(votes)}
+    return np.array([chances[counts] for counts in votes])
 
 
-def bootstrap_means(values: NDArray[np.float64], seed: int, resamples: int = RESAMPLES) -> NDArray[np.float64]:
-    """Means over problems drawn with replacement, P of them in each resample; (P, …) → (resamples, …)."""
-    problems = len(values)
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples)
-    return np.tensordot(counts / problems, values, axes=1)
+def _count_votes(answers: NDArray[np.int64], correct: NDArray[np.bool_]) -> VoteCounts:
+    """The votes of one problem; `answers` and `correct` are (N,)."""
+    right = Counter(answers[correct].tolist()).keys() - {NO_ANSWER}
+    counts = Counter(answers.tolist())
+    silent = counts.pop(NO_ANSWER, 0)
+    wrong = (counts[answer] for answer in counts.keys() - right)
+    return VoteCounts(
+        right=tuple(sorted((counts[answer] for answer in right), reverse=True)),
+        wrong=tuple(sorted(wrong, reverse=True)),
+        silent=silent,
+    )
 
 
-def estimate_mean(values: NDArray[np.float64], seed: int) -> Estimate:
-    """Mean of `values`, (P,), and its 95 % interval: percentiles 2.5 and 97.5 of `RESAMPLES` resampled means."""
-    low, high = np.percentile(bootstrap_means(values, seed), [2.5, 97.5])
-    return Estimate(float(values.mean()), float(low), float(high))
+def curve_points(samples: int) -> list[int]:
+    """The numbers of samples at which curves of pass@k and majority@k are told: 1, 2, 4, 8, … below N, and N.
+
+    Example: N = 10 gives 1, 2, 4, 8 and 10.
+    """
+    return [*(2**power for power in range(samples.bit_length()) if 2**power < samples), samples]
 
 
 def median_tokens(samples: SampleArrays) -> float:
@@ -187,12 +223,8 @@ def accuracy_curve(
     """pass@1 and majority@k under each token budget: two arrays (3, budgets) with the rows value, low and high."""
     cuts = [samples.cut(budget) for budget in budgets]
     single = np.stack([pass_at_k(cut.correct, 1) for cut in cuts], axis=1)
-    majority = np.stack([majority_at_k(cut, k).astype(float) for cut in cuts], axis=1)
-    return _with_interval(single, seed), _with_interval(majority, seed)
-
-
-def _with_interval(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    return np.stack([values.mean(axis=0), *np.percentile(bootstrap_means(values, seed), [2.5, 97.5], axis=0)])
+    majority = np.stack([majority_at_k(cut, k) for cut in cuts], axis=1)
+    return share_intervals(single, seed), share_intervals(majority, seed)
 
 
 def _require_k(correct: NDArray[np.bool_], k: int) -> int:

@@ -13,11 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from fastmath.evaluation.intervals import Estimate, estimate_mean, share_intervals
 from fastmath.evaluation.metrics import (
     SampleArrays,
-    estimate_mean,
+    curve_points,
     majority_at_k,
     median_tokens,
     pass_at_k,
@@ -118,22 +120,40 @@ def _measure_kinds(run_dir: Path, model: str, recipe: Recipe) -> dict[str, dict[
 
 
 def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, Any]:
-    """Metrics of one model under one token budget; intervals are 95 % bootstrap intervals over problems.
+    """Metrics of one model under one token budget; intervals are 95 % intervals over problems.
 
     `answers_collected` is the mean number of samples with an answer per problem, out of N. `mean_tokens` is the mean
     number of generated tokens per sample, cut at the budget; `reasoning_tokens` counts only those up to the end of the
-    reasoning, so that models whose samples end at different places can be compared.
+    reasoning, so that models whose samples end at different places can be compared. `cut_off` is the share of samples
+    that the budget or the engine's limit ended. `majority` and `pass` are the curves over k, up to N.
     """
     cut, k = samples.cut(token_budget), samples.samples
+    shares = {f"majority@{n}": majority_at_k(cut, n) for n in curve_points(k)}
+    shares |= {f"pass@{n}": pass_at_k(cut.correct, n) for n in curve_points(k)}
+    shares |= {"collected": (cut.answers >= 0).mean(axis=1), "cut_off": cut.cut_off.mean(axis=1)}
+    intervals = share_intervals(np.stack(list(shares.values()), axis=1), seed)  # one draw of weights for them all
+    found = {name: Estimate(*column) for name, column in zip(shares, intervals.T.tolist(), strict=True)}
+    tokens = estimate_mean(cut.tokens.mean(axis=1), seed, (0, token_budget))
+    reasoning = estimate_mean(cut.reasoning_tokens.mean(axis=1), seed, (0, token_budget))
     return {
         "token_budget": token_budget,
-        "pass@1": asdict(estimate_mean(pass_at_k(cut.correct, 1), seed)),
-        f"majority@{k}": asdict(estimate_mean(majority_at_k(cut, k).astype(float), seed)),
-        f"pass@{k}": asdict(estimate_mean(pass_at_k(cut.correct, k), seed)),
-        "answers_collected": float((cut.answers >= 0).sum(axis=1).mean()),
-        "mean_tokens": float(cut.tokens.mean()),
-        "reasoning_tokens": float(cut.reasoning_tokens.mean()),
+        "pass@1": asdict(found["pass@1"]),
+        f"majority@{k}": asdict(found[f"majority@{k}"]),
+        f"pass@{k}": asdict(found[f"pass@{k}"]),
+        "answers_collected": found["collected"].value * k,
+        "answers_collected_interval": _interval(found["collected"], k),
+        "mean_tokens": tokens.value,
+        "mean_tokens_interval": _interval(tokens),
+        "reasoning_tokens": reasoning.value,
+        "reasoning_tokens_interval": _interval(reasoning),
+        "cut_off": asdict(found["cut_off"]),
+        "majority": {str(n): asdict(found[f"majority@{n}"]) for n in curve_points(k)},
+        "pass": {str(n): asdict(found[f"pass@{n}"]) for n in curve_points(k)},
     }
+
+
+def _interval(estimate: Estimate, scale: float = 1.0) -> dict[str, float]:
+    return {"low": estimate.low * scale, "high": estimate.high * scale}
 
 
 def render_table(report: Mapping[str, Any]) -> str:
