@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from fastmath.cli.check import check_machine, check_recipe, check_sets
+from fastmath.cli.convert import convert
 from fastmath.cli.doctor import doctor
 from fastmath.cli.export import export
 from fastmath.cli.join import join
@@ -33,6 +34,7 @@ from fastmath.runs.stages import NOTEBOOKS, comes_before
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
+app.command()(convert)
 app.command()(doctor)
 app.command()(export)
 app.command()(join)
