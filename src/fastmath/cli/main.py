@@ -13,6 +13,7 @@ import typer
 
 from fastmath.cli.check import check_machine, check_recipe, check_sets
 from fastmath.cli.compare import compare
+from fastmath.cli.convert import convert
 from fastmath.cli.doctor import doctor
 from fastmath.cli.evaluate import evaluate
 from fastmath.cli.export import export
@@ -34,6 +35,7 @@ from fastmath.runs.stages import NOTEBOOKS, comes_before
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
 app.command()(compare)
+app.command()(convert)
 app.command()(doctor)
 app.command()(evaluate)
 app.command()(export)
