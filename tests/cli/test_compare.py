@@ -90,7 +90,7 @@ def test_a_table_sentences_and_groups_are_printed(run_dir: Path) -> None:
         ("RUN/none.parquet", "there is no RUN/none.parquet; want a file of samples, PATH:MODEL"),
         ("none:sft", "A is 'none:sft', and there is no none; want a file of samples"),
         ("RUN/build_data:sft", "A: RUN/build_data has no samples; want a run whose stage 'evaluate'"),
-        ("RUN/votes.jsonl", "holds 2 models; want RUN/votes.jsonl:MODEL, one of small, large"),
+        ("RUN/votes.jsonl", "holds 2 models: small, large; want one of them (--model, or PATH:MODEL to compare)"),
         ("RUN/votes.jsonl:smal", "did you mean 'small'?"),
     ],
     ids=["model", "run:model", "folder", "file", "path", "no samples", "votes", "model of votes"],

@@ -2,7 +2,7 @@
 
 import json
 
-from fastmath.evaluation.formats import read_samples_table
+from fastmath.evaluation.formats.reading import read_samples_table
 from fastmath.replay.votes import read_votes
 from helpers.command import fastmath
 from helpers.sample_tables import PROBLEMS, SAMPLES
@@ -46,7 +46,7 @@ def test_votes_are_written_under_the_models_name_and_can_be_replayed(tmp_path):
 def test_several_models_without_a_choice_end_with_2_and_are_listed(tmp_path):
     finished = fastmath("convert", str(write_votes(tmp_path)), str(tmp_path / "out"), "--to", "boinf")
     assert finished.returncode == 2
-    assert "holds 2 models: m, n; want one of them (--model)" in finished.stderr
+    assert "holds 2 models: m, n; want one of them (--model, or PATH:MODEL to compare)" in finished.stderr
 
 
 def test_samples_without_problems_end_with_2_and_name_the_option(tmp_path):

@@ -17,7 +17,7 @@ from fastmath.evaluation.comparison import (
     to_json,
 )
 from fastmath.evaluation.comparison_text import describe, render_groups_table, render_table
-from fastmath.evaluation.formats import read_samples_table
+from fastmath.evaluation.formats.reading import read_samples_table
 from fastmath.evaluation.metrics import NO_ANSWER, NOT_COUNTED, SampleArrays
 from helpers.files import find, needs_shared
 from helpers.samples import make_arrays

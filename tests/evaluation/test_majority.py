@@ -6,6 +6,7 @@ from collections import Counter
 from math import comb
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from scorio.eval import avg, maj_at_k
 from scorio.eval import pass_at_k as scorio_pass_at_k
 
 from fastmath.answers.integers import to_int
-from fastmath.evaluation.formats import read_samples_table
+from fastmath.evaluation.formats.reading import read_samples_table
 from fastmath.evaluation.majority import VoteCounts, chance_of_majority
 from fastmath.evaluation.metrics import NO_ANSWER, SampleArrays, majority_at_k, pass_at_k
 from helpers.files import find, needs_shared
@@ -113,12 +114,23 @@ def recorded() -> dict[str, list[tuple[list[int | None], int]]]:
     return found
 
 
+def tabulate(problems: list[tuple[list[object], int]]) -> SampleArrays:
+    """Votes as arrays, right where they are the gold answer's integer; the reader accepts `588/2` for 294, too."""
+    rows = [
+        (str(place), number, None if vote is None else str(vote), vote == gold, 1, 1, None)
+        for place, (votes, gold) in enumerate(problems)
+        for number, vote in enumerate(votes)
+    ]
+    columns = ["problem_id", "sample", "answer", "correct", "tokens", "reasoning_tokens", "finish_reason"]
+    return SampleArrays.from_frame(pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None))
+
+
 @needs_shared
 def test_curves_of_recorded_votes_agree_with_combinatorics_and_with_random_draws(recorded) -> None:
     rng = np.random.default_rng(0)
     assert len(recorded) == 11
-    for model, problems in recorded.items():
-        samples = SampleArrays.from_frame(read_samples_table(VOTES, model))
+    for problems in recorded.values():
+        samples = tabulate(problems)
         size = samples.samples
         right = [votes.count(gold) for votes, gold in problems]
         draws = [

@@ -152,7 +152,7 @@ def test_no_samples_are_refused() -> None:
 
 def test_budgets_are_the_largest_and_shares_of_the_median() -> None:
     # 1.0 · 74 = 74 and 0.7 · 74 = 51.8, rounded to 52
-    assert token_budgets(256, 74.0, (1.0, 0.7)) == [256, 74, 52]
+    assert token_budgets(256, (), 74.0, (1.0, 0.7)) == [256, 74, 52]
 
 
 def test_the_median_is_over_all_samples() -> None:
@@ -176,4 +176,4 @@ def test_a_curve_passes_through_the_table() -> None:
 
 def test_budgets_that_coincide_are_listed_once():
     # 0.7 x 1 and 1.0 x 1 are both rounded to 1
-    assert token_budgets(48, 1.0, (1.0, 0.7)) == [48, 1]
+    assert token_budgets(48, (), 1.0, (1.0, 0.7)) == [48, 1]

@@ -118,7 +118,7 @@ def read_source(source: SamplesSource) -> "SampleArrays":
     Raises:
         SettingsError: the file cannot be read, lacks the model, or its problems differ in their number of samples.
     """
-    from fastmath.evaluation.formats import read_samples_table
+    from fastmath.evaluation.formats.reading import read_samples_table
     from fastmath.evaluation.metrics import SampleArrays
 
     table = read_samples_table(source.path, source.model)

@@ -25,7 +25,7 @@ def convert(
     ] = None,
 ) -> None:
     """Write the samples of one model in another format; that of IN is recognised by what it holds."""
-    from fastmath.evaluation.conversion import convert_samples  # tables, which take a second
+    from fastmath.evaluation.formats.conversion import convert_samples  # tables, which take a second
 
     here = Path.cwd()
     written = convert_samples(

@@ -117,7 +117,7 @@ def _choose_stages(recipe: Recipe, first: str | None, last: str | None, with_mod
 
 
 def _say_report(folder: Path, stages: Sequence[str]) -> None:
-    from fastmath.evaluation.report import render_table  # tables and metrics take a while, and end a run alone
+    from fastmath.evaluation.tables import render_table  # tables and metrics take a while, and end a run alone
 
     path = folder / "report.json"
     if path.exists() and {"evaluate", "kernel"} & set(stages):  # otherwise it tells of models that have been replaced

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastmath.evaluation.intervals import LEVELS, bootstrap_means
-from fastmath.evaluation.metrics import SampleArrays, majority_at_k, pass_at_k
+from fastmath.evaluation.metrics import SampleArrays, group_problems, majority_at_k, pass_at_k
 from fastmath.recipe.errors import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -26,8 +26,6 @@ RESAMPLES = 10_000
 FEWEST_DIFFERING = 6
 """Number of problems that must differ before a difference can be shown: with five, all of them differ in the same
 direction by chance in 2 · 2^-5 = 6 % of the cases, with six in 3 %."""
-KINDS = ("set", "family", "difficulty")
-"""Columns of a table of problems by which they are grouped."""
 _NORMAL_QUANTILES = 1.96 + 0.84
 """Of a 95 % interval and of a power of 80 %."""
 
@@ -116,23 +114,19 @@ def compare_groups(
     Args:
         a: samples of the one model.
         b: samples of the other.
-        problems: table of `id` and any of `KINDS`; a null is in no group, nor is a problem that it does not list.
+        problems: table of `id` and any of `set, family, difficulty`; a null is in no group, nor is a problem that it
+            does not list.
         k: as in `compare_samples`.
         seed: as in `compare_samples`.
 
     Returns:
         Kind → value, in order → metric → its difference. A kind that no problem has is left out.
     """
-    common = set(a.problems) & set(b.problems)
-    found: dict[str, dict[str, dict[str, Difference]]] = {}
-    for kind in KINDS:
-        if kind in problems.columns:
-            known = problems.filter(pl.col("id").is_in(list(common)) & pl.col(kind).is_not_null()).sort(kind)
-            for (value,), rows in known.group_by(kind, maintain_order=True):
-                members = rows["id"].unique(maintain_order=True).to_list()
-                paired = _compare_paired(a.select(members), b.select(members), k, seed)
-                found.setdefault(kind, {})[str(value)] = paired
-    return found
+    groups = group_problems(problems, [problem for problem in a.problems if problem in set(b.problems)])
+    return {
+        kind: {value: _compare_paired(a.select(ids), b.select(ids), k, seed) for value, ids in values.items()}
+        for kind, values in groups.items()
+    }
 
 
 def _compare_paired(a: SampleArrays, b: SampleArrays, k: int, seed: int) -> dict[str, Difference]:

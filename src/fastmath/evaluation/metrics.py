@@ -124,23 +124,27 @@ def read_samples(path: Path) -> SampleArrays:
     return SampleArrays.from_frame(pl.read_parquet(path))
 
 
-def read_kinds(path: Path, problems: Path) -> dict[str, dict[str, SampleArrays]]:
-    """The samples by kind of problem, where the problems say it.
+KINDS = ("set", "family", "difficulty")
+"""Columns of a table of problems by which they are grouped."""
+
+
+def group_problems(problems: pl.DataFrame, among: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """The ids of problems by set, family and difficulty, where the table says them.
 
     Args:
-        path: samples of one model.
-        problems: the held-out problems, with their columns `family` and `difficulty`.
+        problems: table of `id` and any of `KINDS`; a null is in no group.
+        among: ids of the problems that count.
 
     Returns:
-        `family` and `difficulty` → each of their values, in order → samples of those problems.
+        Kind → each of its values, in order → ids, in the table's order. A kind that no problem has is left out.
     """
-    kinds = pl.read_parquet(problems).select(pl.col("id").alias("problem_id"), "family", "difficulty")
-    samples = pl.read_parquet(path).join(kinds, on="problem_id", how="left", maintain_order="left")
-    found: dict[str, dict[str, SampleArrays]] = {}
-    for kind in ("family", "difficulty"):
-        for value in samples[kind].drop_nulls().unique().sort():
-            arrays = SampleArrays.from_frame(samples.filter(pl.col(kind) == value))
-            found.setdefault(kind, {})[value] = arrays
+    known = problems.filter(pl.col("id").is_in(list(among))).unique("id", maintain_order=True)
+    found: dict[str, dict[str, list[str]]] = {}
+    for kind in KINDS:
+        if kind in problems.columns:
+            rows = known.filter(pl.col(kind).is_not_null()).sort(kind, maintain_order=True)
+            for (value,), group in rows.group_by(kind, maintain_order=True):
+                found.setdefault(kind, {})[str(value)] = group["id"].to_list()
     return found
 
 
@@ -207,14 +211,16 @@ def median_tokens(samples: SampleArrays) -> float:
     return float(np.median(samples.tokens))
 
 
-def token_budgets(largest: int, median: float, shares: Sequence[float]) -> list[int]:
-    """Token budgets of a report: the largest, then shares of the median length, rounded half up and at least 1.
+def token_budgets(largest: int, budgets: Sequence[int], median: float, shares: Sequence[float]) -> list[int]:
+    """Token budgets of a report: the largest, then `budgets`, or without these shares of the median length.
 
-    Budgets that coincide are listed once.
+    Shares are rounded half up and at least 1. Budgets that coincide are listed once.
 
-    Example: largest 256, median 74, shares 1.0 and 0.7 give 256, 74 and 52 (51.8 rounded).
+    Examples: largest 256, no budgets, median 74, shares 1.0 and 0.7 give 256, 74 and 52 (51.8 rounded). Largest 32768
+    and budgets 8192 and 16384 give 32768, 16384 and 8192.
     """
-    return list(dict.fromkeys([largest, *(max(1, int(share * median + 0.5)) for share in shares)]))
+    smaller = sorted(budgets, reverse=True) or [max(1, int(share * median + 0.5)) for share in shares]
+    return list(dict.fromkeys([largest, *smaller]))
 
 
 def accuracy_curve(

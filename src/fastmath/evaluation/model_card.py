@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from fastmath.evaluation.models import MODELS, find_reading
-from fastmath.evaluation.report import render_table
+from fastmath.evaluation.tables import render_table
 from fastmath.nano.rows import generate_rows
 from fastmath.prompts import SYSTEM_PROMPTS, THINK_END, build_messages
 from fastmath.recipe.errors import SettingsError, require_known

@@ -1,39 +1,39 @@
-"""`report.json`: the figures of a run that the README quotes, computed from the stored samples and the manifests.
+"""`report.json`: the figures of a run that the README quotes, computed from the stored samples and the manifests."""
 
-This command prints the markdown table of one run, or of several runs (such as seeds) side by side:
-
-    python -m fastmath.evaluation.report runs/nano runs/nano-seed1 runs/nano-seed2
-"""
-
-import argparse
+import itertools
 import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import yaml
 
+from fastmath.answers.contests import CONTESTS
+from fastmath.evaluation.comparison import compare_groups, compare_samples, to_json
+from fastmath.evaluation.comparison_text import describe
+from fastmath.evaluation.extraction import ExtractionCounts, count_extraction
 from fastmath.evaluation.intervals import Estimate, estimate_mean, share_intervals
 from fastmath.evaluation.metrics import (
     SampleArrays,
     curve_points,
+    group_problems,
     majority_at_k,
     median_tokens,
     pass_at_k,
-    read_kinds,
-    read_samples,
     token_budgets,
 )
-from fastmath.evaluation.models import MODELS, samples_path
+from fastmath.evaluation.models import list_models, samples_path
+from fastmath.evaluation.problem_sets import PROBLEMS
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_json
 from fastmath.runs.stage import Stage
 from fastmath.runs.stages import NOTEBOOKS
 
-_FURTHER = ("answers collected", "reasoning tokens", "all tokens")
+_COMPARED = 16
+"""Samples of the majority by which two models are compared, as many as a contest's question takes."""
 
 
 class ReportError(RuntimeError):
@@ -50,11 +50,12 @@ def build_report(run_dir: Path | str) -> dict[str, Any]:
     """
     run_dir = Path(run_dir)
     recipe = _read_recipe(run_dir)
-    samples = read_all_samples(run_dir)
+    tables = read_tables(run_dir)
+    samples = {name: SampleArrays.from_frame(table) for name, table in tables.items()}
+    problems = read_asked(run_dir)
     settings = recipe.evaluate
-    budgets = token_budgets(
-        settings.token_budget, median_tokens(samples[name_reference(samples)]), settings.budget_shares
-    )
+    median = median_tokens(samples[name_reference(samples)])
+    budgets = token_budgets(settings.token_budget, settings.budgets, median, settings.budget_shares)
     manifests = _read_manifests(run_dir)
     report: dict[str, Any] = {
         "recipe": recipe.name,
@@ -66,10 +67,12 @@ def build_report(run_dir: Path | str) -> dict[str, Any]:
             {
                 "name": name,
                 "budgets": [measure(arrays, budget, recipe.seed) for budget in budgets],
-                "kinds": _measure_kinds(run_dir, name, recipe),
+                **_measure_groups(arrays, problems, budgets, recipe.seed),
+                "extraction": asdict(_count_extraction(tables[name], problems, recipe)),
             }
             for name, arrays in samples.items()
         ],
+        "comparisons": _compare_models(samples, problems, budgets, recipe.seed),
     }
     kernel = run_dir / "kernel" / "report.json"
     if kernel.exists() and not manifests.get("kernel", {}).get("parameters"):  # a contest of the run's own problems
@@ -88,17 +91,33 @@ def refresh_report(stage: Stage) -> None:
         build_report(stage.run_dir)
 
 
-def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:
-    """Name → samples of every model of a run that has been sampled, in the report's order.
+def read_tables(run_dir: Path | str) -> dict[str, pl.DataFrame]:
+    """Name → table of samples of every model of an evaluation that has been sampled, in the report's order.
 
     Raises:
-        ReportError: no model has samples.
+        ReportError: the run has not been evaluated, or no model has samples.
     """
-    paths = {name: samples_path(Path(run_dir), name) for name in MODELS}
-    samples = {name: read_samples(path) for name, path in paths.items() if path.exists()}
-    if not samples:
+    run_dir = Path(run_dir)
+    paths = {name: samples_path(run_dir, name) for name in list_models(_read_recipe(run_dir))}
+    tables = {name: pl.read_parquet(path) for name, path in paths.items() if path.exists()}
+    if not tables:
         raise ReportError(f"there are no samples in {run_dir}; run stage 'evaluate' first")
-    return samples
+    return tables
+
+
+def read_all_samples(run_dir: Path | str) -> dict[str, SampleArrays]:
+    """Name → samples of every model, as `read_tables` finds them.
+
+    Raises:
+        ReportError: the run has not been evaluated, or no model has samples.
+    """
+    return {name: SampleArrays.from_frame(table) for name, table in read_tables(run_dir).items()}
+
+
+def read_asked(run_dir: Path | str) -> pl.DataFrame:
+    """The problems of an evaluation, of `fastmath.evaluation.problem_sets.SCHEMA`; earlier versions kept none."""
+    asked = Path(run_dir) / "evaluate" / PROBLEMS
+    return pl.read_parquet(asked if asked.exists() else Path(run_dir) / "build_data" / "test.parquet")
 
 
 def name_reference(models: Iterable[str]) -> str:
@@ -107,16 +126,56 @@ def name_reference(models: Iterable[str]) -> str:
     return "sft" if "sft" in names else names[0]
 
 
-def _measure_kinds(run_dir: Path, model: str, recipe: Recipe) -> dict[str, dict[str, dict[str, Any]]]:
-    """Metrics by family and by difficulty, at the largest token budget."""
-    kinds = read_kinds(samples_path(run_dir, model), run_dir / "build_data" / "test.parquet")
-    return {
-        kind: {
-            value: {"problems": len(arrays.tokens)} | measure(arrays, recipe.evaluate.token_budget, recipe.seed)
-            for value, arrays in groups.items()
-        }
-        for kind, groups in kinds.items()
-    }
+def _measure_groups(samples: SampleArrays, problems: pl.DataFrame, budgets: list[int], seed: int) -> dict[str, Any]:
+    """Metrics by set, family and difficulty at the largest budget, `kinds`, and by set at all budgets, `sets`."""
+    kinds: dict[str, Any] = {}
+    sets: dict[str, Any] = {}
+    for kind, values in group_problems(problems, samples.problems).items():
+        for value, ids in values.items():
+            group = samples.select(ids)
+            counted = {"problems": len(ids)}
+            if kind == "set":
+                sets[value] = counted | {"budgets": [measure(group, budget, seed) for budget in budgets]}
+                counted |= sets[value]["budgets"][0]
+            else:
+                counted |= measure(group, budgets[0], seed)
+            kinds.setdefault(kind, {})[value] = counted
+    return {"kinds": kinds, "sets": sets}
+
+
+def _count_extraction(table: pl.DataFrame, problems: pl.DataFrame, recipe: Recipe) -> ExtractionCounts:
+    """How answers were extracted; the contest's range holds where all reference answers are in it."""
+    low, high = CONTESTS[recipe.kernel.profile].answer_range
+    golds = problems["answer"].cast(pl.String).str.to_integer(strict=False)
+    fits = golds.null_count() == 0 and golds.is_between(low, high).all()
+    return count_extraction(table, problems, (low, high) if fits else None)
+
+
+def _compare_models(
+    samples: Mapping[str, SampleArrays], problems: pl.DataFrame, budgets: list[int], seed: int
+) -> list[dict[str, Any]]:
+    """Each model against the one before it: differences and words at the largest budget, differences at the others."""
+    found = []
+    names = list(samples)
+    for first, second in itertools.pairwise(names):
+        a, b = samples[first], samples[second]
+        differences = compare_samples(a, b, _COMPARED, seed)
+        whole = to_json(differences, compare_groups(a, b, problems, _COMPARED, seed))
+        smaller = [compare_samples(a.cut(budget), b.cut(budget), _COMPARED, seed) for budget in budgets[1:]]
+        found.append(
+            {
+                "a": first,
+                "b": second,
+                "token_budget": budgets[0],
+                **whole,
+                "words": describe(differences),
+                "budgets": [
+                    {"token_budget": budget} | to_json(each, {})
+                    for budget, each in zip(budgets[1:], smaller, strict=True)
+                ],
+            }
+        )
+    return found
 
 
 def measure(samples: SampleArrays, token_budget: int, seed: int) -> dict[str, Any]:
@@ -156,83 +215,6 @@ def _interval(estimate: Estimate, scale: float = 1.0) -> dict[str, float]:
     return {"low": estimate.low * scale, "high": estimate.high * scale}
 
 
-def render_table(report: Mapping[str, Any]) -> str:
-    """The report as a markdown table, one row per model and budget, and a sentence about the kernel if it has run."""
-    return render_runs_table({"": report})
-
-
-def render_runs_table(reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """Several reports, by name of the run, in one markdown table; rows of the same model and budget stand together."""
-    named = any(reports)
-    first = next(iter(reports.values()))
-    k = samples_of(first)
-    header = ["model", "token budget", "pass@1", f"majority@{k}", f"pass@{k}", *_FURTHER]
-    rows = [["run", *header] if named else header]
-    rows.append([":--"] * (2 if named else 1) + ["--:"] * (len(header) - 1))
-    for model in first["models"]:
-        found = {run: _find_budgets(report, model["name"]) for run, report in reports.items()}
-        for position in range(max(map(len, found.values()))):
-            for run, budgets in found.items():
-                if position < len(budgets):  # a run whose budgets coincide has fewer
-                    cells = [model["name"], *_cells(budgets[position], k)]
-                    rows.append([run, *cells] if named else cells)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    kernels = [_describe_kernel(run, report["kernel"]) for run, report in reports.items() if "kernel" in report]
-    return "\n\n".join([table, *kernels])
-
-
-def render_kinds_table(report: Mapping[str, Any], kind: str) -> str:
-    """Metrics by family or by difficulty as a markdown table, at the largest budget; empty where no problem says it.
-
-    Args:
-        report: the report of a run.
-        kind: `family` or `difficulty`.
-    """
-    k = samples_of(report)
-    values = list(dict.fromkeys(value for model in report["models"] for value in model["kinds"].get(kind, {})))
-    if not values:
-        return ""
-    header = [kind, "problems", "model", "pass@1", f"majority@{k}", f"pass@{k}", *_FURTHER]
-    rows = [header, [":--", "--:", ":--"] + ["--:"] * (len(header) - 3)]
-    for value in values:
-        for model in report["models"]:
-            measured = model["kinds"][kind][value]
-            rows.append([value, str(measured["problems"]), model["name"], *_cells(measured, k)[1:]])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _find_budgets(report: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
-    return next((entry["budgets"] for entry in report["models"] if entry["name"] == model), [])
-
-
-def samples_of(report: Mapping[str, Any]) -> int:
-    """N, the number of samples per problem, read from the report's key `majority@N`."""
-    keys = report["models"][0]["budgets"][0]
-    return next(int(key.removeprefix("majority@")) for key in keys if key.startswith("majority@"))
-
-
-def _cells(budget: Mapping[str, Any], k: int) -> list[str]:
-    estimates = [budget[name] for name in ("pass@1", f"majority@{k}", f"pass@{k}")]
-    return [
-        str(budget["token_budget"]),
-        *(f"{entry['value']:.3f} [{entry['low']:.3f}, {entry['high']:.3f}]" for entry in estimates),
-        f"{budget['answers_collected']:.1f} of {k}",
-        f"{budget['reasoning_tokens']:.1f}",
-        f"{budget['mean_tokens']:.1f}",
-    ]
-
-
-def _describe_kernel(run: str, kernel: Mapping[str, Any]) -> str:
-    share = kernel["tokens"] / kernel["tokens_full_vote"] if kernel.get("tokens_full_vote") else None
-    against = "" if share is None else f", {share:.0%} of the {kernel['tokens_full_vote']:,} of full votes"
-    voted = f", {kernel['by_vote']} by a vote" if "by_vote" in kernel else ""  # reports of earlier versions have none
-    return (
-        f"Kernel{f' of {run}' if run else ''}: {kernel['answered']} of {kernel['questions']} questions answered in "
-        f"time{voted}, {kernel['correct']} right, in {kernel['seconds']:.1f} s of {kernel['limit_seconds']:.1f} s, "
-        f"with {kernel['tokens']:,} tokens{against}."
-    )
-
-
 def _read_recipe(run_dir: Path) -> Recipe:
     path = run_dir / "evaluate" / "config.yaml"
     if not path.exists():
@@ -249,18 +231,3 @@ def _name_commit(manifest: Mapping[str, Any]) -> str | None:
     """The git commit of the evaluation; the suffix `-dirty` marks uncommitted changes, as in `git describe --dirty`."""
     commit = manifest["git"]["commit"]
     return f"{commit}-dirty" if commit and manifest["git"]["dirty"] else commit
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table of the runs named on the command line."""
-    parser = argparse.ArgumentParser(prog="fastmath.evaluation.report", description=main.__doc__)
-    parser.add_argument("run_dirs", nargs="+", type=Path, metavar="RUN_DIR")
-    run_dirs = parser.parse_args(arguments).run_dirs
-    reports = {str(run_dir): json.loads((run_dir / "report.json").read_text()) for run_dir in run_dirs}
-    table = render_table(*reports.values()) if len(reports) == 1 else render_runs_table(reports)
-    sys.stdout.write(f"{table}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
 from fastmath.evaluation.metrics import SampleArrays, accuracy_curve
-from fastmath.evaluation.report import samples_of
+from fastmath.evaluation.tables import samples_of
 from fastmath.plots.style import INK, MODEL_COLOURS, STYLE
 
 _CURVE_POINTS = 80

@@ -51,7 +51,7 @@ def judge_samples(samples: pl.DataFrame, problems: pl.DataFrame, where: AnswerPl
         judgements = judge_completions(texts, golds, verifier, where, require_finished=where != "anywhere")
         correct = [item.correct is True for item in judgements]
         votes = [
-            reference if right else _write_vote(item.answer)
+            reference if right else write_vote(item.answer)
             for item, right, reference in zip(judgements, correct, golds, strict=True)
         ]
         votes = unite_votes(samples["problem_id"].to_list(), votes, verifier)
@@ -61,9 +61,14 @@ def judge_samples(samples: pl.DataFrame, problems: pl.DataFrame, where: AnswerPl
     return judged.select(pl.col(name).cast(dtype) for name, dtype in SAMPLE_SCHEMA.items())
 
 
-def _write_vote(answer: str | None) -> str | None:
-    """An answer as the vote that it casts: integers in plain digits, so that `x = 7` and `7.0` vote for the same."""
-    integer = None if answer is None else to_int(answer)
+def write_vote(answer: str | None) -> str | None:
+    """An answer as the vote that it casts: integers in plain digits, so that `x = 7` and `7.0` vote for the same.
+
+    None, and an answer without text, cast none.
+    """
+    if answer is None or not answer.strip():
+        return None
+    integer = to_int(answer)
     return answer if integer is None else str(integer)
 
 

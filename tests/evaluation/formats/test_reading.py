@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 
 from fastmath.answers.integers import to_int
-from fastmath.evaluation.conversion import convert_samples
-from fastmath.evaluation.formats import read_problems_table, read_samples_table
-from fastmath.evaluation.rows import FormatError
+from fastmath.evaluation.formats.conversion import convert_samples
+from fastmath.evaluation.formats.reading import read_problems_table, read_samples_table
+from fastmath.evaluation.formats.rows import FormatError
 from fastmath.recipe.errors import SettingsError
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 from helpers.files import SHARED, needs_shared
@@ -118,7 +118,7 @@ def test_one_of_several_models_is_chosen_by_name(tmp_path):
 
 def test_several_models_are_listed_where_none_is_chosen(tmp_path):
     path = write(tmp_path, VOTE, VOTE | {"model": "n"})
-    with pytest.raises(FormatError, match=r"holds 2 models: m, n; want one of them \(--model\)"):
+    with pytest.raises(FormatError, match=r"holds 2 models: m, n; want one of them \(--model, or PATH:MODEL"):
         read_samples_table(path)
 
 

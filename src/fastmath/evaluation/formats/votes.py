@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from fastmath.evaluation.records import Problem, Sample, pair_with_problems, require_tokens
-from fastmath.evaluation.rows import Row, write_rows
+from fastmath.evaluation.formats.records import Problem, Sample, pair_with_problems, require_tokens
+from fastmath.evaluation.formats.rows import Row, write_rows
 
 
 def read_model(row: Row) -> str | None:
@@ -56,7 +56,7 @@ def write_votes_tables(samples: Mapping[str, pl.DataFrame], problems: pl.DataFra
         destination: JSONL file to write.
 
     Raises:
-        fastmath.evaluation.rows.FormatError: a problem is not known, or a sample has no token count.
+        fastmath.evaluation.formats.rows.FormatError: a problem is not known, or a sample has no token count.
     """
     write_rows(destination, [row for model, table in samples.items() for row in _write_rows(model, table, problems)])
 

@@ -16,8 +16,8 @@ from typing import Any
 import polars as pl
 
 from fastmath.answers.extract import extract_boxed
-from fastmath.evaluation.records import Problem, Sample, pair_with_problems, read_finish_reason
-from fastmath.evaluation.rows import Row, write_rows
+from fastmath.evaluation.formats.records import Problem, Sample, pair_with_problems, read_finish_reason
+from fastmath.evaluation.formats.rows import Row, write_rows
 
 FILES = "samples_*.jsonl"
 """Names of the files of one run, one file a task."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fastmath.answers.integers import to_int
 from fastmath.answers.verifier import Verifier
-from fastmath.evaluation.rows import FormatError, Row
-from fastmath.sampling.samples import SAMPLE_SCHEMA
+from fastmath.evaluation.formats.rows import FormatError, Row
+from fastmath.sampling.samples import SAMPLE_SCHEMA, write_vote
 
 PROBLEM_SCHEMA = pl.Schema({"id": pl.String, "problem": pl.String, "answer": pl.String})
 """Columns of a table of problems; `problem` is null where a format holds no statements."""
@@ -132,14 +131,6 @@ def require_distinct(place: str, samples: Sequence[tuple[Problem, Sample]]) -> N
     for (problem, sample), count in counts.items():
         if count > 1:
             raise FormatError(f"{place}: {count} rows hold sample {sample} of problem {problem!r}; want one")
-
-
-def write_vote(answer: str | None) -> str | None:
-    """An answer as the vote that it casts: an integer in plain digits; None for an empty answer."""
-    if answer is None or not answer.strip():
-        return None
-    integer = to_int(answer)
-    return answer if integer is None else str(integer)
 
 
 def pair_with_problems(samples: pl.DataFrame, problems: pl.DataFrame) -> list[tuple[Problem, list[Sample]]]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from fastmath.evaluation.records import Problem, Sample, pair_with_problems, require_tokens
-from fastmath.evaluation.rows import Row, write_rows
+from fastmath.evaluation.formats.records import Problem, Sample, pair_with_problems, require_tokens
+from fastmath.evaluation.formats.rows import Row, write_rows
 
 
 def read_problem(row: Row) -> Problem:

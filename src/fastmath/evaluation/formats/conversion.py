@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from fastmath.evaluation.boinf import write_boinf
-from fastmath.evaluation.formats import read_problems_table, read_samples_table
-from fastmath.evaluation.lm_eval import write_lm_eval
-from fastmath.evaluation.nemo_skills import write_nemo_skills
-from fastmath.evaluation.rows import FormatError
-from fastmath.evaluation.votes import write_votes_tables
+from fastmath.evaluation.formats.boinf import write_boinf
+from fastmath.evaluation.formats.lm_eval import write_lm_eval
+from fastmath.evaluation.formats.nemo_skills import write_nemo_skills
+from fastmath.evaluation.formats.reading import read_problems_table, read_samples_table
+from fastmath.evaluation.formats.rows import FormatError
+from fastmath.evaluation.formats.votes import write_votes_tables
 from fastmath.recipe.errors import require_known
 from fastmath.runs.files import write_parquet
 

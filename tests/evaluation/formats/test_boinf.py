@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 
-from fastmath.evaluation.boinf import write_boinf
-from fastmath.evaluation.formats import read_problems_table, read_samples_table
-from fastmath.evaluation.rows import FormatError
+from fastmath.evaluation.formats.boinf import write_boinf
+from fastmath.evaluation.formats.reading import read_problems_table, read_samples_table
+from fastmath.evaluation.formats.rows import FormatError
 from helpers.sample_tables import PROBLEMS, SAMPLES, draw_tables
 
 ROW = {  # the fields of a row, in their order; the values are made up

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 
 from fastmath.answers.extract import extract_answer
-from fastmath.evaluation.records import Problem, Sample, pair_with_problems, read_finish_reason
-from fastmath.evaluation.rows import FormatError, Row, write_rows
+from fastmath.evaluation.formats.records import Problem, Sample, pair_with_problems, read_finish_reason
+from fastmath.evaluation.formats.rows import FormatError, Row, write_rows
 from fastmath.prompts import THINK_END
 
 FILES = "output-rs*.jsonl"

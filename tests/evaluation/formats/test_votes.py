@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fastmath.evaluation.votes import write_votes
+from fastmath.evaluation.formats.votes import write_votes
 from fastmath.replay.votes import RecordedSample, Recording, read_votes
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import polars as pl
 
 from fastmath.data.sources import read_problems
-from fastmath.evaluation import boinf, lm_eval, nemo_skills, votes
-from fastmath.evaluation.records import (
+from fastmath.evaluation.formats import boinf, lm_eval, nemo_skills, votes
+from fastmath.evaluation.formats.records import (
     Problem,
     Sample,
     build_problems_table,
@@ -27,7 +27,7 @@ from fastmath.evaluation.records import (
     collect_problems,
     require_distinct,
 )
-from fastmath.evaluation.rows import FormatError, Row, read_rows
+from fastmath.evaluation.formats.rows import FormatError, Row, read_rows
 from fastmath.recipe.errors import suggest
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 
@@ -238,7 +238,8 @@ def _select(path: Path, rows: list[Row], variants: _Variants | None, chosen: dic
     if wanted is None:
         if len(found) > 1:
             raise FormatError(
-                f"{path} holds {len(found)} {variants.name}s: {', '.join(found)}; want one of them (--{variants.name})"
+                f"{path} holds {len(found)} {variants.name}s: {', '.join(found)}; want one of them (--{variants.name}"
+                f"{', or PATH:MODEL to compare' if variants.name == 'model' else ''})"
             )
         return rows
     if wanted not in found:

@@ -1,0 +1,1 @@
+"""Files of samples: those of other evaluation tools, recorded votes, and ours."""
