@@ -34,6 +34,10 @@ def check_recipe(recipe: Recipe, root: Path, stages: Sequence[str]) -> None:
         from fastmath.data.check import check_data
 
         check_data(recipe, root)
+    if "evaluate" in stages and (recipe.evaluate.models or recipe.evaluate.sets):
+        from fastmath.evaluation.models import check_named
+
+        check_named(recipe, root)
     sampling = [name for name in ("evaluate", "kernel") if name in stages]
     if sampling:
         from fastmath.engine.arguments import check_engine_arguments

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fastmath.cli.check import check_recipe
 from fastmath.cli.paths import resolve_overrides, resolve_recipe
 from fastmath.cli.stages import exiting_on_interrupt, run_and_say
 from fastmath.data.problem_files import name_problem_set
@@ -56,7 +57,8 @@ def evaluate(
     overrides = without | named | given | resolve_overrides(parse_assignments(assignments or []))
     folder = REPOSITORY_FOLDER / "runs" / _name_folder(sets) if run_dir is None else Path.cwd() / run_dir
     recipe = resolve_recipe(recipe)
-    open_stage("evaluate", recipe, str(folder), overrides, force)
+    stage = open_stage("evaluate", recipe, str(folder), overrides, force)
+    check_recipe(stage.recipe, stage.root, ["evaluate"])
     with exiting_on_interrupt():
         run_and_say("evaluate", "evaluate", recipe, folder, overrides, force, as_json)
     from fastmath.evaluation.tables import render_report  # tables and metrics take a while

@@ -136,13 +136,15 @@ def group_problems(problems: pl.DataFrame, among: Sequence[str]) -> dict[str, di
         among: ids of the problems that count.
 
     Returns:
-        Kind → each of its values, in order → ids, in the table's order. A kind that no problem has is left out.
+        Kind → each of its values, sets as they come and others sorted → ids, as they come. A kind that no problem has
+        is left out.
     """
     known = problems.filter(pl.col("id").is_in(list(among))).unique("id", maintain_order=True)
     found: dict[str, dict[str, list[str]]] = {}
     for kind in KINDS:
         if kind in problems.columns:
-            rows = known.filter(pl.col(kind).is_not_null()).sort(kind, maintain_order=True)
+            rows = known.filter(pl.col(kind).is_not_null())
+            rows = rows if kind == "set" else rows.sort(kind, maintain_order=True)
             for (value,), group in rows.group_by(kind, maintain_order=True):
                 found.setdefault(kind, {})[str(value)] = group["id"].to_list()
     return found

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastmath.data.problem_files import require_problem_file
 from fastmath.evaluation.problem_sets import write_problems
 from fastmath.prompts import SYSTEM_PROMPTS
 from fastmath.recipe.errors import SettingsError
@@ -28,6 +29,8 @@ MODELS: Mapping[str, tuple[str, str]] = {
 
 The base model, which no stage makes, is sampled where the recipe makes none of it and names no other.
 """
+RUN_MARK = "01_build_data.ipynb"
+"""File by which a run folder is known."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,22 @@ def find_models(stage: Stage) -> dict[str, Candidate]:
     return found
 
 
+def check_named(recipe: Recipe, root: Path) -> None:
+    """Refuse models and sets that an evaluation names and that are not there; nothing is downloaded.
+
+    Args:
+        recipe: the recipe.
+        root: folder at which relative paths start.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: a model or a file is missing, or is of the Hub and not pinned to a commit.
+    """
+    for name, model in recipe.evaluate.models.items():
+        locate_further(name, model, root).require_whole()
+    for name in recipe.evaluate.sets:
+        require_problem_file("`evaluate.sets`", name, root)
+
+
 def find_further(name: str, model: EvaluatedModel, recipe: Recipe, root: Path) -> Candidate:
     """A model that the recipe names; it is downloaded if it lies on the Hub and is not in its cache.
 
@@ -111,19 +130,8 @@ def find_further(name: str, model: EvaluatedModel, recipe: Recipe, root: Path) -
     Raises:
         fastmath.recipe.errors.SettingsError: it is neither a folder nor a pinned Hub model.
     """
-    folder, setting = root / model.path, f"`evaluate.models.{name}`"
-    if folder.is_dir():
-        start = StartModel(str(folder.absolute()))
-    elif model.path.count("/") == 1 and not model.path.startswith((".", "/")):
-        start = StartModel(model.path, require_commit(setting, model.path, model.revision, dataset=False))
-    else:
-        raise SettingsError(
-            f"{setting}: there is no folder {folder}; want that of a checkpoint, or OWNER/NAME@COMMIT of a Hub model"
-        )
-    if (folder / NOTEBOOKS_OF_A_RUN).is_file():
-        made = ", ".join(str(path.parent) for path in sorted(folder.glob("*/model/config.json")))
-        raise SettingsError(f"{setting}: {folder} is a run; want one of its models: {made or 'it has none yet'}")
-    source = find_recorded(folder)
+    start = locate_further(name, model, root)
+    source = find_recorded(root / model.path)
     reading = recipe.model.answers if source is None else find_reading(source[0], source[1])
     prompt = recipe.model.system_prompt if source is None else source[1].model.system_prompt
     return Candidate(
@@ -131,8 +139,23 @@ def find_further(name: str, model: EvaluatedModel, recipe: Recipe, root: Path) -
     )
 
 
-NOTEBOOKS_OF_A_RUN = "01_build_data.ipynb"
-"""File by which a run folder is known."""
+def locate_further(name: str, model: EvaluatedModel, root: Path) -> StartModel:
+    """Where a model lies that the recipe names; nothing is downloaded.
+
+    Raises:
+        fastmath.recipe.errors.SettingsError: it is neither a folder nor a pinned Hub model.
+    """
+    folder, setting = root / model.path, f"`evaluate.models.{name}`"
+    if (folder / RUN_MARK).is_file():
+        made = ", ".join(str(path.parent) for path in sorted(folder.glob("*/model/config.json")))
+        raise SettingsError(f"{setting}: {folder} is a run; want one of its models: {made or 'it has none yet'}")
+    if folder.is_dir():
+        return StartModel(str(folder.absolute()))
+    if model.path.count("/") == 1 and not model.path.startswith((".", "/")):
+        return StartModel(model.path, require_commit(setting, model.path, model.revision, dataset=False))
+    raise SettingsError(
+        f"{setting}: there is no folder {folder}; want that of a checkpoint, or OWNER/NAME@COMMIT of a Hub model"
+    )
 
 
 def find_recorded(folder: Path) -> tuple[str, Recipe] | None:
