@@ -68,9 +68,12 @@ def test_models_and_sets_are_evaluated_and_more_of_them_add_to_what_is_there(pla
     second = ("--model", f"two={place / 'model'}", "--problems", str(place / "others.csv"))
     finished = fastmath("evaluate", *first, *second, "--samples", "3", *run)
     assert finished.returncode == 0, finished.stderr
-    assert [
-        line for line in finished.stdout.splitlines() if line.startswith("#")
-    ] == ["## integers", "## others", "## All sets together", "### one → two"]
+    assert [line for line in finished.stdout.splitlines() if line.startswith("#")] == [
+        "## integers",
+        "## others",
+        "## All sets together",
+        "### one → two",
+    ]
     after = pl.read_parquet(place / "run" / "evaluate" / "samples-one.parquet")
     assert after.height == 4 * 3
     assert after.join(before, on=["problem_id", "sample", "text", "seed"]).height == before.height

@@ -14,6 +14,11 @@ def test_vllm_knows_the_arguments_of_every_shipped_recipe(name):
     check_engine_arguments("kernel", recipe.kernel.engine.arguments)
 
 
+def test_one_engine_over_several_nodes_is_a_setting():
+    nodes = {"distributed_executor_backend": "ray", "pipeline_parallel_size": 2, "tensor_parallel_size": 8}
+    check_engine_arguments("evaluate", nodes)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

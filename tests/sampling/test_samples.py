@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from fastmath.sampling.samples import SAMPLE_SCHEMA, judge_samples
+from fastmath.answers.verifier import Verifier
+from fastmath.sampling.samples import SAMPLE_SCHEMA, judge_samples, unite_votes
 
 PROBLEMS = pl.DataFrame({"id": ["p"], "problem": ["3 + 4?"], "answer": [7]})
 
@@ -45,3 +46,24 @@ def test_judging_keeps_the_schema() -> None:
     raw = {"problem_id": "p", "sample": 0, "text": "", "tokens": 5, "reasoning_tokens": 5}
     raw |= {"finish_reason": "length", "seed": 1}
     assert judge_samples(pl.DataFrame([raw]), PROBLEMS).schema == SAMPLE_SCHEMA
+
+
+def test_answers_in_latex_are_judged_and_vote_together_for_what_they_mean() -> None:
+    boxes = [r"\frac12", "0.5", r"\sqrt{8}", r"2\sqrt{2}", "x + 1", "none of these"]
+    rows = [("p", number, f"\\boxed{{{box}}}</think>", 5, 5, "stop", 0) for number, box in enumerate(boxes)]
+    columns = ["problem_id", "sample", "text", "tokens", "reasoning_tokens", "finish_reason", "seed"]
+    problems = pl.DataFrame({"id": ["p"], "problem": ["?"], "answer": [r"\frac{1}{2}"]})
+    judged = judge_samples(pl.DataFrame(rows, schema=columns, orient="row"), problems)
+    assert judged["correct"].to_list() == [True, True, False, False, False, False]
+    # two ways to write the reference, and two to write one wrong answer
+    assert judged["answer"].to_list() == [
+        *[r"\frac{1}{2}"] * 2,
+        *[r"\sqrt{8}"] * 2,
+        "x + 1",
+        "none of these",
+    ]
+
+
+def test_equal_answers_to_different_problems_are_different_votes() -> None:
+    with Verifier() as verifier:
+        assert unite_votes(["p", "q"], [r"\frac12", "0.5"], verifier) == [r"\frac12", "0.5"]
