@@ -1,5 +1,6 @@
 """Accuracy of the models of a run against the tokens that they may use."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from fastmath.evaluation.metrics import SampleArrays, accuracy_curve
 from fastmath.evaluation.tables import samples_of
-from fastmath.plots.style import INK, MODEL_COLOURS, STYLE
+from fastmath.plots.style import STYLE, choose_colours
 
 _CURVE_POINTS = 80
+_LABEL_RATIO = 1.2
 
 
 def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str, SampleArrays]) -> Figure:
@@ -29,9 +31,10 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
     with plt.rc_context(dict(STYLE)):
         figure, (single, majority, spent) = plt.subplots(1, 3, figsize=(13, 4.4), sharey=True)
         budgets = _budget_grid(samples, max(marked))
+        colours = choose_colours([entry["name"] for entry in report["models"]])
         for entry in report["models"]:
             name = entry["name"]
-            colour = MODEL_COLOURS.get(name, INK)
+            colour = colours[name]
             curves = accuracy_curve(samples[name], budgets, k, report["seed"])
             for axis, (value, low, high) in zip((single, majority), curves, strict=True):
                 axis.fill_between(budgets, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -46,7 +49,7 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
         spent.set_title("pass@1 for the tokens spent")
         spent.set_xlabel("mean tokens a sample, at the marked budgets")
         spent.set_xlim(left=0)
-        single.set_ylabel("share of held-out problems")
+        single.set_ylabel("share of problems")
         single.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         single.set_ylim(-0.02, 1.02)
         figure.legend(*single.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9.5)
@@ -62,9 +65,20 @@ def _budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[n
 def _mark_budgets(axis: Axes, budgets: Sequence[int]) -> None:
     axis.set_xscale("log")
     ticks = sorted(set(budgets))
-    axis.set_xticks(ticks, [f"{budget:,}" for budget in ticks])
+    axis.set_xticks(ticks, _label_apart(ticks))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.tick_params(axis="x", which="minor", size=0)
+
+
+def _label_apart(ticks: Sequence[int]) -> list[str]:
+    """A label for the largest tick, and downwards for those that are far enough below the last label to be read."""
+    labels = []
+    last = math.inf
+    for tick in reversed(ticks):
+        apart = tick * _LABEL_RATIO <= last
+        labels.append(f"{tick:,}" if apart else "")
+        last = tick if apart else last
+    return labels[::-1]
 
 
 def _draw_points(axis: Axes, entry: Mapping[str, Any], metric: str, across: str, colour: str) -> None:

@@ -1,6 +1,7 @@
 """The styling of all figures: each is drawn with the settings `STYLE` and written by `save_figure`."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ MODEL_COLOURS: Mapping[str, str] = {
     "grpo": "#e07b39",
     "awq": "#2a9d8f",
 }
+
+
+def choose_colours(models: Sequence[str]) -> dict[str, str]:
+    """A colour for each model: those of a run have their own, the others what is left of `PALETTE`, in order."""
+    left = itertools.cycle([colour for colour in PALETTE if colour not in map(MODEL_COLOURS.get, models)])
+    return {name: MODEL_COLOURS[name] if name in MODEL_COLOURS else next(left) for name in models}
 
 
 STYLE: Mapping[str, Any] = {
