@@ -37,6 +37,7 @@ def test_differences_are_those_of_b_above_a() -> None:
             "majority@2": (1 / 2 + 1) / 2,  # A is tied in the first and loses the second, B wins both
             "pass@2": (0 + 1) / 2,
             "tokens": (20 + 0) / 2,
+            "reasoning_tokens": (20 + 0) / 2,
             "answers_collected": (0 - 1 / 2) / 2,
         }
     )
@@ -44,7 +45,8 @@ def test_differences_are_those_of_b_above_a() -> None:
 
 def test_k_is_at_most_the_smaller_number_of_samples() -> None:
     a, b = make_arrays([[0, 1, 2, 3]]), make_arrays([[0, 1]])
-    assert set(compare_samples(a, b)) == {"pass@1", "majority@2", "pass@2", "tokens", "answers_collected"}
+    shares = {"pass@1", "majority@2", "pass@2", "answers_collected"}
+    assert set(compare_samples(a, b)) == shares | {"tokens", "reasoning_tokens"}
     assert "majority@3" in compare_samples(a, a, k=3)
 
 

@@ -60,7 +60,7 @@ class Difference:
 
 
 Differences = Mapping[str, Difference]
-"""Metric → its difference: `pass@1`, `majority@k`, `pass@k`, `tokens`, `answers_collected`."""
+"""Metric → its difference: `pass@1`, `majority@k`, `pass@k`, `tokens`, `reasoning_tokens`, `answers_collected`."""
 Groups = Mapping[str, Mapping[str, Differences]]
 """Kind of group → value → differences of its problems."""
 
@@ -96,8 +96,8 @@ def compare_samples(a: SampleArrays, b: SampleArrays, k: int = 16, seed: int = 0
         seed: seed of the bootstrap.
 
     Returns:
-        Metric → its difference. `tokens` is per sample, where both models' were counted; `answers_collected` is the
-        share of samples with an answer.
+        Metric → its difference. `tokens` and `reasoning_tokens` are per sample, where both models' were counted;
+        `answers_collected` is the share of samples with an answer.
 
     Raises:
         ComparisonError: they have no problem in common.
@@ -136,12 +136,13 @@ def _compare_paired(a: SampleArrays, b: SampleArrays, k: int, seed: int) -> dict
 
 
 def _measure_problems(samples: SampleArrays, k: int) -> dict[str, NDArray[np.float64]]:
-    """Metric → (P,) its value for every problem; without `tokens` where they were not counted."""
+    """Metric → (P,) its value for every problem; without tokens where they were not counted."""
+    counted = {"tokens": samples.tokens, "reasoning_tokens": samples.reasoning_tokens} if samples.counts_tokens else {}
     return {
         "pass@1": pass_at_k(samples.correct, 1),
         f"majority@{k}": majority_at_k(samples, k),
         f"pass@{k}": pass_at_k(samples.correct, k),
-        **({"tokens": samples.tokens.mean(axis=1)} if samples.counts_tokens else {}),
+        **{name: tokens.mean(axis=1) for name, tokens in counted.items()},
         "answers_collected": (samples.answers >= 0).mean(axis=1),
     }
 

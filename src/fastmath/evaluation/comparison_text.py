@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from fastmath.evaluation.comparison import Difference, Differences
 
-_NAMES = {"answers_collected": "share of samples with an answer", "tokens": "tokens a sample"}
+TOKENS = ("tokens", "reasoning_tokens")
+"""Metrics that count tokens and are no shares."""
+_NAMES = {
+    "answers_collected": "share of samples with an answer",
+    "tokens": "tokens a sample",
+    "reasoning_tokens": "tokens of its reasoning",
+}
 
 
 def describe(differences: Differences) -> list[str]:
@@ -19,7 +25,7 @@ def describe(differences: Differences) -> list[str]:
 
 def _describe(name: str, found: Difference) -> str:
     label = _NAMES.get(name, name)
-    plural = "" if name == "tokens" else "s"
+    plural = "" if name in TOKENS else "s"
     interval = f"[{_write(name, found.low)}, {_write(name, found.high)}]"
     if found.difference == 0:
         return f"{label} move{plural} by nothing {interval}: no difference is shown."
@@ -63,5 +69,5 @@ def _write_cell(name: str, found: Difference) -> str:
 
 def _write(name: str, value: float, sign: str = "") -> str:
     """A figure with its decimals: one for tokens, three for shares; 0 has no sign."""
-    decimals = 1 if name == "tokens" else 3
+    decimals = 1 if name in TOKENS else 3
     return f"{round(value, decimals) + 0.0:{sign}.{decimals}f}"

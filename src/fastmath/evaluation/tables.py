@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastmath.evaluation.comparison_text import TOKENS
 from fastmath.evaluation.extraction import ExtractionCounts, render_extraction
 from fastmath.evaluation.published import find_published, render_published
 
@@ -197,7 +198,7 @@ def _metrics(pair: Mapping[str, Any]) -> list[str]:
 
 def _show_difference(metric: str, found: Mapping[str, float]) -> str:
     """A difference B - A with its interval, in bold where this excludes 0."""
-    decimals = 1 if metric == "tokens" else 3
+    decimals = 1 if metric in TOKENS else 3
     low, high = found["low"], found["high"]
     text = f"{found['difference']:+,.{decimals}f} [{low:,.{decimals}f}, {high:,.{decimals}f}]"
     return f"**{text}**" if low > 0 or high < 0 else text
