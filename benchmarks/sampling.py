@@ -29,16 +29,16 @@ from fastmath.recipe.load import load_recipe, override_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.progress import TOKENS_PER_SECOND, read_progress
 from fastmath.sampling.jobs import SamplingJob, list_wanted, make_job, read_problems
-from fastmath.sampling.processes import process_environment, run_jobs
+from fastmath.sampling.processes import ONE_THREAD, PASSIVE_THREADS, process_environment, run_jobs
 from fastmath.sampling.sampler import draw_rows, make_drawing
 from fastmath.sampling.shards import ShardWriter
 
 THREADS = str(os.cpu_count())
 SETTINGS: dict[str, dict[str, Any]] = {
-    "one engine, a thread a core": {"OMP_NUM_THREADS": THREADS},
-    "one engine, passive threads": {"OMP_NUM_THREADS": THREADS, "KMP_BLOCKTIME": "0", "OMP_WAIT_POLICY": "passive"},
-    "one engine, one thread": {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
-    "an engine a core, one thread each": {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+    "one engine, spinning threads": {"OMP_NUM_THREADS": THREADS, "KMP_BLOCKTIME": "200", "OMP_WAIT_POLICY": "active"},
+    "one engine, passive threads": {"OMP_NUM_THREADS": THREADS, **PASSIVE_THREADS},
+    "one engine, one thread": dict(ONE_THREAD),
+    "an engine a core, one thread each": dict(ONE_THREAD),
 }
 
 

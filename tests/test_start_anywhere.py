@@ -27,6 +27,7 @@ ENGINE = {
 SMALL = {name: value for name, value in TINY.items() if not name.startswith(("model.nano", "sft"))} | {
     "sft": None,
     "kernel.questions": 2,
+    "evaluate.engines": 1,
     "evaluate.problems": 2,
     "evaluate.engine": ENGINE,
 }

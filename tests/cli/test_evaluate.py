@@ -11,7 +11,8 @@ from helpers.tiny_jobs import make_tiny_model
 
 TINY = (
     *("--recipe", "nano", "--set", "evaluate.token_budget=64", "--set", "evaluate.engine.arguments.max_model_len=256"),
-    *("--set", "evaluate.engine.environment.VLLM_CPU_OMP_THREADS_BIND=nobind", "--budgets", "48,32"),
+    *("--set", "evaluate.engine.environment.VLLM_CPU_OMP_THREADS_BIND=nobind", "--set", "evaluate.engines=1"),
+    *("--budgets", "48,32"),
 )
 
 

@@ -17,6 +17,7 @@ TINY = {
     "grpo.trainer.max_completion_length": 24,
     "quantize.calibration_chunks": 4,
     "quantize.calibration_tokens": 64,
+    "evaluate.engines": 1,
     "evaluate.problems": 6,
     "evaluate.samples": 4,
     "evaluate.token_budget": 48,

@@ -39,6 +39,11 @@ def test_more_engines_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
         process_environment(settings, 0)
 
 
+def test_the_threads_of_an_engine_alone_on_a_cpu_sleep_while_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "list_visible_devices", list)
+    assert process_environment(EvaluateSettings(), 0)["OMP_WAIT_POLICY"] == "passive"
+
+
 def test_engines_side_by_side_on_a_cpu_have_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "list_visible_devices", list)
     assert process_environment(EvaluateSettings(engines=2), 1)["OMP_NUM_THREADS"] == "1"

@@ -7,7 +7,7 @@ parallelism) share the samples of a job out among themselves.
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +24,11 @@ from fastmath.sampling.samples import judge_samples
 from fastmath.sampling.shards import KEY, clear_shards, describe_file, is_judged, list_pending, read_drawn
 
 logger = logging.getLogger(__name__)
+
+PASSIVE_THREADS: Mapping[str, str] = {"KMP_BLOCKTIME": "0", "OMP_WAIT_POLICY": "passive"}
+"""Environment of an engine alone on a CPU, for the OpenMP libraries of Intel and of GNU."""
+ONE_THREAD: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+"""Environment of engines side by side on a CPU."""
 
 
 def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
@@ -99,8 +104,9 @@ def _add_speeds(reports: Sequence[Progress]) -> float | None:
 def process_environment(settings: EvaluateSettings, rank: int) -> dict[str, str]:
     """Environment variables of a sampling process: a quiet in-process engine, its GPUs, and those of the recipe.
 
-    Engines side by side have GPUs of their own, and on a CPU a thread each, as threads of several engines would wait
-    for each other with full force.
+    Engines side by side have GPUs of their own, and on a CPU a thread each. One engine on a CPU lets its threads sleep
+    while they wait: where they spin, a process that is busy beside it costs all but a twelfth of its speed
+    (`benchmarks/sampling.py`).
     """
     # With the engine in another process its random numbers would depend on when a request arrives.
     own = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
@@ -109,11 +115,11 @@ def process_environment(settings: EvaluateSettings, rank: int) -> dict[str, str]
 
 
 def _divide_machine(settings: EvaluateSettings, rank: int) -> dict[str, str]:
-    if settings.engines == 1:
-        return {}
     devices = list_visible_devices()
     if not devices:
-        return {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+        return dict(PASSIVE_THREADS if settings.engines == 1 else ONE_THREAD)
+    if settings.engines == 1:
+        return {}
     arguments = settings.engine.arguments
     each = arguments.get("tensor_parallel_size", 1) * arguments.get("pipeline_parallel_size", 1)
     if settings.engines * each > len(devices):
