@@ -6,7 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from fastmath.cli.compare import find_source, read_source
 from fastmath.data.held_out import HELD_OUT_SCHEMA
+from fastmath.recipe.errors import SettingsError
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 from helpers.command import fastmath
 
@@ -95,11 +97,11 @@ def test_a_table_sentences_and_groups_are_printed(run_dir: Path) -> None:
     ],
     ids=["model", "run:model", "folder", "file", "path", "no samples", "votes", "model of votes"],
 )
-def test_what_is_not_there_ends_with_2_and_says_what_is(run_dir: Path, a: str, message: str) -> None:
+def test_what_is_not_there_is_refused_with_what_is(run_dir: Path, a: str, message: str) -> None:
     write_votes(run_dir / "votes.jsonl")
-    finished = fastmath("compare", a.replace("RUN", str(run_dir)), "grpo", "--run-dir", str(run_dir))
-    assert finished.returncode == 2, finished.stdout
-    assert message.replace("RUN", str(run_dir)) in finished.stderr
+    with pytest.raises(SettingsError) as refused:
+        read_source(find_source("A", a.replace("RUN", str(run_dir)), run_dir))
+    assert message.replace("RUN", str(run_dir)) in str(refused.value)
 
 
 def test_models_without_a_problem_in_common_end_with_2(run_dir: Path) -> None:
@@ -114,9 +116,8 @@ def test_a_model_without_a_run_ends_with_2() -> None:
     assert (finished.returncode, "--run-dir is missing" in finished.stderr) == (2, True)
 
 
-def test_problems_with_different_numbers_of_samples_end_with_2(run_dir: Path) -> None:
+def test_problems_with_different_numbers_of_samples_are_refused(run_dir: Path) -> None:
     path = run_dir / "evaluate" / "samples-sft.parquet"
     pl.read_parquet(path).head(19).write_parquet(path)
-    finished = fastmath("compare", "sft", "grpo", "--run-dir", str(run_dir))
-    assert finished.returncode == 2
-    assert f"{path}: problems have [1, 2] samples" in finished.stderr
+    with pytest.raises(SettingsError, match=r"problems have \[1, 2\] samples"):
+        read_source(find_source("A", "sft", run_dir))
