@@ -163,7 +163,7 @@ def test_nothing_is_compiled_on_an_l4(scored):
     "command",
     [
         ("-m", "fastmath.cli.main", "kernel", "serve", "--csv", "{csv}", "--output", "{place}/out"),
-        (str(REPOSITORY_FOLDER / "benchmarks" / "sampling.py"), "--rounds", "1"),
+        (str(REPOSITORY_FOLDER / "benchmarks" / "slowdown.py"), "--rounds", "1"),
         (str(REPOSITORY_FOLDER / "benchmarks" / "kernel.py"), "--rounds", "1", "--seeds", "1"),
     ],
     ids=["kernel serve", "benchmarks/slowdown", "benchmarks/kernel"],

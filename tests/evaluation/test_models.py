@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from transformers import AutoTokenizer, GenerationConfig
 
-from fastmath.evaluation.models import find_models, find_reading, sample_models
+from fastmath.evaluation.models import find_models, find_reading, list_models, sample_models
 from fastmath.nano.model import make_base_model
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings
@@ -193,3 +193,19 @@ def test_what_is_no_model_is_refused_with_what_would_be_one(
 def test_a_name_of_the_runs_own_models_is_refused(run_dir: Path) -> None:
     with pytest.raises(SettingsError, match="'sft', which is the run's own"):
         find_models(make_stage(run_dir, models={"sft": "grpo/model"}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({}, ["sft-epoch-1", "sft", "grpo", "awq"]),
+        ({"sft": None}, ["base", "grpo", "awq"]),
+        ({"sft": None, "grpo": None, "quantize": None}, ["base"]),
+        ({"sft": None, "evaluate.models": {"mine": "here"}}, ["grpo", "awq", "mine"]),
+    ],
+    ids=["all", "from the base model", "nothing made", "named"],
+)
+def test_the_base_model_is_evaluated_where_a_run_begins_from_it_and_names_no_other(
+    settings: dict, names: list[str]
+) -> None:
+    assert list_models(load_recipe("nano", settings)) == names

@@ -27,7 +27,7 @@ MODELS: Mapping[str, tuple[str, str]] = {
 }
 """Name of each model of a run → the stage that makes it and its folder within that stage, in the report's order.
 
-The base model, which no stage makes, is sampled where the recipe makes none of it and names no other.
+The base model, which no stage makes, is sampled where the recipe does not fine-tune it and names no further models.
 """
 RUN_MARK = "01_build_data.ipynb"
 """File by which a run folder is known."""
@@ -81,7 +81,8 @@ def list_models(recipe: Recipe) -> list[str]:
     there = list_stages(recipe)
     made = [name for name, (maker, _) in MODELS.items() if maker in there]
     further = [name for name in recipe.evaluate.models if name not in made]
-    return [*([] if made or further else ["base"]), *made, *further]
+    base = ["base"] if recipe.sft is None and not recipe.evaluate.models else []
+    return [*base, *made, *further]
 
 
 def find_models(stage: Stage) -> dict[str, Candidate]:
