@@ -3,7 +3,7 @@
 import polars as pl
 from hypothesis import strategies as st
 
-from fastmath.evaluation.formats.records import PROBLEM_SCHEMA
+from fastmath.sampling.jobs import PROBLEM_SCHEMA
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 
 PROBLEMS = pl.DataFrame([("p", "3 + 4?", "7"), ("q", "5 + 6?", "11")], schema=PROBLEM_SCHEMA, orient="row")

@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.sampling.jobs import derive_seed, list_wanted, read_problems
-from helpers.tiny_jobs import make_tiny_job, make_tiny_model
+from helpers.tiny_jobs import make_tiny_job
 
 PROBLEMS = pl.DataFrame({"id": ["a", "b"], "problem": ["1?", "2?"], "answer": ["025", r"\frac{1}{2}"]})
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    make_tiny_model(folder)
-    return folder
 
 
 def write(tmp_path: Path, **columns: list[object]) -> Path:

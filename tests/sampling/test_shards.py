@@ -3,20 +3,12 @@
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from fastmath.sampling.processes import finish_job
 from fastmath.sampling.shards import ShardWriter, is_judged, list_pending, read_drawn
-from helpers.tiny_jobs import make_tiny_job, make_tiny_model
+from helpers.tiny_jobs import make_tiny_job
 
 PROBLEMS = pl.DataFrame({"id": ["a", "b"], "problem": ["1?", "2?"], "answer": ["7", r"\frac{1}{2}"]})
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    make_tiny_model(folder)
-    return folder
 
 
 def draw(job, count: int | None = None, rows: int = 3) -> None:

@@ -53,7 +53,7 @@ def render_groups_table(kind: str, groups: Mapping[str, Differences]) -> str:
     metrics = list(next(iter(groups.values())))
     rows = [(kind, "problems", *metrics), (":--", *["--:"] * (len(metrics) + 1))]
     for value, differences in groups.items():
-        cells = [_write_cell(name, found) for name, found in differences.items()]
+        cells = [write_cell(name, found) for name, found in differences.items()]
         rows.append((value, f"{next(iter(differences.values())).problems:,}", *cells))
     return _render(rows)
 
@@ -62,7 +62,8 @@ def _render(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _write_cell(name: str, found: Difference) -> str:
+def write_cell(name: str, found: Difference) -> str:
+    """A difference of a metric with its interval, in bold where this excludes 0."""
     text = f"{_write(name, found.difference, '+')} [{_write(name, found.low)}, {_write(name, found.high)}]"
     return f"**{text}**" if found.is_shown else text
 
@@ -70,4 +71,4 @@ def _write_cell(name: str, found: Difference) -> str:
 def _write(name: str, value: float, sign: str = "") -> str:
     """A figure with its decimals: one for tokens, three for shares; 0 has no sign."""
     decimals = 1 if name in TOKENS else 3
-    return f"{round(value, decimals) + 0.0:{sign}.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:{sign},.{decimals}f}"

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastmath.evaluation.comparison_text import TOKENS
+from fastmath.evaluation.comparison import Difference
+from fastmath.evaluation.comparison_text import write_cell
 from fastmath.evaluation.extraction import ExtractionCounts, render_extraction
 from fastmath.evaluation.published import find_published, render_published
 
@@ -63,7 +64,9 @@ def render_comparisons(report: Report) -> str:
         metrics = [name for name in _metrics(budgets[0]) if all(name in budget for budget in budgets)]
         rows = [["token budget", *metrics], ["--:"] * (len(metrics) + 1)]
         for budget in budgets:
-            rows.append([f"{budget['token_budget']:,}", *(_show_difference(name, budget[name]) for name in metrics)])
+            rows.append(
+                [f"{budget['token_budget']:,}", *(write_cell(name, Difference(**budget[name])) for name in metrics)]
+            )
         parts.append(f"### {pair['a']} → {pair['b']}\n\n{words}\n\n{_join(rows)}")
     return "\n\n".join(parts)
 
@@ -81,7 +84,7 @@ def render_runs_table(reports: Mapping[str, Report]) -> str:
     named = any(reports)
     first = next(iter(reports.values()))
     k = samples_of(first)
-    header = ["model", "token budget", "pass@1", f"majority@{k}", f"pass@{k}", *_FURTHER]
+    header = ["model", "token budget", *_name_estimates(k), *_FURTHER]
     rows = [["run", *header] if named else header]
     rows.append([":--"] * (2 if named else 1) + ["--:"] * (len(header) - 1))
     for model in first["models"]:
@@ -108,7 +111,7 @@ def render_kinds_table(report: Report, kind: str) -> str:
     values = list(dict.fromkeys(value for model in report["models"] for value in model["kinds"].get(kind, {})))
     if not values:
         return ""
-    header = [kind, "problems", "model", "pass@1", f"majority@{k}", f"pass@{k}", *_FURTHER]
+    header = [kind, "problems", "model", *_name_estimates(k), *_FURTHER]
     rows = [header, [":--", "--:", ":--"] + ["--:"] * (len(header) - 3)]
     for value in values:
         for model in report["models"]:
@@ -145,12 +148,16 @@ def _cells(budget: Mapping[str, Any], k: int) -> list[str]:
     cut_off = budget.get("cut_off")  # reports of earlier versions have none
     return [
         f"{budget['token_budget']:,}",
-        *(_show(budget[name]) for name in ("pass@1", f"majority@{k}", f"pass@{k}")),
+        *(_show(budget[name]) for name in _name_estimates(k)),
         f"{budget['answers_collected']:.1f} of {k}",
         "" if cut_off is None else f"{cut_off['value']:.1%}",
         f"{budget['reasoning_tokens']:,.1f}",
         f"{budget['mean_tokens']:,.1f}",
     ]
+
+
+def _name_estimates(k: int) -> tuple[str, str, str]:
+    return "pass@1", f"majority@{k}", f"pass@{k}"
 
 
 def _show(estimate: Mapping[str, float]) -> str:
@@ -164,7 +171,7 @@ def _spread(budgets: Sequence[Mapping[str, Any]], k: int) -> list[str]:
         each = list(values)
         return f"{statistics.mean(each):{form}} ± {statistics.stdev(each):{form}}"
 
-    shares = [show((budget[name]["value"] for budget in budgets), ".3f") for name in _estimates(k)]
+    shares = [show((budget[name]["value"] for budget in budgets), ".3f") for name in _name_estimates(k)]
     cut_off = [budget["cut_off"]["value"] for budget in budgets if "cut_off" in budget]
     different = {budget["token_budget"] for budget in budgets}
     return [
@@ -175,10 +182,6 @@ def _spread(budgets: Sequence[Mapping[str, Any]], k: int) -> list[str]:
         show((budget["reasoning_tokens"] for budget in budgets), ",.1f"),
         show((budget["mean_tokens"] for budget in budgets), ",.1f"),
     ]
-
-
-def _estimates(k: int) -> tuple[str, str, str]:
-    return "pass@1", f"majority@{k}", f"pass@{k}"
 
 
 def _describe_kernel(run: str, kernel: Mapping[str, Any]) -> str:
@@ -194,14 +197,6 @@ def _describe_kernel(run: str, kernel: Mapping[str, Any]) -> str:
 
 def _metrics(pair: Mapping[str, Any]) -> list[str]:
     return [name for name, value in pair.items() if isinstance(value, dict) and "difference" in value]
-
-
-def _show_difference(metric: str, found: Mapping[str, float]) -> str:
-    """A difference B - A with its interval, in bold where this excludes 0."""
-    decimals = 1 if metric in TOKENS else 3
-    low, high = found["low"], found["high"]
-    text = f"{found['difference']:+,.{decimals}f} [{low:,.{decimals}f}, {high:,.{decimals}f}]"
-    return f"**{text}**" if low > 0 or high < 0 else text
 
 
 def _join(rows: Iterable[Sequence[str]]) -> str:

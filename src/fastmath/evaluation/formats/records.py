@@ -8,10 +8,8 @@ import polars as pl
 
 from fastmath.answers.verifier import Verifier
 from fastmath.evaluation.formats.rows import FormatError, Row
+from fastmath.sampling.jobs import PROBLEM_SCHEMA
 from fastmath.sampling.samples import SAMPLE_SCHEMA, write_vote
-
-PROBLEM_SCHEMA = pl.Schema({"id": pl.String, "problem": pl.String, "answer": pl.String})
-"""Columns of a table of problems; `problem` is null where a format holds no statements."""
 
 
 @dataclass(frozen=True)
