@@ -18,7 +18,7 @@ from fastmath.data.card import write_card
 from fastmath.data.decontaminate import find_near_duplicates, normalize_problem
 from fastmath.data.enough import require_rows
 from fastmath.data.gather import assign_rows, gather
-from fastmath.data.held_out import read_held_out
+from fastmath.data.held_out import HeldOutSet, read_held_out, read_validation
 from fastmath.data.problem_files import find_problem_file, name_problem_set
 from fastmath.data.select import draw, join_draws
 from fastmath.data.sources import Part, list_parts, read_problems
@@ -66,9 +66,13 @@ def run(stage: Stage) -> None:
     held_out = read_held_out(settings, seed, stage.root)
     recipe.require_held_out(held_out.problems.height, f"`data.test_path` holds {held_out.problems.height} usable")
     write_parquet(held_out.problems, folder / "test.parquet")
+    not_trained_on = [("held-out", held_out)]
+    if (validation := read_validation(settings, seed, stage.root)) is not None:
+        write_parquet(validation.problems, folder / "validation.parquet")
+        not_trained_on.append(("validation", validation))
 
     tokenizer = load_tokenizer(stage)
-    inputs = _write_survey_inputs(stage, tokenizer, held_out.problems)
+    inputs = _write_survey_inputs(stage, tokenizer, not_trained_on)
     parts = [part for source in settings.sources for part in list_parts(source, settings.nano, seed, stage.root)]
     survey = _survey(inputs, parts, settings, folder / "survey")
     survey = mark_repeated_uuids(survey)
@@ -84,7 +88,9 @@ def run(stage: Stage) -> None:
     write_parquet(grpo, folder / "grpo.parquet")
     write_parquet(_calibration(training, tokenizer, recipe), folder / "calibration.parquet")
     left_out = explain_rejects(survey, chosen, polars.concat([too_long, repeats]), training)
-    held_out_rejects = polars.DataFrame(list(held_out.rejects), schema=REJECT_SCHEMA)
+    held_out_rejects = polars.DataFrame(
+        [reject for _, each in not_trained_on for reject in each.rejects], schema=REJECT_SCHEMA
+    )
     rejects = polars.concat([left_out, grpo_rejects, held_out_rejects])
     write_parquet(rejects, folder / "rejects.parquet")
     write_parquet(survey.select("source", "index", "accuracy", "generations", "repaired"), folder / "survey.parquet")
@@ -224,11 +230,15 @@ def count_funnel(
     return funnel
 
 
-def _write_survey_inputs(stage: Stage, tokenizer: PreTrainedTokenizerBase, test: polars.DataFrame) -> SurveyInputs:
+def _write_survey_inputs(
+    stage: Stage, tokenizer: PreTrainedTokenizerBase, not_trained_on: Sequence[tuple[str, HeldOutSet]]
+) -> SurveyInputs:
     """Write the files that the survey's processes read: the tokenizer, and all problems that must not be trained on."""
     folder, settings = stage.folder / "survey", stage.recipe.data
     folder.mkdir(exist_ok=True)
-    held_out = [("held-out", *row) for row in test.select("id", "problem").iter_rows()]
+    held_out = [
+        (name, *row) for name, each in not_trained_on for row in each.problems.select("id", "problem").iter_rows()
+    ]
     for file in settings.decontaminate.files:
         path, name = find_problem_file("`data.decontaminate.files`", file, stage.root), name_problem_set(file)
         held_out += [(name, row["id"], row["problem"]) for row in read_problems(path, ["problem"])]

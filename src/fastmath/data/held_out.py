@@ -13,7 +13,7 @@ from fastmath.data.problem_files import find_problem_file
 from fastmath.data.schemas import Reject
 from fastmath.data.sources import read_problems
 from fastmath.nano.rows import generate_rows
-from fastmath.recipe.data import DataSettings
+from fastmath.recipe.data import DataSettings, NanoDataSettings
 from fastmath.recipe.errors import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -58,10 +58,31 @@ def read_held_out(settings: DataSettings, seed: int, root: Path) -> HeldOutSet:
         SettingsError: the file cannot be read, or no problem of it can be used.
     """
     if settings.test_path is None:
-        rows = generate_rows("test", settings.nano, settings.nano.test_problems, seed)
-        records = [row | {"id": row["uuid"], "answer": str(row["answer"])} for row in rows]
-        return HeldOutSet(polars.DataFrame(records).select(HELD_OUT_SCHEMA.names()))
+        return HeldOutSet(_make_problems("test", settings.nano, settings.nano.test_problems, seed))
     return read_set("data.test_path", settings.test_path, root)
+
+
+def read_validation(settings: DataSettings, seed: int, root: Path) -> HeldOutSet | None:
+    """Read the problems on which GRPO is watched, or make those of the embedded task; None where there are none.
+
+    Args:
+        settings: the recipe's `data`.
+        seed: seed with which the embedded task makes its problems.
+        root: folder at which a relative path starts.
+
+    Raises:
+        SettingsError: the file cannot be read, or no problem of it can be used.
+    """
+    if settings.validation_path is not None:
+        return read_set("data.validation_path", settings.validation_path, root)
+    count = settings.nano.validation_problems
+    return HeldOutSet(_make_problems("validation", settings.nano, count, seed)) if count else None
+
+
+def _make_problems(split: str, settings: NanoDataSettings, count: int, seed: int) -> polars.DataFrame:
+    rows = generate_rows(split, settings, count, seed)
+    records = [row | {"id": row["uuid"], "answer": str(row["answer"])} for row in rows]
+    return polars.DataFrame(records).select(HELD_OUT_SCHEMA.names())
 
 
 def read_set(setting: str, name: str, root: Path) -> HeldOutSet:

@@ -32,6 +32,8 @@ class NanoDataSettings(Section):
         train_problems: number of distinct problems in the training split.
         test_problems: number of distinct held-out problems. They are used only if `data.test_path` is None; then
             `evaluate.problems` and `kernel.questions` may not be larger.
+        validation_problems: number of distinct problems on which GRPO is watched (`grpo.validation`), used only if
+            `data.validation_path` is None; 0 makes none.
         steps: smallest and largest number of calculation steps in a problem; problems with more steps are harder.
         largest: largest operand of a single step, 2 to 9; larger operands are harder.
         hard: how many problems are hard, and how these differ.
@@ -48,6 +50,7 @@ class NanoDataSettings(Section):
 
     train_problems: int = Field(4000, ge=1)
     test_problems: int = Field(250, ge=1)
+    validation_problems: int = Field(0, ge=0)
     steps: tuple[int, int] = (2, 5)
     largest: int = Field(9, ge=2, le=9)
     hard: HardSettings = HardSettings()
@@ -154,6 +157,9 @@ class DataSettings(Section):
             path, where a relative one starts at the checkout's root, or a file of a Hub dataset,
             `hf://datasets/OWNER/NAME@COMMIT/FILE`. None takes the test split of the nano task; the embedded model alone
             is evaluated on it.
+        validation_path: such a file of the problems on which GRPO is watched while it trains (`grpo.validation`), which
+            are kept out of the training data as the held-out ones are. None takes the validation split of the nano
+            task, with as many problems as `nano.validation_problems` says.
         decontaminate: how training problems that repeat a held-out problem are recognised, and further evaluation sets
             to compare with.
         near_duplicates: Jaccard similarity of two problems' sets of three-word shingles at which the later problem is
@@ -172,6 +178,7 @@ class DataSettings(Section):
     sources: tuple[SourceSettings, ...] = ()
     nano: NanoDataSettings = NanoDataSettings()
     test_path: str | None = None
+    validation_path: str | None = None
     decontaminate: DecontaminationSettings = DecontaminationSettings()
     near_duplicates: float | None = Field(0.8, gt=0, le=1)
     sft_problems: int | None = Field(None, ge=1)
@@ -181,9 +188,9 @@ class DataSettings(Section):
     answer_range: tuple[int, int] | None = (0, 999)
     workers: int | None = Field(None, ge=1)
 
-    @field_validator("test_path")
+    @field_validator("test_path", "validation_path")
     @classmethod
-    def _know_test_path(cls, path: str | None) -> str | None:
+    def _know_problem_paths(cls, path: str | None) -> str | None:
         if path is not None:
             _know_address(path)
         return path
