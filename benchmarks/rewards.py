@@ -20,7 +20,7 @@ from pathlib import Path
 
 import math_verify
 
-from fastmath.recipe.sections import RewardSettings
+from fastmath.recipe.grpo import RewardSettings
 from fastmath.training.judge import Judge
 from fastmath.training.rewards import Reward, build_rewards
 

@@ -17,7 +17,8 @@ from fastmath.nano.model import make_base_model
 from fastmath.nano.rows import generate_rows
 from fastmath.prompts import build_messages
 from fastmath.recipe.data import NanoDataSettings
-from fastmath.recipe.sections import NanoModelSettings, RewardSettings
+from fastmath.recipe.grpo import RewardSettings
+from fastmath.recipe.sections import NanoModelSettings
 from fastmath.training.judge import Judge
 from fastmath.training.rewards import build_rewards
 

@@ -15,7 +15,7 @@ from fastmath.answers.verifier import Verifier
 from fastmath.answers.verify import verify
 from fastmath.nano.model import train_tokenizer
 from fastmath.recipe.errors import SettingsError
-from fastmath.recipe.sections import RewardSettings
+from fastmath.recipe.grpo import RewardSettings
 from fastmath.training.judge import Judge
 from fastmath.training.rewards import Reward, build_rewards
 

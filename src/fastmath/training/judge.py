@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from fastmath.answers.extract import AnswerPlace
 from fastmath.answers.judge import Judgement, judge_completions
 from fastmath.answers.verifier import Verifier
-from fastmath.recipe.sections import VerificationSettings
+from fastmath.recipe.grpo import VerificationSettings
 
 LogMetric: TypeAlias = Callable[[str, float], None]
 """TRL's function that logs a metric by its name."""

@@ -24,7 +24,7 @@ from trl.rewards import get_repetition_penalty_reward, get_soft_overlong_punishm
 
 from fastmath.answers.judge import Judgement
 from fastmath.recipe.errors import SettingsError, suggest
-from fastmath.recipe.sections import RewardSettings
+from fastmath.recipe.grpo import RewardSettings
 from fastmath.training.judge import Judge, LogExtra, LogMetric
 
 Completion: TypeAlias = str | Sequence[Mapping[str, str]]
