@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,49 +11,14 @@ from vllm.distributed import cleanup_dist_env_and_memory
 from vllm.sampling_params import RequestOutputKind
 
 from fastmath.engine.checkpoint import find_runnable_checkpoint
+from fastmath.engine.drawing import Drawing, Drawn
 from fastmath.engine.machine import choose_arguments, read_capability
-from fastmath.prompts import GenerationEnd, count_reasoning_tokens, find_ending
+from fastmath.prompts import count_reasoning_tokens, find_ending
 from fastmath.recipe.inference import EngineSettings
 
 
 class TokenizerMismatchError(RuntimeError):
     """vLLM's tokenizer gives other token ids or texts than the tokenizer that the model was trained with."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How samples are drawn.
-
-    Attributes:
-        token_budget: most tokens per sample.
-        temperature: sampling temperature.
-        top_p: probability mass from which each token is sampled; 1.0 keeps all tokens.
-        min_p: least probability of a token, as a share of the likeliest one's; 0.0 keeps all tokens.
-        end: where a sample ends; its stop token or text is part of it.
-    """
-
-    token_budget: int
-    temperature: float
-    top_p: float
-    min_p: float
-    end: GenerationEnd
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One sample.
-
-    Attributes:
-        text: generated text, its stop token and other special tokens included.
-        tokens: number of generated tokens.
-        reasoning_tokens: number of those up to the end of the reasoning, this included.
-        finish_reason: `stop` if the sample ended by itself, `length` if it reached its token budget.
-    """
-
-    text: str
-    tokens: int
-    reasoning_tokens: int
-    finish_reason: str
 
 
 class BatchEngine:
@@ -177,22 +141,3 @@ def require_same_ids(tokenizer: Any, engine_tokenizer: Any, texts: Sequence[str]
                 f"AutoTokenizer gives {wanted[:12]} for {text[:60]!r} and vLLM's tokenizer {found[:12]}; want the same "
                 "ids: save the tokenizer as the class that the model's configuration names"
             )
-
-
-def require_room(prompts: Sequence[Sequence[int]], token_budget: int, context: int) -> None:
-    """Refuse prompts that leave no room for the token budget in the model's context.
-
-    Args:
-        prompts: token ids of each prompt.
-        token_budget: largest number of generated tokens per sample.
-        context: length of the model's context, in tokens.
-
-    Raises:
-        ValueError: the longest prompt and the token budget together are longer than the context.
-    """
-    longest = max(len(prompt) for prompt in prompts)
-    if longest + token_budget > context:
-        raise ValueError(
-            f"the longest prompt has {longest} tokens and `evaluate.token_budget` is {token_budget}, together more "
-            f"than the context of {context}; lower the budget or raise `evaluate.engine.arguments.max_model_len`"
-        )

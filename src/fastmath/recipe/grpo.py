@@ -42,6 +42,63 @@ class VerificationSettings(Section):
     deadline_seconds: float = Field(3.0, gt=0)
 
 
+class ValidationSettings(Section):
+    """Samples of problems that are not trained on, drawn from the policy while it trains.
+
+    Attributes:
+        every: steps between two validations; the first stands before the first step.
+        samples: samples per problem.
+        problems: number of problems, taken from the beginning of the validation set; None takes all.
+        token_budget: most tokens per sample; None takes the smaller of `evaluate.token_budget` and
+            `grpo.trainer.max_completion_length`.
+    """
+
+    every: int = Field(5, ge=1)
+    samples: int = Field(4, ge=1)
+    problems: int | None = Field(None, ge=2)
+    token_budget: int | None = Field(None, ge=1)
+
+
+class Limits(Section):
+    """Two limits of one signal; None sets none.
+
+    Attributes:
+        warn: the guard warns beyond it.
+        stop: the guard ends the training beyond it.
+    """
+
+    warn: float | None = None
+    stop: float | None = None
+
+
+class GuardSettings(Section):
+    """When the guard of GRPO warns, and when it ends the training (`fastmath.training.guard`).
+
+    Attributes:
+        window: number of steps whose mean is compared; a validation counts by itself.
+        validation: fall of the validation's pass@1 below the best so far.
+        correct: fall of the share of right rollouts below the best window so far.
+        reward: fall of the reward below the best window so far, in standard deviations of a completion's reward.
+        kl: mean KL divergence from the start, in nats per token.
+        length: mean length of the completions, as a multiple of the first window's.
+        clipped: rise of the share of completions that were cut off above the lowest window's so far.
+        entropy: entropy of the policy, as a multiple of the first window's.
+        flat: share of groups without spread.
+        log_ratio: absolute log-ratio per token of policy and sampler, in nats.
+    """
+
+    window: int = Field(5, ge=1)
+    validation: Limits = Limits(warn=0.05, stop=0.1)
+    correct: Limits = Limits(warn=0.1, stop=0.2)
+    reward: Limits = Limits(warn=0.5, stop=1.0)
+    kl: Limits = Limits(warn=1.0, stop=5.0)
+    length: Limits = Limits(warn=1.3, stop=2.0)
+    clipped: Limits = Limits(warn=0.1, stop=0.3)
+    entropy: Limits = Limits(warn=2.0, stop=5.0)
+    flat: Limits = Limits(warn=0.8, stop=1.0)
+    log_ratio: Limits = Limits(warn=0.02, stop=0.1)
+
+
 class GrpoSettings(TrainingSettings):
     """Stage 2, GRPO.
 
@@ -50,9 +107,17 @@ class GrpoSettings(TrainingSettings):
         verification: limits of the processes that compare the completions' answers with the reference answers.
         rollouts: where the completions of the training end, and where the rewards read their answers.
         answers: how samples of the trained model, also when quantised, are evaluated.
+        validation: how the policy is sampled while it trains, on the data's validation set; the best of the models that
+            it has seen is kept. None trains without, and keeps the last.
+        guard: when the training is warned about or ended.
+        generated_tokens: tokens of completions, on all processes together, after which the training ends, if
+            `trainer.max_steps` has not ended it before.
     """
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
     verification: VerificationSettings = VerificationSettings()
     rollouts: ReadingSettings = ReadingSettings()
     answers: ReadingSettings = ReadingSettings()
+    validation: ValidationSettings | None = None
+    guard: GuardSettings = GuardSettings()
+    generated_tokens: int | None = Field(None, ge=1)

@@ -17,7 +17,7 @@ import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from fastmath.answers.extract import AnswerPlace
-from fastmath.engine.batch import BatchEngine, Drawing, Drawn, require_room
+from fastmath.engine.drawing import Drawing, Drawn, require_room
 from fastmath.prompts import render_prompt
 from fastmath.recipe.inference import EvaluateSettings, ReadingSettings
 from fastmath.runs.environment import PARENT_VARIABLE
@@ -126,6 +126,8 @@ def sample_job(job: SamplingJob, rank: int, report: Callable[[int, Mapping[str, 
         fastmath.engine.batch.TokenizerMismatchError: vLLM's token ids differ from those of `AutoTokenizer`.
         ValueError: the longest prompt and the token budget do not fit into the model's context.
     """
+    from fastmath.engine.batch import BatchEngine  # late: vLLM, which a trainer's validation may do without
+
     check_model_folder(job.model_folder)
     problems = read_problems(job.problems)
     pending = list_pending(job).gather_every(job.settings.engines, rank)

@@ -14,7 +14,9 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.runs.environment import PARENT_VARIABLE
+from fastmath.runs.metrics import read_metrics
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
+from fastmath.training.timing import TOKENS
 
 STOP_FILE = "stop"
 """A file of this name in the stage's folder asks the trainer to save a checkpoint and stop."""
@@ -22,6 +24,7 @@ SHOWN_METRICS: Mapping[str, str] = {
     "loss": "loss",
     "mean_token_accuracy": "token accuracy",
     "reward": "reward",
+    "validation/pass@1": "validation",
     "completions/mean_length": "mean length",
     "kl": "KL",
 }
@@ -158,12 +161,7 @@ class StopGuard(TrainerCallback):
             control.should_training_stop = True
 
     def _must_stop(self, device: torch.device) -> bool:
-        must_stop = self.stop_file.exists() or (self._has_parent and not self._parent_lives())
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return must_stop
-        flag = torch.tensor(int(must_stop), device=device)  # ()
-        torch.distributed.broadcast(flag, src=0)
-        return bool(flag.item())
+        return tell_all(self.stop_file.exists() or (self._has_parent and not self._parent_lives()), device)
 
     def _parent_lives(self) -> bool:
         if self._parent is None:
@@ -173,6 +171,45 @@ class StopGuard(TrainerCallback):
             return self._parent.is_running() and self._parent.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:  # it ended between the two questions
             return False
+
+
+class TokenLimit(TrainerCallback):
+    """Ends a GRPO training after a number of generated tokens, those of the life before a resume included."""
+
+    def __init__(self, limit: int, path: Path) -> None:
+        """Set the limit.
+
+        Args:
+            limit: tokens of completions on all processes together.
+            path: the training's `metrics.jsonl`.
+        """
+        self._limit, self._path = limit, path
+        self._generated = 0.0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        rows = read_metrics(self._path)
+        self._generated = sum(row.get(TOKENS) or 0.0 for row in rows if row["step"] <= state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        self._generated += (logs or {}).get(TOKENS) or 0.0
+        if self._generated >= self._limit:
+            control.should_training_stop = True
+
+
+def tell_all(decision: bool, device: torch.device) -> bool:
+    """The first process's decision, on every process, so that none waits for another in a collective operation."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return decision
+    flag = torch.tensor(int(decision), device=device)  # ()
+    torch.distributed.broadcast(flag, src=0)
+    return bool(flag.item())
 
 
 def _to_json(value: float) -> float | None:

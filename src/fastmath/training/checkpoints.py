@@ -1,18 +1,28 @@
-"""Resuming a training from its last checkpoint."""
+"""Resuming a training from its last checkpoint, and keeping the models among which its product is chosen."""
 
+import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
+from peft import PeftModel
 from torch.serialization import register_package
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from fastmath.runs.files import write_json
 from fastmath.training.callbacks import StopGuard
-from fastmath.training.models import save_model
+from fastmath.training.models import load_adapters, save_adapters, save_model
+from fastmath.training.selection import Validation, choose_step, list_candidates, read_validations
 
 MARK = "complete"
 """Name of an empty file in a checkpoint that is whole."""
+
+
+CHOICE_FILE = "chosen.json"
+"""Name of the file, in a GRPO stage's folder, that says which step's model is the product, and what it had measured."""
 
 
 class NoStepError(RuntimeError):
@@ -39,10 +49,88 @@ def find_last_checkpoint(folder: Path) -> Path | None:
     Where the last one that is kept has lost its mark to a kill, it is better than none.
     """
     written = [path for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if (path / "trainer_state.json").is_file()]
-    return max(written, key=lambda path: ((path / MARK).is_file(), int(path.name.rpartition("-")[2])), default=None)
+    return max(written, key=lambda path: ((path / MARK).is_file(), _read_step(path)), default=None)
 
 
-def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path) -> None:
+class CandidateKeeper:
+    """Keeps the models that may become the product of a training, whatever `save_total_limit` says.
+
+    They lie in `candidates/step-15/` of the stage's folder: weights and tokenizer, or only the adapters where adapters
+    are trained, and no optimiser states.
+    """
+
+    def __init__(self, trainer: Trainer, folder: Path) -> None:
+        """Set whose models to keep.
+
+        Args:
+            trainer: the trainer.
+            folder: the stage's folder.
+        """
+        self._trainer, self._folder = trainer, folder
+
+    def keep(self, validations: Sequence[Validation]) -> None:
+        """Save the present model if it may be chosen, and remove those that no longer may.
+
+        Args:
+            validations: those so far, of which the last one has measured the present model.
+        """
+        wanted, step = list_candidates(validations), validations[-1].step
+        if step in wanted:
+            unfinished = self._folder / "candidates" / "unfinished"
+            if self._trainer.is_world_process_zero():
+                for left in (unfinished, self._path(step)):  # by a training that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+            self._trainer.accelerator.wait_for_everyone()
+            if isinstance(self._trainer.model, PeftModel):
+                save_adapters(self._trainer, unfinished)
+            else:
+                save_model(self._trainer, unfinished)
+            self._trainer.accelerator.wait_for_everyone()
+            if self._trainer.is_world_process_zero():
+                unfinished.rename(self._path(step))
+        if self._trainer.is_world_process_zero():
+            for path in self._list_paths():
+                if _read_step(path) not in wanted:
+                    shutil.rmtree(path)
+        self._trainer.accelerator.wait_for_everyone()
+
+    def finish(self) -> None:
+        """Make the chosen model the product, `model/`, and write down which it is; the others are removed."""
+        kept = {_read_step(path) for path in self._list_paths()}
+        step = choose_step([each for each in read_validations(self._folder) if each.step in kept])
+        model = self._folder / "model"
+        if self._trainer.is_world_process_zero():
+            write_json(self._folder / CHOICE_FILE, {"step": step, "steps": self._trainer.state.global_step})
+        if isinstance(self._trainer.model, PeftModel):
+            load_adapters(self._trainer, self._path(step))
+            save_model(self._trainer, model)
+        elif self._trainer.is_world_process_zero():
+            self._path(step).rename(model)
+        if self._trainer.is_world_process_zero():
+            shutil.rmtree(self._folder / "candidates")
+        self._trainer.accelerator.wait_for_everyone()
+
+    def _list_paths(self) -> list[Path]:
+        return sorted((self._folder / "candidates").glob("step-*"))
+
+    def _path(self, step: int) -> Path:
+        return self._folder / "candidates" / f"step-{step:05d}"
+
+
+def read_choice(folder: Path) -> dict[str, Any] | None:
+    """Which step's model is the product of a GRPO stage, as `step` of `steps`; None where the last one is."""
+    path = folder / CHOICE_FILE
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _read_step(path: Path) -> int:
+    """Number of steps in the name of a checkpoint or a candidate."""
+    return int(path.name.rpartition("-")[2])
+
+
+def train_from_last_checkpoint(
+    trainer: Trainer, guard: StopGuard, folder: Path, keeper: CandidateKeeper | None = None
+) -> None:
     """Train from the last checkpoint, or from the beginning if there is none, and save the result as `model/`.
 
     A training that `guard` has stopped before the end saves a checkpoint and no model.
@@ -51,6 +139,7 @@ def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path)
         trainer: the trainer, with `guard` among its callbacks.
         guard: callback that stops the training on request.
         folder: folder of the training, with the checkpoints in `checkpoints/`.
+        keeper: chooses the model that is saved; None saves the last one.
 
     Raises:
         NoStepError: the training set does not suffice for a single step.
@@ -66,7 +155,9 @@ def train_from_last_checkpoint(trainer: Trainer, guard: StopGuard, folder: Path)
             f"no step was made: {len(trainer.train_dataset)} training examples do not suffice for one; give more data, "
             "or lower `per_device_train_batch_size`, `gradient_accumulation_steps` or, in GRPO, `steps_per_generation`"
         )
-    if not guard.stopped:
+    if not guard.stopped and keeper is not None:
+        keeper.finish()
+    elif not guard.stopped:
         save_model(trainer, folder / "model")
     # Rank 0 alone writes the end of a checkpoint; the launcher ends all ranks as soon as one of them has ended.
     trainer.accelerator.wait_for_everyone()

@@ -18,7 +18,7 @@ from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.pipeline import make_stage
 from fastmath.runs.stage import Stage
 from fastmath.runs.start_model import find_start_model
-from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
+from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard, TokenLimit
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.rewards import build_rewards
@@ -64,16 +64,18 @@ def train(folder: Path, run_dir: Path) -> None:
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
     from fastmath.engine.colocation import keep_weights_loadable
-    from fastmath.training.checkpoints import train_from_last_checkpoint
+    from fastmath.training.checkpoints import CandidateKeeper, train_from_last_checkpoint
+    from fastmath.training.guard import Guard
     from fastmath.training.models import load_model, make_adapters
     from fastmath.training.policy import WatchedGRPOTrainer
     from fastmath.training.rollouts import end_rollouts
+    from fastmath.training.validation import ValidationCallback, Validator, read_problems
 
     recipe = load_recipe(str(folder / "config.yaml"))
     config = build_grpo_config(recipe, folder)
     start = find_start_model(make_stage("grpo", recipe, run_dir))
     model, tokenizer = load_model(start.name, config, start.revision)
-    guard = StopGuard(folder)
+    stop = StopGuard(folder)
     rollouts = recipe.grpo.rollouts
     judge = make_judge(recipe.grpo.verification, rollouts.answer_place)
     if config.use_vllm and config.device.type == "cpu":
@@ -87,9 +89,19 @@ def train(folder: Path, run_dir: Path) -> None:
             train_dataset=prompts,
             processing_class=tokenizer,
             peft_config=make_adapters(recipe.grpo.lora),
-            callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), FiniteGuard(), guard],
+            callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), stop],
         )
-    train_from_last_checkpoint(trainer, guard, folder)
+    if recipe.grpo.generated_tokens is not None:
+        trainer.add_callback(TokenLimit(recipe.grpo.generated_tokens, folder / "metrics.jsonl"))
+    keeper = None
+    if recipe.grpo.validation is None:
+        trainer.add_callback(FiniteGuard())  # there is no other model to go back to
+    trainer.add_callback(Guard(folder, recipe.grpo.guard))
+    if recipe.grpo.validation is not None:
+        problems = read_problems(run_dir, recipe.grpo.validation)
+        keeper = CandidateKeeper(trainer, folder)
+        trainer.add_callback(ValidationCallback(trainer, Validator(trainer, recipe, problems, folder), keeper, stop))
+    train_from_last_checkpoint(trainer, stop, folder, keeper)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftModel, load_peft_weights, set_peft_model_state_dict
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -49,6 +49,18 @@ def make_adapters(settings: LoraSettings | None) -> LoraConfig | None:
         target_modules=targets,
         task_type="CAUSAL_LM",
     )
+
+
+def save_adapters(trainer: Trainer, folder: Path) -> None:
+    """Save the adapters alone, for a model that is trained further and not merged."""
+    if trainer.is_world_process_zero():
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
+
+
+def load_adapters(trainer: Trainer, folder: Path) -> None:
+    """Put adapters that were saved back into the model of a trainer."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    set_peft_model_state_dict(model, load_peft_weights(str(folder), device="cpu"))
 
 
 def save_model(trainer: Trainer, folder: Path) -> None:

@@ -3,13 +3,14 @@
 from typing import Any
 
 import torch
-from trl import GRPOTrainer
+
+from fastmath.training.timing import TimedGRPOTrainer
 
 LOG_RATIO = "sampling/log_ratio/mean"
 """Metric: mean over tokens of log p(policy) - log p(sampler), in nats."""
 
 
-class WatchedGRPOTrainer(GRPOTrainer):
+class WatchedGRPOTrainer(TimedGRPOTrainer):
     """A GRPOTrainer that logs the mean log-ratio per token of policy and sampler wherever vLLM samples.
 
     vLLM and the trainer compute the same probabilities with different kernels, so that the mean is nearly 0 as long as
