@@ -13,6 +13,7 @@ from fastmath.answers.extract import extract_answer
 from fastmath.answers.integers import to_int
 from fastmath.nano.families import FAMILIES, Difficulty, no_slip
 from fastmath.nano.rows import SPLITS, generate_rows, is_hard, is_too_common, split_of
+from fastmath.nano.validity import solve, write_shortest_trace
 from fastmath.recipe.data import NanoDataSettings
 from fastmath.recipe.load import load_recipe
 
@@ -166,9 +167,7 @@ def test_most_complete_generations_box_behind_the_reasoning():
 
 def write_shortest(row: dict) -> str:
     """The shortest trace of a row's problem that is right: every step once, and the box in the reasoning."""
-    family = next(family for family in FAMILIES if family.name == row["family"])
-    lines = [f"({index}) {step}" for index, step in enumerate(row["solution"].splitlines(), family.first_label)]
-    return "\n".join(["<think>", *lines, f"So \\boxed{{{row['answer']}}}.", "</think>"])
+    return f"<think>\n{write_shortest_trace(solve(row['problem']))}"
 
 
 def mean_share_of_the_shortest_trace(**changes):

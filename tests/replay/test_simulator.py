@@ -15,7 +15,6 @@ from fastmath.policies.adaptive import load_schedule
 from fastmath.policies.clock import Allotment
 from fastmath.policies.plan import Plan
 from fastmath.policies.public import PUBLIC, find_policies
-from fastmath.recipe.load import REPOSITORY_FOLDER
 from fastmath.replay.simulator import (
     ContestSetting,
     by_model,
@@ -27,6 +26,7 @@ from fastmath.replay.simulator import (
     replay_questions,
 )
 from fastmath.replay.votes import RecordedSample, Recording, draw_contest, read_votes
+from helpers.benchmarks import load_benchmark
 from helpers.command import fastmath
 from helpers.files import FIXTURES, SHARED, needs_shared
 from helpers.made_votes import make_votes, write_votes
@@ -280,9 +280,7 @@ def test_the_kernels_own_rule_is_cheaper_than_the_cheapest_public_one_of_its_acc
 @needs_shared
 @pytest.mark.slow
 def test_the_compiled_twin_of_the_fit_scores_as_the_solver_does(recordings: list[Recording]) -> None:
-    spec = importlib.util.spec_from_file_location("fit_policy", REPOSITORY_FOLDER / "benchmarks" / "fit_policy.py")
-    fit = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fit)
+    fit = load_benchmark("fit_policy")
     contests = fit.Contests(recordings, range(3))
     for limit in (0.1, 0.5, 1.0):
         ours = [p.right for p in contest_scores(recordings, find_policies()["default"], ContestSetting(limit), 3, 1)]

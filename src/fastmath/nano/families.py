@@ -1,11 +1,12 @@
 """Families of olympiad-style problems whose solutions are short chains of small steps.
 
-A family draws parameters, states the problem and solves it step by step. Every step passes its result through a
-function `slip`, so that the same code writes right and wrong solutions: the identity gives the right one, and a slip at
-step `i` gives a solution that goes wrong there and carries the error on, as a model does.
+A family draws parameters, states the problem, reads it back and solves it step by step. Every step passes its result
+through a function `slip`, so that the same code writes right and wrong solutions: the identity gives the right one, and
+a slip at step `i` gives a solution that goes wrong there and carries the error on, as a model does.
 """
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,6 +52,7 @@ class Family:
         problem_type: the OpenR1-Math-220k label, e.g. `Number Theory`.
         draw: draws the parameters of a problem: (random generator, difficulty) → parameters.
         state: writes the text of the problem: parameters → text.
+        read: reads the parameters of a text that has the form of this family, None of another: text → parameters.
         work: solves the problem: (parameters, slip) → (written steps, final answer).
         first_label: number of the first step, chosen so that the last step has a number that the problem states: the
             term, the power, or the count of digits or steps. A small model learns from it where a solution ends.
@@ -60,8 +62,24 @@ class Family:
     problem_type: str
     draw: Callable[[random.Random, Difficulty], Parameters]
     state: Callable[[Parameters], str]
+    read: Callable[[str], Parameters | None]
     work: Callable[[Parameters, Slip], tuple[list[str], int]]
     first_label: int = 1
+
+    def parse(self, text: str) -> Parameters | None:
+        """The parameters whose problem this text states, the inverse of `state`; None for any other text.
+
+        Example: of the remainders, `Find the remainder when 432^(6) is divided by 10.` gives (432, 6).
+        """
+        parameters = self.read(text)
+        return parameters if parameters is not None and self.state(parameters) == text else None
+
+
+def _find_numbers(form: str, text: str) -> Parameters | None:
+    """All numbers of a text, in order; None where it has another form, a pattern in which `#` stands for a number."""
+    # `int` reads no more than 4,300 digits.
+    matched = re.fullmatch(form.replace("#", "[0-9]{1,4300}"), text)
+    return tuple(map(int, re.findall("[0-9]+", text))) if matched else None
 
 
 def no_slip(index: int, result: int) -> int:
@@ -94,6 +112,17 @@ def _state_chain(parameters: Parameters) -> str:
     return f"Start with {parameters[0]} and do {len(listed)} steps: {operations} Find the last digit of the result."
 
 
+def _read_chain(text: str) -> Parameters | None:
+    form = r"Start with # and do # steps:( \(#\) (add|multiply by) #\.)+ Find the last digit of the result\."
+    numbers = _find_numbers(form, text)
+    if numbers is None:
+        return None
+    start, _, *labelled = numbers
+    are_products = (word == "multiply by" for word in re.findall("add|multiply by", text))
+    operations = zip(are_products, labelled[1::2], strict=True)
+    return (start, *(number for is_product, operand in operations for number in (int(is_product), operand)))
+
+
 def _work_chain(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     value, steps = parameters[0], []
     for index, (is_product, operand) in enumerate(_operations(parameters)):
@@ -112,6 +141,11 @@ def _draw_remainder(rng: random.Random, difficulty: Difficulty) -> Parameters:
 
 def _state_remainder(parameters: Parameters) -> str:
     return f"Find the remainder when {parameters[0]}^({parameters[1]}) is divided by 10."
+
+
+def _read_remainder(text: str) -> Parameters | None:
+    numbers = _find_numbers(r"Find the remainder when #\^\(#\) is divided by 10\.", text)
+    return None if numbers is None else numbers[:2]
 
 
 def _work_remainder(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -136,6 +170,11 @@ def _state_digit_sum(parameters: Parameters) -> str:
     return f"Find the sum of the ({len(str(parameters[0]))}) digits of {parameters[0]}."
 
 
+def _read_digit_sum(text: str) -> Parameters | None:
+    numbers = _find_numbers(r"Find the sum of the \(#\) digits of #\.", text)
+    return None if numbers is None else numbers[1:]
+
+
 def _work_digit_sum(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     first, *rest = (int(digit) for digit in str(parameters[0]))
     total, steps = first, []
@@ -156,6 +195,12 @@ def _draw_sequence(rng: random.Random, difficulty: Difficulty) -> Parameters:
 def _state_sequence(parameters: Parameters) -> str:
     first, ratio, term = parameters
     return f"A geometric sequence has term (1) {first} and ratio {ratio}. Find the last digit of term ({term})."
+
+
+def _read_sequence(text: str) -> Parameters | None:
+    form = r"A geometric sequence has term \(1\) # and ratio #\. Find the last digit of term \(#\)\."
+    numbers = _find_numbers(form, text)
+    return None if numbers is None else numbers[1:]
 
 
 def _work_sequence(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
@@ -181,6 +226,12 @@ def _state_count(parameters: Parameters) -> str:
     return f"Consider these {len(numbers)} numbers: {listed} How many of them are divisible by {divisor}?"
 
 
+def _read_count(text: str) -> Parameters | None:
+    form = r"Consider these # numbers:( \(#\) #\.)+ How many of them are divisible by [25]\?"
+    numbers = _find_numbers(form, text)
+    return None if numbers is None else (numbers[-1], *numbers[2:-1:2])
+
+
 def _work_count(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
     divisor, *numbers = parameters
     count, steps = 0, []
@@ -192,9 +243,13 @@ def _work_count(parameters: Parameters, slip: Slip) -> tuple[list[str], int]:
 
 
 FAMILIES: Sequence[Family] = (
-    Family("chain", "Number Theory", _draw_chain, _state_chain, _work_chain),
-    Family("remainder", "Number Theory", _draw_remainder, _state_remainder, _work_remainder, first_label=2),
-    Family("digit_sum", "Number Theory", _draw_digits, _state_digit_sum, _work_digit_sum, first_label=2),
-    Family("sequence", "Algebra", _draw_sequence, _state_sequence, _work_sequence, first_label=2),
-    Family("count", "Combinatorics", _draw_count, _state_count, _work_count),
+    Family("chain", "Number Theory", _draw_chain, _state_chain, _read_chain, _work_chain),
+    Family(
+        "remainder", "Number Theory", _draw_remainder, _state_remainder, _read_remainder, _work_remainder, first_label=2
+    ),
+    Family(
+        "digit_sum", "Number Theory", _draw_digits, _state_digit_sum, _read_digit_sum, _work_digit_sum, first_label=2
+    ),
+    Family("sequence", "Algebra", _draw_sequence, _state_sequence, _read_sequence, _work_sequence, first_label=2),
+    Family("count", "Combinatorics", _draw_count, _state_count, _read_count, _work_count),
 )

@@ -21,7 +21,8 @@ from fastmath.recipe.data import NanoDataSettings
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_OF_BUCKET = ("train",) * 8 + ("validation", "test")
-_RECHECKS = ("wait", "check", "again")
+RECHECKS = ("wait", "check", "again")
+"""Words before a step that is checked once more."""
 
 
 def split_of(family: Family, parameters: Parameters) -> str:
@@ -167,7 +168,7 @@ def _write_steps(
             first = problem.work({**slips, index: rng.choice((1, 2))})[0][index]
         label = index + problem.family.first_label
         lines.append(f"({label}) {first}")
-        lines += [f"{rng.choice(_RECHECKS)} ({label}) {step}" for _ in range(count)]
+        lines += [f"{rng.choice(RECHECKS)} ({label}) {step}" for _ in range(count)]
     return lines
 
 
