@@ -13,7 +13,10 @@ class RewardSettings(Section):
     """One reward function of GRPO.
 
     Attributes:
-        name: key in `fastmath.training.rewards.REWARDS`, for example `cosine`.
+        name: key in `fastmath.training.rewards.REWARDS`, for example `cosine`; or the import path of a reward of one's
+            own, `package.module:ClassName`. That is a subclass of `fastmath.training.reward_base.Reward`, or of its
+            `GroupReward`; the class variable `__name__` names its metrics, and its fields are its `parameters`. The
+            module is imported wherever the recipe is checked and in each training process.
         weight: factor of this reward in the sum of all rewards.
         parameters: arguments of the reward, for example `{max_length: 160}`; those without a default are required.
     """

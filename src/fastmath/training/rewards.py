@@ -1,10 +1,11 @@
 r"""Reward functions of GRPO, as callables for TRL's GRPOTrainer.
 
 They are the paper's three (format, cosine, length within the group), plain accuracy, and two penalties for faults that
-the recipe met in training: overlong and repetitive completions. Intended differences from the published code: lengths
-are counted in tokens, the length reward compares the completions of one prompt, a trace that was cut off has no answer,
-and the reference answer is the first argument of the verification. If the reference answer cannot be used, all rewards
-of its completions are None, which TRL turns into an advantage of 0.
+the recipe met in training: overlong and repetitive completions. Those of later papers on brevity are in
+`fastmath.training.brevity_rewards`, and a recipe may name one of its own by its import path. Intended differences from
+the published code: lengths are counted in tokens, the length reward compares the completions of one prompt, a trace
+that was cut off has no answer, and the reference answer is the first argument of the verification. If the reference
+answer cannot be used, all rewards of its completions are None, which TRL turns into an advantage of 0.
 
 The overlong and the repetition penalty call TRL's own functions. The cosine reward does not: TRL's verifies each
 completion itself, in the training process, by any box in the text.
@@ -14,85 +15,28 @@ it the answer is read, is the recipe's choice (`grpo.rollouts`).
 """
 
 import dataclasses
+import importlib
+import inspect
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+import re
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass
+from typing import ClassVar
 
 from trl.rewards import get_repetition_penalty_reward, get_soft_overlong_punishment
 
-from fastmath.answers.judge import Judgement
 from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.grpo import RewardSettings
-from fastmath.training.judge import Judge, LogExtra, LogMetric
-
-Completion: TypeAlias = str | Sequence[Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One completion as a reward function sees it.
-
-    Attributes:
-        judgement: its extracted answer and the result of the verification.
-        token_ids: its tokens, with the stop token and without padding.
-    """
-
-    judgement: Judgement
-    token_ids: Sequence[int]
-
-    @property
-    def length(self) -> int:
-        """Number of tokens, the stop token included."""
-        return len(self.token_ids)
-
-    @property
-    def correct(self) -> bool:
-        """Whether the answer is known to be correct; False for one that cannot be judged."""
-        return self.judgement.correct is True
-
-
-@dataclass
-class Reward(ABC):
-    """Base class of the reward functions; TRL calls them with keyword arguments and logs them under `__name__`.
-
-    Attributes:
-        judge: judges the completions; all rewards of a training share one.
-        num_generations: number of completions per prompt, which follow one another in a batch.
-    """
-
-    judge: Judge
-    num_generations: int
-    __name__: ClassVar[str]
-
-    def __call__(
-        self,
-        completions: Sequence[Completion],
-        completion_ids: Sequence[Sequence[int]],
-        answer: Sequence[object],
-        log_metric: LogMetric | None = None,
-        log_extra: LogExtra | None = None,
-        **_: object,
-    ) -> list[float | None]:
-        """The reward of each completion in this process's batch; None for one that cannot be judged.
-
-        Args:
-            completions: B texts, or B conversations of one assistant turn.
-            completion_ids: B lists of token ids, with the stop token and without padding.
-            answer: B reference answers, the dataset's column `answer`.
-            log_metric: TRL's function that logs a metric, passed on to the judge.
-            log_extra: TRL's function that logs a column, passed on to the judge.
-        """
-        texts = [_text_of(completion) for completion in completions]
-        judgements = self.judge.judge(texts, answer, log_metric, log_extra)
-        rollouts = [Rollout(judgement, ids) for judgement, ids in zip(judgements, completion_ids, strict=True)]
-        rewards = self.score(rollouts)
-        return [None if item.correct is None else reward for item, reward in zip(judgements, rewards, strict=True)]
-
-    @abstractmethod
-    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
-        """The rewards of B completions; the value for a completion that cannot be judged is ignored."""
+from fastmath.training.brevity_rewards import (
+    DifficultyBudget,
+    LengthAmongRight,
+    LengthZAmongRight,
+    ShortestRight,
+    SolveRateLength,
+    TighteningBudget,
+)
+from fastmath.training.judge import Judge
+from fastmath.training.reward_base import GroupReward, Reward, Rollout, require_tokens
 
 
 @dataclass
@@ -145,8 +89,7 @@ class Cosine(Reward):
     wrong_long: float = -0.1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_length, int) or self.max_length < 1:
-            raise ValueError(f"`max_length` is {self.max_length!r}; want a positive number of tokens")
+        require_tokens("max_length", self.max_length)
 
     def score(self, rollouts: Sequence[Rollout]) -> list[float]:
         return [self._scale(rollout.correct, rollout.length) for rollout in rollouts]
@@ -157,7 +100,7 @@ class Cosine(Reward):
 
 
 @dataclass
-class GroupLength(Reward):
+class GroupLength(GroupReward):
     """Brevity within the group of one prompt (Kimi k1.5, arXiv 2501.12599, section on the length penalty).
 
     With λ = 0.5 - (length - min) / (max - min) over the group's judged completions, a correct answer earns λ and a
@@ -168,25 +111,13 @@ class GroupLength(Reward):
 
     __name__: ClassVar[str] = "group_length"
 
-    def score(self, rollouts: Sequence[Rollout]) -> list[float]:
-        if len(rollouts) % self.num_generations:
-            raise ValueError(
-                f"a batch of {len(rollouts)} completions does not divide into groups of {self.num_generations}; set "
-                "`per_device_train_batch_size` x `steps_per_generation` to a multiple of `num_generations`"
-            )
-        rewards: list[float] = []
-        for start in range(0, len(rollouts), self.num_generations):
-            rewards += _score_group(rollouts[start : start + self.num_generations])
-        return rewards
-
-
-def _score_group(group: Sequence[Rollout]) -> list[float]:
-    judged = [rollout.length for rollout in group if rollout.judgement.correct is not None]
-    if not judged or min(judged) == max(judged):
-        return [0.0] * len(group)
-    shortest, longest = min(judged), max(judged)
-    rewards = [0.5 - (rollout.length - shortest) / (longest - shortest) for rollout in group]
-    return [reward if rollout.correct else min(0.0, reward) for rollout, reward in zip(group, rewards, strict=True)]
+    def score_group(self, group: Sequence[Rollout]) -> list[float]:
+        judged = [rollout.length for rollout in group if rollout.judged]
+        if not judged or min(judged) == max(judged):
+            return [0.0] * len(group)
+        shortest, longest = min(judged), max(judged)
+        rewards = [0.5 - (rollout.length - shortest) / (longest - shortest) for rollout in group]
+        return [reward if rollout.correct else min(0.0, reward) for rollout, reward in zip(group, rewards, strict=True)]
 
 
 @dataclass
@@ -244,11 +175,15 @@ class Repetition(Reward):
         return punish(completion_ids=[rollout.token_ids for rollout in rollouts])
 
 
-REWARDS: dict[str, type[Reward]] = {
-    kind.__dict__["__name__"]: kind
-    for kind in (BoxedBeforeThinkEnd, Cosine, GroupLength, Accuracy, SoftOverlong, Repetition)
-}
+KINDS = (
+    *(BoxedBeforeThinkEnd, Cosine, GroupLength, Accuracy, SoftOverlong, Repetition),
+    *(LengthAmongRight, SolveRateLength, ShortestRight, DifficultyBudget, TighteningBudget, LengthZAmongRight),
+)
+REWARDS: dict[str, type[Reward]] = {kind.__dict__["__name__"]: kind for kind in KINDS}
 """Reward functions by the name that a recipe uses."""
+
+IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+"""What names a reward outside the project: `package.module:ClassName`."""
 
 
 def build_rewards(settings: Sequence[RewardSettings], num_generations: int, judge: Judge | None = None) -> list[Reward]:
@@ -260,29 +195,65 @@ def build_rewards(settings: Sequence[RewardSettings], num_generations: int, judg
         judge: the judge to share; None makes one with default limits.
 
     Raises:
-        SettingsError: a reward is unknown, or a parameter is unknown, missing or out of range.
+        SettingsError: a reward is unknown, what an import path names cannot be imported or is no reward, or a parameter
+            is unknown, missing or out of range.
     """
     judge = judge or Judge()
     return [_build_reward(item, judge, num_generations) for item in settings]
 
 
 def _build_reward(settings: RewardSettings, judge: Judge, num_generations: int) -> Reward:
-    kind = REWARDS.get(settings.name)
-    if kind is None:
-        raise SettingsError(f"there is no reward {settings.name!r}{suggest(settings.name, REWARDS)}")
-    parameters = [item for item in dataclasses.fields(kind) if item.name not in ("judge", "num_generations")]
+    kind = _find_kind(settings.name)
+    shared = ("judge", "num_generations")
+    parameters = [item for item in dataclasses.fields(kind) if item.init and item.name not in shared]
     known = [item.name for item in parameters]
     for name in settings.parameters:
         if name not in known:
             raise SettingsError(f"reward {settings.name!r} has no parameter {name!r}{suggest(name, known)}")
     for item in parameters:
-        if item.default is dataclasses.MISSING and item.name not in settings.parameters:
+        required = item.default is MISSING and item.default_factory is MISSING
+        if required and item.name not in settings.parameters:
             raise SettingsError(f"reward {settings.name!r} wants {item.name!r}; set it in its `parameters`")
     try:
         return kind(judge, num_generations, **settings.parameters)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise SettingsError(f"reward {settings.name!r}: {error}") from error
 
 
-def _text_of(completion: Completion) -> str:
-    return completion if isinstance(completion, str) else completion[-1]["content"]
+def _find_kind(name: str) -> type[Reward]:
+    """The class of a reward, by its name in `REWARDS` or by its import path."""
+    if ":" in name:
+        return _import_kind(name)
+    if name not in REWARDS:
+        own = "; one of your own is named `package.module:ClassName`, with a colon"
+        raise SettingsError(f"there is no reward {name!r}{own if '.' in name else suggest(name, REWARDS)}")
+    return REWARDS[name]
+
+
+def _import_kind(path: str) -> type[Reward]:
+    """Import the class that `package.module:ClassName` names."""
+    wanted = "a subclass of `fastmath.training.reward_base.Reward`, named `package.module:ClassName`"
+    if not IMPORT_PATH.fullmatch(path):
+        raise SettingsError(f"reward {path!r} is no import path; want {wanted}")
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise SettingsError(
+            f"reward {path!r}: importing {module_name!r} failed ({error}); install the module, or put its folder, "
+            "as an absolute path, on PYTHONPATH"
+        ) from error
+    kind = getattr(module, class_name, None)
+    if kind is None:
+        kinds = [name for name, member in vars(module).items() if _is_reward(member)]
+        known = suggest(class_name, kinds) if kinds else f"; want {wanted}"
+        raise SettingsError(f"reward {path!r}: {module_name!r} has no {class_name!r}{known}")
+    if not _is_reward(kind):
+        raise SettingsError(f"reward {path!r} is {kind!r}; want {wanted}, that defines `score` or `score_group`")
+    if not any("__name__" in base.__dict__ for base in kind.__mro__):
+        raise SettingsError(f"reward {path!r} has no `__name__`; set this class variable to the name of its metrics")
+    return kind
+
+
+def _is_reward(member: object) -> bool:
+    return inspect.isclass(member) and issubclass(member, Reward) and not inspect.isabstract(member)

@@ -8,7 +8,7 @@ and against bounds of our own.
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from fastmath.recipe.foreign import find_fault
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.sections import Recipe
 from fastmath.recipe.training import TrainingSettings
+from fastmath.training.reward_base import GroupReward, Reward
 from fastmath.training.rewards import build_rewards
 
 Config = TypeVar("Config", SFTConfig, GRPOConfig)
@@ -131,8 +132,7 @@ def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = N
     weights = {"reward_weights": [reward.weight for reward in recipe.grpo.rewards]}
     settings = DEFAULTS | {"logging_steps": 1} | recipe.grpo.trainer | weights
     config = _build(GRPOConfig, "grpo", settings | {"seed": recipe.seed}, folder, processes)
-    build_rewards(recipe.grpo.rewards, config.num_generations)
-    _refuse_split_groups(recipe, config)
+    _refuse_split_groups(build_rewards(recipe.grpo.rewards, config.num_generations), config)
     _refuse_biased_sampling(config)
     length = config.vllm_max_model_length
     if config.use_vllm and length is not None and length <= config.max_completion_length:
@@ -249,14 +249,14 @@ def _refuse_open_packing(config: SFTConfig) -> None:
         )
 
 
-def _refuse_split_groups(recipe: Recipe, config: GRPOConfig) -> None:
+def _refuse_split_groups(rewards: Sequence[Reward], config: GRPOConfig) -> None:
     """Refuse groups that are split between processes if a reward needs whole groups; TRL checks only the total."""
-    grouped = any(reward.name == "group_length" for reward in recipe.grpo.rewards)
+    grouped = [f"`{reward.__name__}`" for reward in rewards if isinstance(reward, GroupReward)]
     completions = config.per_device_train_batch_size * config.steps_per_generation
     if grouped and completions % config.num_generations:
         raise SettingsError(
             f"each process would judge {config.per_device_train_batch_size} x {config.steps_per_generation} = "
             f"{completions} completions (`grpo.trainer.per_device_train_batch_size` x `steps_per_generation`), which "
-            f"do not divide into groups of {config.num_generations} (`num_generations`): `group_length` would compare "
-            "parts of groups; make it a multiple"
+            f"do not divide into groups of {config.num_generations} (`num_generations`): {', '.join(grouped)} would "
+            "compare parts of groups; make it a multiple"
         )
