@@ -51,11 +51,14 @@ class PolicyEngine:
         require_room(prompts, drawing.token_budget, self.context_tokens)
         ending = find_ending(self.tokenizer, drawing.end)
         with _draw_as(self._trainer, drawing, ending) as ends, self._own_random_numbers():
-            for start in range(0, len(prompts), self._batch):
-                batch = [list(prompt) for prompt in prompts[start : start + self._batch]]
+            # A batch of transformers goes on until its longest sample ends, and longer problems have longer ones.
+            order = sorted(range(len(prompts)), key=lambda position: len(prompts[position]))
+            for start in range(0, len(order), self._batch):
+                places = order[start : start + self._batch]
+                batch = [list(prompts[place]) for place in places]
                 drawn, _ = self._trainer._generate_single_turn(batch, None, {}, num_generations=1)
-                for position, ids in enumerate(drawn, start):
-                    yield position, self._read(ids, drawing, ending, ends)
+                for place, ids in zip(places, drawn, strict=True):
+                    yield place, self._read(ids, drawing, ending, ends)
 
     @contextlib.contextmanager
     def _own_random_numbers(self) -> Iterator[None]:
