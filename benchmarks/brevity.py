@@ -1,0 +1,182 @@
+"""Which rewards make nano brief, and at what cost: methods from the literature in one code, from the same SFT models.
+
+    python benchmarks/brevity.py --work WORK [--seeds 0,1] [--variants paper,gdpo] [--tokens 1000000] [--results FILE]
+    python benchmarks/brevity.py --work WORK --seed 3 --variants paper       # one seed again
+
+For each seed one data set and one SFT model are made, and each variant of `brevity_variants.py` trains that model by
+GRPO until it has generated as many tokens as all others. The stage's product, the model that its validations have
+chosen, is sampled on the test problems. What is finished is not made again, so the same command goes on where it was
+interrupted; a seed takes about eight minutes of SFT, and a variant about four of GRPO and one of sampling.
+
+The last line is one JSON object: for each variant the differences to the SFT model it began from, `[value, low, high]`
+with intervals by bootstrap over seeds and problems (`brevity_figures.py`), and the winner: of the variants that lose
+no more than a hundredth in pass@1, majority@16, pass@16 and validity, the one that saves most tokens.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from brevity_figures import FIGURES, Measures, compare, dominates, measure
+from brevity_variants import BASE, TASK, VARIANTS
+from transformers import AutoTokenizer
+
+from fastmath.data import build
+from fastmath.evaluation.models import find_reading
+from fastmath.recipe.load import load_recipe
+from fastmath.runs.files import write_json
+from fastmath.runs.metrics import read_metrics
+from fastmath.runs.pipeline import open_stage
+from fastmath.sampling.jobs import make_job
+from fastmath.sampling.processes import run_jobs
+from fastmath.training import grpo, sft
+from fastmath.training.checkpoints import read_choice
+from fastmath.training.guard import read_findings
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = -0.01
+"""Largest loss of accuracy, majority, coverage and validity that a winner may have."""
+KEPT = ("pass1_change", "majority_change", "pass16_change", "valid_change")
+
+
+def run_stage(name: str, run_dir: Path, settings: Mapping[str, Any]) -> None:
+    """Run one stage of the nano recipe, or find that it has been run."""
+    work = {"build_data": build.run, "sft": sft.run, "grpo": grpo.run}[name]
+    stage = open_stage(name, "nano", str(run_dir.absolute()), settings)
+    if not stage.is_current():
+        with stage.running():
+            work(stage)
+
+
+def make_start(work: Path, seed: int) -> Path:
+    """The run folder of a seed's data and SFT model."""
+    run_dir = work / f"start-{seed}"
+    for name in ("build_data", "sft"):
+        run_stage(name, run_dir, TASK | {"seed": seed})
+    return run_dir
+
+
+def train(work: Path, seed: int, variant: str, tokens: int) -> Path:
+    """The run folder of a variant, trained from the seed's SFT model."""
+    start, run_dir = make_start(work, seed), work / f"{variant}-{seed}"
+    run_dir.mkdir(exist_ok=True)
+    for name in ("build_data", "sft"):
+        if not (run_dir / name).exists():
+            (run_dir / name).symlink_to((start / name).absolute())
+    checkout = str(Path(__file__).parent.parent.absolute())
+    limits = {"grpo.generated_tokens": tokens, "grpo.environment.PYTHONPATH": checkout, "seed": seed}
+    run_stage("grpo", run_dir, {**TASK, **BASE, **VARIANTS[variant], **limits})
+    return run_dir
+
+
+def sample(run_dir: Path, model: str, seed: int) -> Measures:
+    """Sample a model of a run folder on the test problems, and measure the samples."""
+    recipe = load_recipe("nano", {**TASK, "seed": seed})
+    problems, destination = run_dir / "build_data" / "test.parquet", run_dir / "samples" / f"{model}.parquet"
+    folder = run_dir / model / "model"
+    destination.parent.mkdir(exist_ok=True)
+    job = make_job(model, folder, problems, recipe.evaluate, find_reading(model, recipe), None, seed, destination)
+    run_jobs([job], destination.parent)
+    return measure(pl.read_parquet(destination), pl.read_parquet(problems), AutoTokenizer.from_pretrained(folder))
+
+
+def describe_training(run_dir: Path) -> dict[str, Any]:
+    """What a training did: steps, tokens, the chosen step, why it was stopped, and how soon its length had halved."""
+    rows = [row for row in read_metrics(run_dir / "grpo" / "metrics.jsonl") if row.get("completions/mean_length")]
+    lengths = [row["completions/mean_length"] for row in rows]
+    means = [sum(lengths[max(0, end - 5) : end]) / min(5, end) for end in range(1, len(lengths) + 1)]
+    half = next((row["step"] for row, mean in zip(rows, means, strict=True) if mean <= lengths[0] / 2), None)
+    return {
+        "steps": rows[-1]["step"],
+        "generated_tokens": int(sum(row["generation/tokens"] for row in rows)),
+        "chosen_step": (read_choice(run_dir / "grpo") or {}).get("step"),
+        "steps_to_half_length": half,
+        "stopped": [finding.message for finding in read_findings(run_dir / "grpo") if finding.level == "stop"],
+    }
+
+
+def tell_means(measures: Measures) -> dict[str, float]:
+    """The figures of one model themselves."""
+    return {
+        "pass1": float(measures.pass1.mean()),
+        "majority": float(measures.majority.mean()),
+        "pass16": float(measures.pass16.mean()),
+        "tokens": float(measures.tokens.mean()),
+        "oracle_tokens": float(measures.oracle_tokens.mean()),
+        "valid": float(measures.valid.sum() / measures.right.sum()),
+    }
+
+
+def summarise(work: Path) -> dict[str, Any]:
+    """The comparison of everything that has been sampled in a work folder."""
+    starts, found = {}, {name: {} for name in VARIANTS}
+    for path in sorted(work.glob("*/samples/*.parquet")):
+        name, _, seed = path.parent.parent.name.rpartition("-")
+        measured = sample(path.parent.parent, path.stem, int(seed))
+        if name == "start":
+            starts[int(seed)] = measured
+        elif name in found:
+            found[name][int(seed)] = measured
+    variants = {}
+    for name, by_seed in found.items():
+        seeds = sorted(by_seed)
+        if seeds:
+            figures = compare([starts[seed] for seed in seeds], [by_seed[seed] for seed in seeds], seed=0)
+            runs = {seed: tell_means(by_seed[seed]) | describe_training(work / f"{name}-{seed}") for seed in seeds}
+            published = found["published"]
+            beaten = [seed for seed in seeds if seed in published and dominates([published[seed]], [by_seed[seed]])]
+            variants[name] = {"seeds": seeds, **figures, "runs": runs, "dominated_by_published_in": beaten}
+    winner = choose_winner(variants)
+    best = {name: variants[winner][name] for name in ("seeds", *FIGURES)} if winner else {}
+    return {"winner": winner, **best, "starts": {s: tell_means(m) for s, m in starts.items()}, "variants": variants}
+
+
+def choose_winner(variants: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The variant that saves most tokens among those that lose nothing; where all lose, the one that loses least.
+
+    Variants with fewer seeds than others do not count.
+    """
+    most = max((len(figures["seeds"]) for figures in variants.values()), default=0)
+    full = {name: figures for name, figures in variants.items() if len(figures["seeds"]) == most}
+    losses = {name: min(figures[kept][0] for kept in KEPT) for name, figures in full.items()}
+    sound = [name for name, loss in losses.items() if loss >= TOLERANCE]
+    if sound:
+        return max(sound, key=lambda name: full[name]["tokens_saved"][0])
+    return max(losses, key=losses.__getitem__, default=None)
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--seed", type=int, help="this seed alone")
+    parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--tokens", type=int, default=1_000_000, help="generated tokens of each training")
+    parser.add_argument("--summary", action="store_true", help="train nothing, and tell what is there")
+    parser.add_argument("--results", type=Path, help="file for the result")
+    return parser.parse_args()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    arguments = read_arguments()
+    work = arguments.work.absolute()
+    seeds = [arguments.seed] if arguments.seed is not None else [int(seed) for seed in arguments.seeds.split(",")]
+    for seed in [] if arguments.summary else seeds:
+        sample(make_start(work, seed), "sft", seed)
+        for variant in arguments.variants.split(","):
+            sample(train(work, seed, variant, arguments.tokens), "grpo", seed)
+    result = summarise(work)
+    if arguments.results is not None:
+        write_json(arguments.results, result)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
