@@ -3,6 +3,7 @@
 TINY = {
     "data.nano.train_problems": 200,
     "data.nano.test_problems": 12,
+    "data.nano.validation_problems": 6,
     "data.sources.0.rules": [],
     "data.calibration_rows": 60,
     "model.nano.layers": 1,
