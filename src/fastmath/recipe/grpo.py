@@ -50,9 +50,12 @@ class GrpoSettings(TrainingSettings):
         verification: limits of the processes that compare the completions' answers with the reference answers.
         rollouts: where the completions of the training end, and where the rewards read their answers.
         answers: how samples of the trained model, also when quantised, are evaluated.
+        rehearsal: whether the largest step that can occur is tried before the first one, so that memory that does not
+            suffice is found at once.
     """
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
     verification: VerificationSettings = VerificationSettings()
     rollouts: ReadingSettings = ReadingSettings()
     answers: ReadingSettings = ReadingSettings()
+    rehearsal: bool = True

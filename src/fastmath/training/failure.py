@@ -54,7 +54,7 @@ class Cure:
 
     Attributes:
         pattern: text of the exception, or of the end of a killed rank, by which the kind is known.
-        advice: what to do; `{section}` stands for the recipe's section, `{name}` for the value of a trainer's setting.
+        advice: what to do, empty where the exception says it; `{section}` stands for the recipe's section, `{name}` for the value of a trainer's setting.
     """
 
     pattern: re.Pattern[str]
@@ -62,6 +62,7 @@ class Cure:
 
 
 CURES: Sequence[Cure] = (
+    Cure(re.compile(r"RehearsalMemoryError"), ""),  # it says itself what to lower
     Cure(
         re.compile(r"out of memory|OutOfMemoryError|can't allocate memory|MemoryError|SIGKILL", re.IGNORECASE),
         "lower `{section}.trainer.per_device_train_batch_size` (now {per_device_train_batch_size}) and raise "

@@ -67,6 +67,7 @@ def train(folder: Path, run_dir: Path) -> None:
     from fastmath.training.checkpoints import train_from_last_checkpoint
     from fastmath.training.models import load_model, make_adapters
     from fastmath.training.policy import WatchedGRPOTrainer
+    from fastmath.training.rehearsal import Rehearsal
     from fastmath.training.rollouts import end_rollouts
 
     recipe = load_recipe(str(folder / "config.yaml"))
@@ -89,6 +90,8 @@ def train(folder: Path, run_dir: Path) -> None:
             peft_config=make_adapters(recipe.grpo.lora),
             callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), FiniteGuard(), guard],
         )
+    if recipe.grpo.rehearsal:
+        trainer.add_callback(Rehearsal(trainer, folder))
     train_from_last_checkpoint(trainer, guard, folder)
 
 
