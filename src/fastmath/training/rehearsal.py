@@ -10,7 +10,7 @@ import logging
 import resource
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from trl.models.utils import disable_gradient_checkpointing, unwrap_model_for_ge
 from trl.trainer.utils import use_adapter
 
 from fastmath.runs.files import write_json
+from fastmath.training.largest_batch import Sizes, find_longest_prompt, make_batch, measure_sizes, pad_one
 from fastmath.training.optimizer_states import reserve_states
 from fastmath.training.restoration import find_zero, leave_no_trace
 
@@ -38,23 +39,6 @@ LOSS = "the loss and its gradients"
 
 class RehearsalMemoryError(RuntimeError):
     """The memory does not suffice for the largest step that can occur."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The largest batches that can occur on one process.
-
-    Attributes:
-        rows: completions of one micro batch.
-        generated_rows: completions that transformers generates together; 0 where it does not generate.
-        prompt_tokens: tokens of the longest prompt.
-        completion_tokens: tokens of the longest completion.
-    """
-
-    rows: int
-    generated_rows: int
-    prompt_tokens: int
-    completion_tokens: int
 
 
 class Rehearsal(TrainerCallback):
@@ -104,8 +88,8 @@ def rehearse(trainer: GRPOTrainer) -> Sizes:
     Raises:
         RehearsalMemoryError: the memory does not suffice.
     """
-    prompt = _find_longest_prompt(trainer)
-    sizes = _measure_sizes(trainer, len(prompt))
+    prompt = find_longest_prompt(trainer)
+    sizes = measure_sizes(trainer, len(prompt))
     with leave_no_trace(trainer):
         trainer.model_wrapped.train()
         trainer.current_gradient_accumulation_steps = trainer.args.gradient_accumulation_steps
@@ -115,8 +99,8 @@ def rehearse(trainer: GRPOTrainer) -> Sizes:
                 _fill_cache(trainer, sizes, tokens)
         with _explain(STATES, trainer, sizes):
             reserved = reserve_states(trainer.optimizer)
-        batch = _make_batch(trainer, sizes, tokens)
         with _explain(SCORES, trainer, sizes):
+            batch = make_batch(trainer, sizes, tokens)
             batch |= _score(trainer, batch)
         with _explain(LOSS, trainer, sizes):
             # From the second micro batch of a step on, the gradients of the first are there, too.
@@ -128,23 +112,6 @@ def rehearse(trainer: GRPOTrainer) -> Sizes:
     return sizes
 
 
-def _find_longest_prompt(trainer: GRPOTrainer) -> Tensor:
-    """The tokens (P,) of the longest prompt of the training set."""
-    prompts, _, _ = trainer._tokenize_prompts(list(trainer.train_dataset["prompt"]))
-    return torch.tensor(max(prompts, key=len), device=trainer.args.device)
-
-
-def _measure_sizes(trainer: GRPOTrainer, prompt_tokens: int) -> Sizes:
-    args = trainer.args
-    completion_tokens = args.max_completion_length
-    if args.use_vllm and args.vllm_mode == "colocate" and args.vllm_max_model_length:
-        completion_tokens = max(1, min(completion_tokens, args.vllm_max_model_length - prompt_tokens))
-    # Continuous batching has a budget of its own for the cache, as vLLM has.
-    cached = not args.use_vllm and not args.use_transformers_continuous_batching
-    generated = args.per_device_train_batch_size * args.steps_per_generation if cached else 0
-    return Sizes(args.per_device_train_batch_size, generated, prompt_tokens, completion_tokens)
-
-
 @torch.no_grad()
 def _fill_cache(trainer: GRPOTrainer, sizes: Sizes, tokens: Tensor) -> None:
     """Generate the first token of all completions, and the last, with the cache that there is by then.
@@ -153,7 +120,7 @@ def _fill_cache(trainer: GRPOTrainer, sizes: Sizes, tokens: Tensor) -> None:
     at first and then of one token at a time.
     """
     args = trainer.args
-    mask = _pad_one(tokens.new_ones(sizes.generated_rows, len(tokens)))
+    mask = pad_one(tokens.new_ones(sizes.generated_rows, len(tokens)))
     prompts = tokens[: sizes.prompt_tokens].expand(sizes.generated_rows, -1)
     with unwrap_model_for_generation(
         trainer.model_wrapped,
@@ -166,46 +133,13 @@ def _fill_cache(trainer: GRPOTrainer, sizes: Sizes, tokens: Tensor) -> None:
         cache = model(input_ids=prompts, attention_mask=mask[:, : sizes.prompt_tokens], **options).past_key_values
         for index, layer in enumerate(cache.layers):
             if getattr(layer, "keys", None) is not None:  # linear attention has a state of fixed size
-                grown = [
-                    each.new_zeros(*each.shape[:-2], sizes.completion_tokens - 1, each.shape[-1])
-                    for each in (layer.keys, layer.values)
-                ]
-                cache.update(*grown, index)
+                states = (layer.keys, layer.values)  # (B, heads, T, size)
+                cache.update(*(_make_more(each, sizes.completion_tokens - 1) for each in states), index)
         model(input_ids=prompts[:, -1:], attention_mask=mask, past_key_values=cache, **options)
 
 
-def _make_batch(trainer: GRPOTrainer, sizes: Sizes, tokens: Tensor) -> dict[str, Tensor]:
-    """A micro batch as TRL's `_prepare_inputs` returns it: B rows of P prompt tokens and T completion tokens."""
-    args = trainer.args
-    ids = tokens.repeat(sizes.rows, 1)  # (B, P + T)
-    prompts, completions = ids[:, : sizes.prompt_tokens], ids[:, sizes.prompt_tokens :]
-    shape = (sizes.rows, sizes.completion_tokens)
-    batch = {
-        "prompt_ids": prompts,
-        "prompt_mask": _pad_one(torch.ones_like(prompts)),
-        "completion_ids": completions,
-        "completion_mask": torch.ones_like(completions),
-        "advantages": torch.ones(sizes.rows, device=args.device),
-        "num_items_in_batch": torch.tensor(
-            trainer.accelerator.num_processes * args.steps_per_generation * completions.numel(), device=args.device
-        ),
-    }
-    if args.use_vllm:
-        batch["sampling_per_token_logps"] = torch.zeros(shape, device=args.device)
-        if args.vllm_importance_sampling_correction:
-            per_token = args.vllm_importance_sampling_mode.startswith("token")
-            ratio = shape if per_token else (sizes.rows, 1)
-            batch["importance_sampling_ratio"] = torch.ones(ratio, device=args.device)
-    return batch
-
-
-def _pad_one(mask: Tensor) -> Tensor:
-    """The mask (B, T) with the first token of the first row masked out.
-
-    Batches with padding need an explicit attention mask, and those without need none (transformers/masking_utils.py).
-    """
-    mask[0, 0] = 0
-    return mask
+def _make_more(states: Tensor, tokens: int) -> Tensor:
+    return states.new_zeros(*states.shape[:-2], tokens, states.shape[-1])
 
 
 @torch.no_grad()
@@ -253,20 +187,21 @@ class _PeakMemory(contextlib.AbstractContextManager["_PeakMemory"]):
 
     def __init__(self, device: torch.device) -> None:
         self.gib = 0.0
-        self._device = device if device.type == "cuda" else None
+        self._gpu = device if device.type == "cuda" else None
 
     def __enter__(self) -> "_PeakMemory":
-        if self._device is None:
-            self._before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        else:
-            torch.cuda.reset_peak_memory_stats(self._device)
+        self._before = _read_peak_resident()
+        if self._gpu is not None:
+            torch.cuda.reset_peak_memory_stats(self._gpu)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._device is None:
-            self.gib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self._before) / 2**20  # of KiB
-        else:
-            self.gib = torch.cuda.max_memory_allocated(self._device) / 2**30
+        resident = _read_peak_resident() - self._before
+        self.gib = (resident if self._gpu is None else torch.cuda.max_memory_allocated(self._gpu)) / 2**30
+
+
+def _read_peak_resident() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # bytes
 
 
 @contextlib.contextmanager
@@ -281,26 +216,29 @@ def _explain(part: str, trainer: GRPOTrainer, sizes: Sizes) -> Iterator[None]:
         raise RehearsalMemoryError(
             f"the memory does not suffice for the largest step that can occur, which was rehearsed: {part}, with "
             f"{rows} rows of {sizes.prompt_tokens} prompt tokens, the longest prompt, and {sizes.completion_tokens} "
-            f"completion tokens. torch says: {str(error).splitlines()[0]}. To mend it, in `grpo.trainer`: "
-            f"{'; '.join(_advise(part, trainer))}"
+            f"completion tokens\ntorch says: {str(error).splitlines()[0]}\nto mend it, one or more of these:\n"
+            + "\n".join(f"- {each}" for each in _advise(part, trainer))
         ) from error
 
 
 def _advise(part: str, trainer: GRPOTrainer) -> Iterator[str]:
     args, zero = trainer.args, trainer.deepspeed.zero_optimization_stage() if trainer.is_deepspeed_enabled else 0
-    batch = f"`per_device_train_batch_size` (now {args.per_device_train_batch_size})"
-    yield f"lower `max_completion_length` (now {args.max_completion_length})"
+
+    def name(setting: str) -> str:
+        return f"`grpo.trainer.{setting}` (now {getattr(args, setting)})"
+
+    yield f"lower {name('max_completion_length')}"
     if part == CACHE:
         # More accumulation alone would let transformers generate as many rows together as before.
-        yield f"lower {batch} or `steps_per_generation` (now {args.steps_per_generation})"
-        yield "set `use_vllm: true`"
+        yield f"lower {name('per_device_train_batch_size')} or {name('steps_per_generation')}"
+        yield "set `grpo.trainer.use_vllm: true`"
     else:
-        yield f"lower {batch} and raise `gradient_accumulation_steps` (now {args.gradient_accumulation_steps}) as much"
+        yield f"lower {name('per_device_train_batch_size')} and raise {name('gradient_accumulation_steps')} as much"
     if part == LOSS and not args.gradient_checkpointing:
-        yield "set `gradient_checkpointing: true`"
+        yield "set `grpo.trainer.gradient_checkpointing: true`"
     if args.use_vllm and args.vllm_mode == "colocate":
-        yield f"lower `vllm_gpu_memory_utilization` (now {args.vllm_gpu_memory_utilization})"
+        yield f"lower {name('vllm_gpu_memory_utilization')}"
     if zero < 3:
-        yield "or name an accelerate file that shares more (`grpo.accelerate`)"
+        yield "name an accelerate file that shares more (`grpo.accelerate`)"
     if not is_peft_model(trainer.model):
-        yield "or train adapters (`grpo.lora`)"
+        yield "train adapters (`grpo.lora`)"

@@ -22,7 +22,7 @@ _ZERO_STATES = (
     BOUNDARY,
 )
 """What a backward pass without a step changes in DeepSpeed's ZeRO optimisers (deepspeed/runtime/zero/stage_1_and_2.py
-and stage3.py, 0.19.8). Their other buffers are overwritten by the first backward pass after `micro_step_id` is reset."""
+and stage3.py, 0.19.8). Their other buffers are overwritten by the first backward pass after the reset."""
 
 
 @contextlib.contextmanager
