@@ -1,8 +1,9 @@
 """A worst step first: memory that does not suffice is found in the first minute, not when the first long answer comes.
 
 Before GRPO's first step the largest micro batch that can occur goes through all that takes memory in a step, and
-leaves nothing behind. Left out are what the optimiser's step needs for itself, when the activations are gone; vLLM,
-which reserves its memory as it starts; and, where DeepSpeed shares nothing (its stage 0), the backward pass.
+leaves nothing behind. Left out are what the optimiser's step needs for itself, when the activations are gone; the
+sampling of a token; vLLM, which reserves its memory as it starts; the states of optimisers that are not torch's; where
+DeepSpeed shares nothing (its stage 0), the backward pass; and all of it under FSDP.
 """
 
 import contextlib
