@@ -28,6 +28,7 @@ def main() -> None:
     from fastmath.training.judge import Judge
     from fastmath.training.models import save_model
     from fastmath.training.policy import WatchedGRPOTrainer
+    from fastmath.training.rehearsal import Rehearsal
     from fastmath.training.rewards import build_rewards
 
     rows = list(generate_rows("train", NanoDataSettings(), 40))
@@ -69,6 +70,7 @@ def main() -> None:
         processing_class=tokenizer,
         rollout_func=roll_out,
     )
+    trainer.add_callback(Rehearsal(trainer, Path(config.output_dir)))
     trainer.train()
     (folder / f"{name}-{trainer.accelerator.process_index}.json").write_text(json.dumps(seen))
     save_model(trainer, folder / name)

@@ -88,3 +88,9 @@ def test_an_error_of_an_unknown_kind_brings_no_advice():
 
 def test_the_end_of_the_traceback_is_shown():
     assert explain_failure([OWN], "", "sft", {}).splitlines()[0] == "rank 3: ValueError: no such column"
+
+
+def test_a_rehearsal_that_ran_out_of_memory_says_itself_what_to_lower():
+    error = RankError(1, "RehearsalMemoryError: the memory does not suffice\n- lower this", "Traceback\n  line")
+    wanted = "rank 1: RehearsalMemoryError: the memory does not suffice\n- lower this"
+    assert explain_failure([error], "", "grpo", {}) == wanted

@@ -21,8 +21,9 @@ def shared(rollouts):
     return train_on_rollouts(rollouts, zero_stage=2)
 
 
-def test_grpo_has_the_losses_and_the_gradients_of_one_process(shared, rolled_alone):
+def test_grpo_has_the_losses_and_the_gradients_of_one_process(shared, rolled_alone, rollouts):
     assert shared.zero_stage == 2
+    assert json.loads((rollouts / "zero2-run" / "rehearsal.json").read_text())["rows"] == 8  # half of the completions
     assert shared.losses == pytest.approx(rolled_alone.losses, rel=1e-4)
     # the change of a weight is its gradients times the rate
     assert largest_difference(shared.weights, rolled_alone.weights) / RATE < 1e-6

@@ -50,6 +50,7 @@ def test_a_checkpoint_goes_on_to_the_same_losses_and_weights(shared, tmp_path):
 def test_grpo_has_the_losses_and_the_gradients_of_one_process(rollouts, rolled_alone):
     cut = train_on_rollouts(rollouts, zero_stage=3)
     assert cut.zero_stage == 3
+    assert json.loads((rollouts / "zero3-run" / "rehearsal.json").read_text())["rows"] == 8  # half of the completions
     assert cut.losses == pytest.approx(rolled_alone.losses, rel=1e-4)
     assert largest_difference(cut.weights, rolled_alone.weights) / RATE < 1e-6
 

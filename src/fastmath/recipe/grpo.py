@@ -110,6 +110,8 @@ class GrpoSettings(TrainingSettings):
         verification: limits of the processes that compare the completions' answers with the reference answers.
         rollouts: where the completions of the training end, and where the rewards read their answers.
         answers: how samples of the trained model, also when quantised, are evaluated.
+        rehearsal: whether the largest step that can occur is tried before the first one, so that memory that does not
+            suffice is found at once.
         validation: how the policy is sampled while it trains, on the data's validation set; the best of the models that
             it has seen is kept. None trains without, and keeps the last.
         guard: when the training is warned about or ended.
@@ -121,6 +123,7 @@ class GrpoSettings(TrainingSettings):
     verification: VerificationSettings = VerificationSettings()
     rollouts: ReadingSettings = ReadingSettings()
     answers: ReadingSettings = ReadingSettings()
+    rehearsal: bool = True
     validation: ValidationSettings | None = None
     guard: GuardSettings = GuardSettings()
     generated_tokens: int | None = Field(None, ge=1)

@@ -30,6 +30,8 @@ _KILLED = (
     re.compile(r"Root Cause.*?\brank\s*:\s*(?P<rank>\d+)[^\n]*\n\s*exitcode\s*:\s*-(?P<signal>\d+)", re.DOTALL),
     re.compile(r"died with <Signals\.\w+: (?P<signal>\d+)>"),  # accelerate's launcher of one process
 )
+# Errors that say themselves where they come from and what can be done.
+_COMPLETE = re.compile(r"RehearsalMemoryError")
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(?P<error>\S.*)")
 
 
@@ -143,6 +145,8 @@ def explain_failure(errors: Sequence[RankError], log: str, section: str, trainer
     if cause is None:
         return f"the end of the log:\n{cut_tail(log)}"
     lines = [f"rank {cause.rank}: {cause.message}"]
+    if _COMPLETE.match(cause.message):
+        return lines[0]
     lines += [f"to mend it: {advice}" for advice in [_find_advice(cause.message, section, trainer)] if advice]
     if cause.traceback:
         lines += ["the end of its traceback:", *cause.traceback.rstrip().splitlines()[-TRACEBACK_LINES:]]

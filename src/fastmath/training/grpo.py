@@ -68,6 +68,7 @@ def train(folder: Path, run_dir: Path) -> None:
     from fastmath.training.guard import Guard
     from fastmath.training.models import load_model, make_adapters
     from fastmath.training.policy import WatchedGRPOTrainer
+    from fastmath.training.rehearsal import Rehearsal
     from fastmath.training.rollouts import end_rollouts
     from fastmath.training.validation import ValidationCallback, Validator, read_problems
 
@@ -91,6 +92,8 @@ def train(folder: Path, run_dir: Path) -> None:
             peft_config=make_adapters(recipe.grpo.lora),
             callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), stop],
         )
+    if recipe.grpo.rehearsal:
+        trainer.add_callback(Rehearsal(trainer, folder))
     if recipe.grpo.generated_tokens is not None:
         trainer.add_callback(TokenLimit(recipe.grpo.generated_tokens, folder / "metrics.jsonl"))
     keeper = None
