@@ -186,19 +186,19 @@ def draw_fresh_rows(
 ) -> Iterator[tuple[dict[str, Any], ...]]:
     """Draw fresh rows of the training set, `count` a round, until fewer than that are left.
 
+    The order depends on the seed, the step and the present prompts alone, so that a training that is resumed draws what
+    it would have drawn, and another batch of the same step something else.
+
     Args:
         rows: the training set.
         present: the prompts that are not fresh, from `name_prompt`.
         count: rows a round.
         seed: seed of the training.
         step: number of the training's step.
-
-    The order depends on the seed, the step and the present prompts alone, so that a training that is resumed draws what
-    it would have drawn, and another batch of the same step something else.
     """
     name = repr((seed, step, sorted(present)))
     generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) >> 1)
     drawn = (rows[index] for index in torch.randperm(len(rows), generator=generator).tolist())
     fresh = (row for row in drawn if name_prompt(row) not in present)
-    while len(round_ := tuple(itertools.islice(fresh, count))) == count:
-        yield round_
+    while len(further := tuple(itertools.islice(fresh, count))) == count:
+        yield further
