@@ -39,8 +39,8 @@ class WatchedGRPOTrainer(GRPOTrainer):
 
     **The groups.** Every generation logs `groups/without_spread`, and with a judge `groups/all_right` and
     `groups/all_wrong`, over all processes. TRL's `frac_reward_zero_std` looks at the whole batch's spread with
-    `scale_rewards: batch` and `multi_objective_aggregation: normalize_then_sum`, and elsewhere at a rounded one: that of
-    eight rewards of 0.7 is 6e-8 and not 0.
+    `scale_rewards: batch` and `multi_objective_aggregation: normalize_then_sum`, and elsewhere at a rounded one: of
+    eight rewards of 0.7 it is 6e-8, and not 0.
 
     **Oversampling.** With settings for it, fresh prompts are sampled while too few groups have spread, and the groups
     with spread among them take the places of those without. Each process replaces its own groups, which must be whole.
