@@ -55,14 +55,16 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "paper": {"grpo.rewards": PAPER},
     # GDPO (arXiv 2601.05242): every reward is normalised by itself.
     "gdpo": {"grpo.rewards": PAPER} | APART,
-    # DLER (arXiv 2510.15110): truncation alone, batch scaling, clip-higher, a weak KL term, groups with spread.
+    # DLER (arXiv 2510.15110): truncation alone, clip-higher, a weak KL term, groups with spread. Unscaled advantages
+    # stand for its batch scaling, which would differ between the rounds of a step and which Adam mostly undoes.
     "dler": {
         "grpo.rewards": [FORMAT, ACCURACY],
         "grpo.trainer.max_completion_length": 128,
         "grpo.trainer.beta": 0.0005,
+        "grpo.trainer.epsilon_high": 0.28,
+        "grpo.trainer.scale_rewards": "none",
         "grpo.oversampling": {"rounds": 2},
-    }
-    | CLIP_HIGHER,
+    },
     # DDCA (arXiv 2602.02099): length among right answers, by pass rate.
     "ddca": {"grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}], "grpo.trainer.scale_rewards": "none"},
     # ALP (arXiv 2506.05256): length by pass rate, for every completion.

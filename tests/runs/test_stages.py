@@ -5,7 +5,14 @@ import pytest
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.pipeline import open_stage, select_stages
-from fastmath.runs.stages import STAGE_INPUTS, find_model_stage, list_dependents, list_inputs, list_stages
+from fastmath.runs.stages import (
+    STAGE_INPUTS,
+    find_model_stage,
+    list_dependents,
+    list_inputs,
+    list_stages,
+    select_settings,
+)
 
 NO_SFT = {"sft": None}
 NO_TRAINING = {"sft": None, "grpo": None}
@@ -75,3 +82,13 @@ def test_no_source_is_wanted_where_nothing_is_trained_or_quantised(absent, works
         return
     with pytest.raises(SettingsError, match=r"`data\.sources` is empty, and"):
         load_recipe("nano", absent | {"data.sources": []})
+
+
+def test_pass_rates_are_of_the_evaluation_s_engine_as_far_as_it_decides_what_is_drawn():
+    settings = select_settings("grpo", load_recipe("nano", {"grpo.pass_rates": {}}))
+    # of dtype, max_model_len, enforce_eager and max_num_seqs
+    assert settings["evaluate"] == {"engine": {"arguments": {"dtype": "float32"}}}
+
+
+def test_grpo_reads_nothing_of_the_evaluation_where_it_measures_no_pass_rates():
+    assert "evaluate" not in select_settings("grpo", load_recipe("nano"))

@@ -6,7 +6,7 @@ import polars
 import pytest
 
 from fastmath.recipe.load import load_recipe
-from fastmath.training.sets import TooFewRowsError, require_training_set
+from fastmath.training.sets import TooFewRowsError, require_kept_prompts, require_training_set
 
 
 def write_sets(run_dir, rows: int) -> None:
@@ -50,3 +50,19 @@ def test_packed_rows_are_not_counted(tmp_path):
     require_training_set(
         "sft", load_recipe("nano", {"sft.trainer.packing": True, "sft.trainer.packing_strategy": "wrapped"}), tmp_path
     )
+
+
+def test_oversampling_takes_as_many_prompts_that_are_not_in_the_batch(tmp_path):
+    write_sets(tmp_path, 31)
+    with pytest.raises(TooFewRowsError, match=r"one step takes 32 .*, and as many for `grpo.oversampling`\)"):
+        require_training_set("grpo", load_recipe("nano", {"grpo.oversampling": {}}), tmp_path)
+
+
+def test_too_few_prompts_of_the_right_difficulty_are_refused_with_what_was_left_out(tmp_path):
+    counts = {"kept": 15, "never solved": 7, "always solved": 3}
+    with pytest.raises(TooFewRowsError, match=r"keeps 15 prompts, and one step takes 16 .*; 7 never solved, 3 always"):
+        require_kept_prompts(counts, load_recipe("nano"), tmp_path)
+
+
+def test_prompts_of_the_right_difficulty_for_a_single_step_suffice(tmp_path):
+    require_kept_prompts({"kept": 16, "never solved": 7}, load_recipe("nano"), tmp_path)

@@ -1,8 +1,8 @@
 """The section `grpo` of a recipe."""
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fastmath.recipe.inference import ReadingSettings
 from fastmath.recipe.section import Section
@@ -102,6 +102,43 @@ class GuardSettings(Section):
     log_ratio: Limits = Limits(warn=0.02, stop=0.1)
 
 
+class OversamplingSettings(Section):
+    """Further prompts in the place of those whose completions all earn the same (DAPO, arXiv 2503.14476, section 3.2).
+
+    Such a group has no spread: its advantages are 0, and the step learns nothing from it.
+
+    Attributes:
+        groups: groups with spread that are wanted in a generation batch of all processes together; None wants all.
+        rounds: most further generations of a batch; each has as many prompts as the batch.
+    """
+
+    groups: int | None = Field(None, ge=1)
+    rounds: int = Field(3, ge=1)
+
+
+class PassRateSettings(Section):
+    """Which prompts are trained on, by their pass rate: the share of the start model's samples that are right.
+
+    Attributes:
+        samples: samples per prompt, drawn before the training on the engine of `evaluate` as rollouts are drawn.
+        above: prompts are left out up to this pass rate.
+        below: prompts are left out from this pass rate on.
+    """
+
+    samples: int = Field(4, ge=2)
+    above: float = Field(0.0, ge=0, lt=1)
+    below: float = Field(1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _leave_something(self) -> Self:
+        if not any(self.above < right / self.samples < self.below for right in range(self.samples + 1)):
+            raise ValueError(
+                f"no share of {self.samples} samples lies between `above` {self.above} and `below` {self.below}, so "
+                "that no prompt is left; want wider bounds, or more samples"
+            )
+        return self
+
+
 class GrpoSettings(TrainingSettings):
     """Stage 2, GRPO.
 
@@ -117,6 +154,8 @@ class GrpoSettings(TrainingSettings):
         guard: when the training is warned about or ended.
         generated_tokens: tokens of completions, on all processes together, after which the training ends, if
             `trainer.max_steps` has not ended it before.
+        oversampling: how groups without spread are replaced; None trains on them, too.
+        pass_rates: which prompts are left out by their pass rate; None measures none and leaves none out.
     """
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
@@ -127,3 +166,5 @@ class GrpoSettings(TrainingSettings):
     validation: ValidationSettings | None = None
     guard: GuardSettings = GuardSettings()
     generated_tokens: int | None = Field(None, ge=1)
+    oversampling: OversamplingSettings | None = None
+    pass_rates: PassRateSettings | None = None

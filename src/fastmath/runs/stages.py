@@ -7,6 +7,7 @@ from the base model: so a run can begin with GRPO, with the quantisation or with
 from collections.abc import Mapping
 from typing import Any
 
+from fastmath.recipe.inference import NEUTRAL_ENGINE_ARGUMENTS
 from fastmath.recipe.sections import Recipe
 
 NOTEBOOKS: Mapping[str, str] = {
@@ -86,12 +87,16 @@ def select_settings(name: str, recipe: Recipe) -> dict[str, Any]:
     """The seed and the sections of a recipe that a stage reads, as JSON has them.
 
     How a model's samples end and are read, `answers` in the section that makes it, belongs to the evaluation alone, and
-    a licence to nobody.
+    a licence to nobody. What decides in the evaluation's engine belongs to GRPO, too, where this measures pass rates.
     """
     resolved = recipe.model_dump(mode="json")
     resolved["model"].pop("licence")
     answers = {f"{each}.answers": resolved[each].pop("answers") for each in ("model", *recipe.trainings)}
     settings = {section: resolved[section] for section in STAGE_SECTIONS[name]}
+    if name == "grpo" and recipe.grpo is not None and recipe.grpo.pass_rates is not None:
+        arguments = resolved["evaluate"]["engine"]["arguments"].items()
+        deciding = {argument: value for argument, value in arguments if argument not in NEUTRAL_ENGINE_ARGUMENTS}
+        settings["evaluate"] = {"engine": {"arguments": deciding}}
     return {"seed": resolved["seed"]} | settings | (answers if name == "evaluate" else {})
 
 

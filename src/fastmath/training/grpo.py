@@ -3,7 +3,8 @@
 `run` is called from the notebook and launches this module under accelerate; `python -m fastmath.training.grpo FOLDER`
 is the training process itself. Differences from the published code: the rewards count tokens and compare lengths
 within the completions of one prompt, the recipe says where rollouts end and where their answers are read, and the
-learning-rate schedule ends where the training ends.
+learning-rate schedule ends where the training ends. Beyond it a recipe may leave out prompts by their pass rates, and
+sample further ones in the place of those whose completions all earn the same.
 """
 
 from pathlib import Path
@@ -21,17 +22,20 @@ from fastmath.runs.start_model import find_start_model
 from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard, TokenLimit
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
+from fastmath.training.pass_rates import measure_pass_rates, read_kept_problems
 from fastmath.training.rewards import build_rewards
-from fastmath.training.sets import require_training_set
+from fastmath.training.sets import require_kept_prompts, require_training_set
 from fastmath.training.trainers import build_grpo_config
 
 
 def run(stage: Stage) -> None:
     """Train the SFT model further, or the base model; the products are `model/` and `metrics.jsonl`.
 
+    With `grpo.pass_rates` the start model's pass rates are measured first, see `measure_pass_rates`.
+
     Raises:
         fastmath.recipe.errors.SettingsError: the settings of the trainer or of the rewards cannot work, or the GRPO set
-            is too small.
+            is too small, or too few prompts of it have a pass rate within the bounds.
         fastmath.runs.process.ChildFailedError: training failed; its log is `train.log`.
         fastmath.runs.model_folder.ModelFolderError: the trained weights are not all finite numbers.
     """
@@ -39,18 +43,19 @@ def run(stage: Stage) -> None:
     require_training_set("grpo", stage.recipe, stage.run_dir)
     find_start_model(stage).require_whole()
     if not (stage.folder / "model" / "tokenizer.json").exists():
+        if stage.recipe.grpo.pass_rates is not None:
+            require_kept_prompts(measure_pass_rates(stage), stage.recipe, stage.run_dir)
         launch("fastmath.training.grpo", stage, stage.recipe.grpo)
     check_model_folder(stage.folder / "model")
     require_finite(stage.folder / "model")
 
 
-def read_prompts(path: Path, system_prompt: str | None) -> datasets.Dataset:
-    """The GRPO set: columns `prompt` (messages) and `answer` (str)."""
-    rows = polars.read_parquet(path, columns=["problem", "answer"])
+def build_prompts(problems: polars.DataFrame, system_prompt: str | None) -> datasets.Dataset:
+    """The training set of a table of `problem, answer`: columns `prompt` (messages) and `answer` (str)."""
     return datasets.Dataset.from_list(
         [
             {"prompt": build_messages(problem, system_prompt), "answer": str(answer)}
-            for problem, answer in rows.iter_rows()
+            for problem, answer in problems.select("problem", "answer").iter_rows()
         ]
     )
 
@@ -81,16 +86,17 @@ def train(folder: Path, run_dir: Path) -> None:
     judge = make_judge(recipe.grpo.verification, rollouts.answer_place)
     if config.use_vllm and config.device.type == "cpu":
         keep_weights_loadable()
-    prompts = read_prompts(run_dir / "build_data" / "grpo.parquet", SYSTEM_PROMPTS[recipe.model.system_prompt])
+    problems = read_kept_problems(run_dir, recipe.grpo.pass_rates)
     with end_rollouts(config, model, tokenizer, rollouts.generation_end):
         trainer = WatchedGRPOTrainer(
             model=model,
             reward_funcs=build_rewards(recipe.grpo.rewards, config.num_generations, judge),
             args=config,
-            train_dataset=prompts,
+            train_dataset=build_prompts(problems, SYSTEM_PROMPTS[recipe.model.system_prompt]),
             processing_class=tokenizer,
             peft_config=make_adapters(recipe.grpo.lora),
             callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), stop],
+            oversampling=recipe.grpo.oversampling,
         )
     if recipe.grpo.rehearsal:
         trainer.add_callback(Rehearsal(trainer, folder))

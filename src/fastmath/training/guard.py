@@ -23,7 +23,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from fastmath.recipe.grpo import GuardSettings, Limits
 from fastmath.runs.metrics import read_metrics
 from fastmath.training.callbacks import tell_all
-from fastmath.training.policy import LOG_RATIO
+from fastmath.training.policy import LOG_RATIO, WITHOUT_SPREAD
 from fastmath.training.selection import PASS_1
 
 logger = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ SIGNALS: Sequence[Signal] = (
         "{value:.0%} more of the completions are cut off than at best",
     ),
     Signal("entropy", _measure_multiple("entropy"), "the entropy is {value:.2f} times that of the first steps"),
-    Signal("flat", _measure_last("groups/without_spread"), "{value:.0%} of the groups have no spread in their rewards"),
+    Signal("flat", _measure_last(WITHOUT_SPREAD), "{value:.0%} of the groups have no spread in their rewards"),
     Signal(
         "log_ratio",
         _measure_last(LOG_RATIO),

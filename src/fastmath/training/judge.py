@@ -14,6 +14,8 @@ LogMetric: TypeAlias = Callable[[str, float], None]
 """TRL's function that logs a metric by its name."""
 LogExtra: TypeAlias = Callable[[str, list[Any]], None]
 """TRL's function that adds a column, one value per completion, to the logged completions."""
+CORRECT = "correct"
+"""Column of the logged completions: whether the answer is correct, None where it cannot be judged."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Judge:
             texts: B completions.
             golds: B reference answers.
             log_metric: logs the shares `judge/…`, for example `judge/correct`; None logs none.
-            log_extra: logs the column `extracted_answer`; None logs none.
+            log_extra: logs the columns `extracted_answer` and `correct`; None logs none.
         """
         batch = tuple(texts), tuple(map(str, golds))
         if batch != self._batch:
@@ -76,3 +78,4 @@ def _log(judgements: Sequence[Judgement], log_metric: LogMetric | None, log_extr
             log_metric("judge/correct", sum(judged) / len(judged))
     if log_extra is not None:
         log_extra("extracted_answer", [item.answer for item in judgements])
+        log_extra(CORRECT, [item.correct for item in judgements])

@@ -1,6 +1,7 @@
 """Refusing a training set that does not suffice for a single step, before hours are spent on what comes before it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars
@@ -40,6 +41,26 @@ def require_training_set(stage: str, recipe: Recipe, run_dir: Path) -> None:
     )
 
 
+def require_kept_prompts(counts: Mapping[str, int], recipe: Recipe, run_dir: Path) -> None:
+    """Check that the prompts that are kept by their pass rates suffice for at least one step of GRPO.
+
+    Args:
+        counts: numbers of prompts, from `fastmath.training.pass_rates.count_prompts`.
+        recipe: the recipe.
+        run_dir: the run folder.
+
+    Raises:
+        TooFewRowsError: they do not; the message says how many there are, how many are wanted and what was left out.
+    """
+    wanted, made_of, mend = _count_grpo(recipe, run_dir)
+    if counts["kept"] < wanted:
+        left_out = ", ".join(f"{count} {name}" for name, count in counts.items() if name != "kept")
+        raise TooFewRowsError(
+            f"`grpo.pass_rates` keeps {counts['kept']} prompts, and one step takes {wanted} ({made_of}); {left_out}; "
+            f"widen its bounds, {mend}, or give more data"
+        )
+
+
 def _count_sft(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
     """Rows of an optimiser step, what the number is made of, and what to change."""
     processes = read_launch(recipe.sft).processes
@@ -56,11 +77,16 @@ def _count_sft(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
 
 
 def _count_grpo(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:
-    """Prompts of a generation batch: TRL leaves out an incomplete one (trl/trainer/utils.py, `RepeatSampler`)."""
+    """Prompts of a generation batch: TRL leaves out an incomplete one (trl/trainer/utils.py, `RepeatSampler`).
+
+    Oversampling takes as many that are not in the batch.
+    """
     config = build_grpo_config(recipe, run_dir / "grpo", processes=read_launch(recipe.grpo).processes)
     batch, generations = config.generation_batch_size, config.num_generations
+    further = recipe.grpo.oversampling is not None
     return (
-        batch // generations,
-        f"`generation_batch_size` / `num_generations` = {batch} / {generations}",
+        batch // generations * (2 if further else 1),
+        f"`generation_batch_size` / `num_generations` = {batch} / {generations}"
+        + (", and as many for `grpo.oversampling`" if further else ""),
         "lower `grpo.trainer.per_device_train_batch_size` or `steps_per_generation`",
     )

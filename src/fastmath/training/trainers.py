@@ -20,6 +20,7 @@ from fastmath.recipe.foreign import find_fault
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.sections import Recipe
 from fastmath.recipe.training import TrainingSettings
+from fastmath.training.further_sampling import refuse_mixed_scales, refuse_short_context
 from fastmath.training.reward_base import GroupReward, Reward
 from fastmath.training.rewards import build_rewards
 
@@ -132,7 +133,9 @@ def build_grpo_config(recipe: Recipe, folder: Path, *, processes: int | None = N
     weights = {"reward_weights": [reward.weight for reward in recipe.grpo.rewards]}
     settings = DEFAULTS | {"logging_steps": 1} | recipe.grpo.trainer | weights
     config = _build(GRPOConfig, "grpo", settings | {"seed": recipe.seed}, folder, processes)
-    _refuse_split_groups(build_rewards(recipe.grpo.rewards, config.num_generations), config)
+    _refuse_split_groups(build_rewards(recipe.grpo.rewards, config.num_generations), recipe, config)
+    refuse_mixed_scales(recipe, config)
+    refuse_short_context(recipe, config)
     _refuse_biased_sampling(config)
     length = config.vllm_max_model_length
     if config.use_vllm and length is not None and length <= config.max_completion_length:
@@ -249,14 +252,15 @@ def _refuse_open_packing(config: SFTConfig) -> None:
         )
 
 
-def _refuse_split_groups(rewards: Sequence[Reward], config: GRPOConfig) -> None:
-    """Refuse groups that are split between processes if a reward needs whole groups; TRL checks only the total."""
+def _refuse_split_groups(rewards: Sequence[Reward], recipe: Recipe, config: GRPOConfig) -> None:
+    """Refuse groups that are split between processes where whole ones are needed; TRL checks only the total."""
     grouped = [f"`{reward.__name__}`" for reward in rewards if isinstance(reward, GroupReward)]
     completions = config.per_device_train_batch_size * config.steps_per_generation
-    if grouped and completions % config.num_generations:
+    if (grouped or recipe.grpo.oversampling is not None) and completions % config.num_generations:
+        effect = f"{', '.join(grouped)} would compare" if grouped else "`grpo.oversampling` would replace"
         raise SettingsError(
             f"each process would judge {config.per_device_train_batch_size} x {config.steps_per_generation} = "
             f"{completions} completions (`grpo.trainer.per_device_train_batch_size` x `steps_per_generation`), which "
-            f"do not divide into groups of {config.num_generations} (`num_generations`): {', '.join(grouped)} would "
-            "compare parts of groups; make it a multiple"
+            f"do not divide into groups of {config.num_generations} (`num_generations`): {effect} parts of groups; "
+            "make it a multiple"
         )
