@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 TASK: Mapping[str, Any] = {
-    # Wordy enough that brevity is worth something: the shortest valid trace has 0.22 of the mean trace's length.
-    "data.nano.rechecks": [2.5, 5.5],
+    # Wordy enough that brevity is worth something: the shortest valid trace has 0.21 of the mean trace's length.
+    "data.nano.rechecks": [3, 6.5],
     "data.nano.test_problems": 500,
     "data.nano.validation_problems": 128,
     "sft.first_epoch_run": False,
-    "sft.trainer.num_train_epochs": 7,
+    "sft.trainer.num_train_epochs": 14,
     "sft.trainer.max_length": 640,
     "evaluate.problems": 500,
     "evaluate.samples": 32,

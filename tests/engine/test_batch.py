@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fastmath.engine.batch import TokenizerMismatchError, batch_arguments, require_room, require_same_ids
+from fastmath.engine.batch import TokenizerMismatchError, batch_arguments, require_same_ids
+from fastmath.engine.drawing import require_room
 from fastmath.nano.model import train_tokenizer
 from fastmath.recipe.inference import EngineSettings
 

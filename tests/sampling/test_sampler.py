@@ -16,7 +16,8 @@ CODE = """
 import json, sys
 from pathlib import Path
 import polars as pl
-from fastmath.engine.batch import BatchEngine, Drawing
+from fastmath.engine.batch import BatchEngine
+from fastmath.engine.drawing import Drawing
 from fastmath.recipe.inference import EngineSettings
 from fastmath.sampling.sampler import sample_problems
 
