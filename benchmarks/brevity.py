@@ -35,8 +35,8 @@ from fastmath.runs.pipeline import open_stage
 from fastmath.sampling.jobs import make_job
 from fastmath.sampling.processes import run_jobs
 from fastmath.training import grpo, sft
-from fastmath.training.checkpoints import read_choice
 from fastmath.training.guard import read_findings
+from fastmath.training.selection import read_choice
 
 logger = logging.getLogger(__name__)
 

@@ -150,8 +150,9 @@ def test_completions_are_as_long_as_the_paper_s():
 
 def test_the_disk_is_the_sum_of_the_stages():
     made = plan("fast_math_qwen3_14b")
-    # ten checkpoints of 8 bytes a weight and the model of 2; 4-bit weights beside it, in two formats
-    grpo = (10 * 8 + 2) * 14_768_307_200 / GIB
+    # ten checkpoints of 8 bytes a weight, the model of 2 and three more to choose from; 4-bit weights beside it, in two
+    # formats
+    grpo = (10 * 8 + 2 + 3 * 2) * 14_768_307_200 / GIB
     assert made.disk == pytest.approx(grpo + stage_of(made, "quantize_awq").disk)
     assert 18 < stage_of(made, "quantize_awq").disk < 20
 

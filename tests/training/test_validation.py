@@ -15,8 +15,8 @@ from fastmath.recipe.load import load_recipe
 from fastmath.runs.stage import Stage
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 from fastmath.training import grpo
-from fastmath.training.checkpoints import read_choice
 from fastmath.training.guard import read_findings
+from fastmath.training.selection import read_choice
 from fastmath.training.validation import _divide, read_problems
 from helpers.tiny_recipe import TINY
 from helpers.two_processes import largest_difference, read_steps

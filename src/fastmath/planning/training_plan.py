@@ -21,6 +21,11 @@ USED_SHARE = 0.35
 STEP_SECONDS = 30.0
 """Seconds of each GRPO step beside arithmetic: verifying, waking vLLM, and handing it the weights."""
 
+VALIDATION_PROBLEMS = 30
+"""Problems of a validation set whose number nobody knows before it is read: those of an AIME year."""
+CANDIDATES = 3
+"""Models that GRPO keeps at once to choose from, seldom more (`fastmath.training.selection`)."""
+
 
 def plan_sft(recipe: Recipe, shape: ModelShape, machine: Machine, run_dir: Path | None) -> StagePlan:
     """The plan of the fine-tuning, with the comparison run of one epoch where there is one."""
@@ -55,8 +60,12 @@ def plan_grpo(recipe: Recipe, shape: ModelShape, machine: Machine, run_dir: Path
         # TRL pads all completions of a batch to the longest, which is nearly the limit.
         padded = training.step_batch * training.longest
         seconds = STEP_SECONDS + _train_seconds(training, shape, machine.kind, padded, training.longest)
-        hours = work.steps * (seconds + _rollout_seconds(training, shape, machine.kind, kv_tokens)) / 3600
-    plan = _make_plan(training, machine, shape, work, memory, rollouts, hours, facts)
+        rolled = work.steps * _rollout_seconds(training, shape, machine.kind, kv_tokens, training.step_batch)
+        samples, times = _count_validations(recipe, work.steps)
+        rolled += times * _rollout_seconds(training, shape, machine.kind, kv_tokens, samples)
+        hours = (work.steps * seconds + rolled) / 3600
+    models = 1 if recipe.grpo.validation is None else 1 + CANDIDATES
+    plan = _make_plan(training, machine, shape, work, memory, rollouts, hours, facts, models)
     if training.uses_vllm and machine.gpus and not plan.faults and kv_tokens < training.longest:
         holds = f"grpo: vLLM's share holds {kv_tokens:,.0f} tokens, and one completion with its prompt "
         fault = f"{holds}{training.longest:,} (`grpo.trainer.vllm_gpu_memory_utilization`)"
@@ -83,9 +92,18 @@ def _train_seconds(training: Training, shape: ModelShape, kind: GpuKind, tokens:
     return operations / (training.launch.processes * kind.flops * USED_SHARE)
 
 
-def _rollout_seconds(training: Training, shape: ModelShape, kind: GpuKind, kv_tokens: float) -> float:
+def _count_validations(recipe: Recipe, steps: int) -> tuple[int, int]:
+    """Samples of one validation, and the number of validations."""
+    settings = recipe.grpo.validation
+    if settings is None:
+        return 0, 0
+    problems = settings.problems or recipe.data.nano.validation_problems or VALIDATION_PROBLEMS
+    return problems * settings.samples, 1 + math.ceil(steps / settings.every)
+
+
+def _rollout_seconds(training: Training, shape: ModelShape, kind: GpuKind, kv_tokens: float, completions: int) -> float:
     engines = max(1, training.launch.processes // training.engine_gpus)
-    completions = math.ceil(training.step_batch / engines)
+    completions = math.ceil(completions / engines)
     return estimate_decoding(shape, kind, training.engine_gpus, completions, training.completion_limit, kv_tokens)
 
 

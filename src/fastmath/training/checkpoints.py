@@ -1,6 +1,5 @@
 """Resuming a training from its last checkpoint, and keeping the models among which its product is chosen."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +14,10 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from fastmath.runs.files import write_json
 from fastmath.training.callbacks import StopGuard
 from fastmath.training.models import load_adapters, save_adapters, save_model
-from fastmath.training.selection import Validation, choose_step, list_candidates, read_validations
+from fastmath.training.selection import CHOICE_FILE, Validation, choose_step, list_candidates, read_validations
 
 MARK = "complete"
 """Name of an empty file in a checkpoint that is whole."""
-
-
-CHOICE_FILE = "chosen.json"
-"""Name of the file, in a GRPO stage's folder, that says which step's model is the product, and what it had measured."""
 
 
 class NoStepError(RuntimeError):
@@ -115,12 +110,6 @@ class CandidateKeeper:
 
     def _path(self, step: int) -> Path:
         return self._folder / "candidates" / f"step-{step:05d}"
-
-
-def read_choice(folder: Path) -> dict[str, Any] | None:
-    """Which step's model is the product of a GRPO stage, as `step` of `steps`; None where the last one is."""
-    path = folder / CHOICE_FILE
-    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _read_step(path: Path) -> int:

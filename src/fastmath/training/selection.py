@@ -5,9 +5,11 @@ the paired difference of two validations over the same problems, so that a model
 never taken for its brevity.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +21,8 @@ from fastmath.evaluation.metrics import SampleArrays, majority_at_k, pass_at_k
 PREFIX = "validation/"
 """Begin of the names of a validation's metrics."""
 PASS_1 = "validation/pass@1"
+CHOICE_FILE = "chosen.json"
+"""Name of the file, in a GRPO stage's folder, that says which step's model is the product, and what it had measured."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,12 @@ def read_validations(folder: Path) -> list[Validation]:
     """The validations of a GRPO stage, in order; none where it has none."""
     paths = sorted((folder / "validation").glob("step-*.parquet"))
     return [measure_samples(int(path.stem.rpartition("-")[2]), pl.read_parquet(path)) for path in paths]
+
+
+def read_choice(folder: Path) -> dict[str, Any] | None:
+    """Which step's model is the product of a GRPO stage, as `step` of `steps`; None where the last one is."""
+    path = folder / CHOICE_FILE
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def choose_step(validations: Sequence[Validation]) -> int:

@@ -49,7 +49,7 @@ class TimedGRPOTrainer(GRPOTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         now = time.perf_counter()
-        if self._generated:  # not the end of the training, which logs once more
+        if self._generated or self._seconds:  # not the end of the training, which logs once more
             self.record(self._tell_times(now - self._logged_at))
             self._seconds.clear()
             self._generated, self._logged_at = 0, now

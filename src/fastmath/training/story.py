@@ -1,0 +1,65 @@
+"""What a GRPO training did, as tables for its notebook: validations and the choice, the guard's findings, the time."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastmath.runs.metrics import read_metrics
+from fastmath.training.guard import read_findings
+from fastmath.training.selection import PASS_1, PREFIX, read_choice
+from fastmath.training.timing import GENERATION, PARTS, TOKENS
+
+
+def tell_validations(folder: Path) -> str:
+    """Markdown table of the validations of a GRPO stage, with 95 % intervals; the chosen model's row is bold."""
+    rows = [row for row in read_metrics(folder / "metrics.jsonl") if row.get(PASS_1) is not None]
+    if not rows:
+        return "This training was not validated (`grpo.validation`); its product is the last model."
+    names = [name for name in rows[0] if name.startswith(PREFIX) and f"{name}/low" in rows[0]]
+    choice = read_choice(folder) or {}
+    lines = [
+        "| step | " + " | ".join(name.removeprefix(PREFIX) for name in names) + " |",
+        "| --: |" + " --: |" * len(names),
+    ]
+    for row in rows:
+        cells = [str(row["step"]), *(_write_estimate(row, name) for name in names)]
+        chosen = row["step"] == choice.get("step")
+        lines.append("| " + " | ".join(f"**{cell}**" if chosen else cell for cell in cells) + " |")
+    if choice:
+        lines += ["", f"The product is the model after step {choice['step']} of {choice['steps']}."]
+    return "\n".join(lines)
+
+
+def tell_findings(folder: Path) -> str:
+    """Markdown list of what the guard has found in a GRPO stage."""
+    findings = read_findings(folder)
+    if not findings:
+        return "The guard found nothing."
+    words = {"warn": "warning", "stop": "**the training was ended**"}
+    return "\n".join(f"- step {each.step}, {words[each.level]}: {each.message}" for each in findings)
+
+
+def tell_time(folder: Path) -> str:
+    """Markdown table of the seconds of a GRPO stage by what they were spent on, and its generated tokens a second."""
+    totals = measure_time(read_metrics(folder / "metrics.jsonl"))
+    whole = sum(totals[part] for part in PARTS)
+    if not whole:
+        return "This training has logged no times."
+    lines = ["| part | seconds | share |", "| :-- | --: | --: |"]
+    lines += [f"| {part.partition('/')[2]} | {totals[part]:,.0f} | {totals[part] / whole:.0%} |" for part in PARTS]
+    speed = totals[TOKENS] / totals[GENERATION] if totals[GENERATION] else 0.0
+    return "\n".join([*lines, "", f"{totals[TOKENS]:,.0f} tokens of completions, {speed:,.0f} a second of generation."])
+
+
+def measure_time(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Seconds by part, and generated tokens, of all rows of `metrics.jsonl` together.
+
+    The validations before the first step and after the last one have rows of their own.
+    """
+    return {name: sum(row.get(name) or 0.0 for row in rows) for name in (*PARTS, TOKENS)}
+
+
+def _write_estimate(row: Mapping[str, Any], name: str) -> str:
+    value, low, high = (row[f"{name}{end}"] for end in ("", "/low", "/high"))
+    digits = 1 if name.endswith("tokens") else 3
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
