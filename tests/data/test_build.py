@@ -72,6 +72,14 @@ def test_held_out_problems_are_removed_from_training(tmp_path):
     assert not set(rows[:5]) & set(polars.read_parquet(second / "sft.parquet")["problem"])
 
 
+def test_validation_problems_are_removed_from_training(tmp_path):
+    rows = [{"id": "v-1", "problem": "P  2?", "answer": "7"}]
+    path = write_rows(tmp_path / "validation.jsonl", rows)
+    folder = build_from(tmp_path, [make_row("p 1"), make_row("p 2")], **{"data.validation_path": path})
+    assert polars.read_parquet(folder / "rejects.parquet")["detail"].to_list() == ["validation v-1: same text"]
+    assert polars.read_parquet(folder / "validation.parquet")["id"].to_list() == ["v-1"]
+
+
 def write_rows(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(path)

@@ -5,7 +5,7 @@ import json
 import polars
 import pytest
 
-from fastmath.data.held_out import read_held_out, sort_out
+from fastmath.data.held_out import read_held_out, read_validation, sort_out
 from fastmath.recipe.data import DataSettings
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe
@@ -88,3 +88,21 @@ def test_a_file_without_a_usable_problem_is_refused(tmp_path, rows, message):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(SettingsError, match=message):
         read_held_out(settings(path), 0, tmp_path)
+
+
+def test_the_embedded_task_makes_its_validation_set_from_a_split_of_its_own():
+    data = load_recipe("nano", {"data.nano.validation_problems": 30}).data
+    validation, test = read_validation(data, 0, None).problems, read_held_out(data, 0, None).problems
+    assert validation.height == 30
+    assert set(validation["problem"]).isdisjoint(test["problem"])
+
+
+def test_a_validation_set_of_a_file_is_read_as_a_held_out_set_is(tmp_path):
+    (tmp_path / "validation.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    data = load_recipe("nano", {"data.validation_path": "validation.jsonl"}).data
+    assert read_validation(data, 0, tmp_path).problems["answer"].to_list() == ["25", "7"]
+
+
+def test_without_a_file_or_problems_of_the_embedded_task_there_is_no_validation_set(tmp_path):
+    data = load_recipe("nano", {"data.nano.validation_problems": 0, "grpo.validation": None}).data
+    assert read_validation(data, 0, tmp_path) is None
