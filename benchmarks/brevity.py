@@ -21,37 +21,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-from brevity_figures import FIGURES, Measures, compare, dominates, measure
+from brevity_figures import FIGURES, compare, dominates
 from brevity_variants import BASE, TASK, VARIANTS
-from transformers import AutoTokenizer
+from nano_runs import begin_from, run_stage, sample_model, tell_means
 
-from fastmath.data import build
-from fastmath.evaluation.models import find_reading
-from fastmath.recipe.load import load_recipe
 from fastmath.runs.files import write_json
 from fastmath.runs.metrics import read_metrics
-from fastmath.runs.pipeline import open_stage
-from fastmath.sampling.jobs import make_job
-from fastmath.sampling.processes import run_jobs
-from fastmath.training import grpo, sft
 from fastmath.training.guard import read_findings
 from fastmath.training.selection import read_choice
-
-logger = logging.getLogger(__name__)
 
 TOLERANCE = -0.01
 """Largest loss of accuracy, majority, coverage and validity that a winner may have."""
 KEPT = ("pass1_change", "majority_change", "pass16_change", "valid_change")
-
-
-def run_stage(name: str, run_dir: Path, settings: Mapping[str, Any]) -> None:
-    """Run one stage of the nano recipe, or find that it has been run."""
-    work = {"build_data": build.run, "sft": sft.run, "grpo": grpo.run}[name]
-    stage = open_stage(name, "nano", str(run_dir.absolute()), settings)
-    if not stage.is_current():
-        with stage.running():
-            work(stage)
 
 
 def make_start(work: Path, seed: int) -> Path:
@@ -64,26 +45,12 @@ def make_start(work: Path, seed: int) -> Path:
 
 def train(work: Path, seed: int, variant: str, tokens: int) -> Path:
     """The run folder of a variant, trained from the seed's SFT model."""
-    start, run_dir = make_start(work, seed), work / f"{variant}-{seed}"
-    run_dir.mkdir(exist_ok=True)
-    for name in ("build_data", "sft"):
-        if not (run_dir / name).exists():
-            (run_dir / name).symlink_to((start / name).absolute())
+    run_dir = work / f"{variant}-{seed}"
+    begin_from(make_start(work, seed), run_dir, "build_data", "sft")
     checkout = str(Path(__file__).parent.parent.absolute())
     limits = {"grpo.generated_tokens": tokens, "grpo.environment.PYTHONPATH": checkout, "seed": seed}
     run_stage("grpo", run_dir, {**TASK, **BASE, **VARIANTS[variant], **limits})
     return run_dir
-
-
-def sample(run_dir: Path, model: str, seed: int) -> Measures:
-    """Sample a model of a run folder on the test problems, and measure the samples."""
-    recipe = load_recipe("nano", {**TASK, "seed": seed})
-    problems, destination = run_dir / "build_data" / "test.parquet", run_dir / "samples" / f"{model}.parquet"
-    folder = run_dir / model / "model"
-    destination.parent.mkdir(exist_ok=True)
-    job = make_job(model, folder, problems, recipe.evaluate, find_reading(model, recipe), None, seed, destination)
-    run_jobs([job], destination.parent)
-    return measure(pl.read_parquet(destination), pl.read_parquet(problems), AutoTokenizer.from_pretrained(folder))
 
 
 def describe_training(run_dir: Path) -> dict[str, Any]:
@@ -101,24 +68,12 @@ def describe_training(run_dir: Path) -> dict[str, Any]:
     }
 
 
-def tell_means(measures: Measures) -> dict[str, float]:
-    """The figures of one model themselves."""
-    return {
-        "pass1": float(measures.pass1.mean()),
-        "majority": float(measures.majority.mean()),
-        "pass16": float(measures.pass16.mean()),
-        "tokens": float(measures.tokens.mean()),
-        "oracle_tokens": float(measures.oracle_tokens.mean()),
-        "valid": float(measures.valid.sum() / measures.right.sum()),
-    }
-
-
 def summarise(work: Path) -> dict[str, Any]:
     """The comparison of everything that has been sampled in a work folder."""
     starts, found = {}, {name: {} for name in VARIANTS}
     for path in sorted(work.glob("*/samples/*.parquet")):
         name, _, seed = path.parent.parent.name.rpartition("-")
-        measured = sample(path.parent.parent, path.stem, int(seed))
+        measured = sample_model(path.parent.parent, path.stem, {**TASK, "seed": int(seed)})
         if name == "start":
             starts[int(seed)] = measured
         elif name in found:
@@ -169,9 +124,10 @@ def main() -> None:
     work = arguments.work.absolute()
     seeds = [arguments.seed] if arguments.seed is not None else [int(seed) for seed in arguments.seeds.split(",")]
     for seed in [] if arguments.summary else seeds:
-        sample(make_start(work, seed), "sft", seed)
+        settings = {**TASK, "seed": seed}
+        sample_model(make_start(work, seed), "sft", settings)
         for variant in arguments.variants.split(","):
-            sample(train(work, seed, variant, arguments.tokens), "grpo", seed)
+            sample_model(train(work, seed, variant, arguments.tokens), "grpo", settings)
     result = summarise(work)
     if arguments.results is not None:
         write_json(arguments.results, result)

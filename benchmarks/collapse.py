@@ -1,0 +1,107 @@
+"""Does the guard end a collapse in time, and is a sound model kept? Trainings of nano that are made to collapse.
+
+    python benchmarks/collapse.py --work WORK [--seeds 0,1,2] [--results FILE]
+
+From one SFT model a seed GRPO is trained as the recipe says, and in three ways that collapse: with a learning rate that
+is far too large, without the KL term and with a learning rate somewhat too large, and with a length reward that pays
+for skipped steps, since it asks for brevity whether an answer is right or wrong. The guard has the recipe's limits. A
+collapse turns at the first validation that is 0.10 below the best so far; told are the turn, the step at which the
+guard ended the training, how far the chosen model's validation is below the best, and the accuracy of the product on
+the test problems.
+
+What is finished is not made again. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nano_runs import begin_from, run_stage, sample_model, tell_means
+
+from fastmath.runs.files import write_json
+from fastmath.training.guard import read_findings
+from fastmath.training.selection import Validation, read_choice, read_validations
+
+TASK: Mapping[str, Any] = {"sft.first_epoch_run": False}
+CONSTANT = {"grpo.trainer.lr_scheduler_type": "constant_with_warmup", "grpo.trainer.warmup_steps": 3}
+CAUSES: Mapping[str, Mapping[str, Any]] = {
+    "healthy": {},
+    "learning_rate": {"grpo.trainer.learning_rate": 3e-3, "grpo.trainer.max_steps": 80} | CONSTANT,
+    "no_kl": {"grpo.trainer.beta": 0.0, "grpo.trainer.learning_rate": 1.5e-3, "grpo.trainer.max_steps": 120} | CONSTANT,
+    "skipped_steps": {
+        "grpo.trainer.learning_rate": 6e-4,
+        "grpo.trainer.max_steps": 120,
+        "grpo.rewards": [
+            {"name": "boxed_before_think_end"},
+            {"name": "cosine", "parameters": {"max_length": 256}},
+            {"name": "solve_rate_length", "weight": 20, "parameters": {"max_length": 256}},
+        ],
+    }
+    | CONSTANT,
+}
+FALL = 0.10
+"""How far below the best a validation is at which a collapse has turned."""
+
+
+def find_turn(validations: Sequence[Validation]) -> int | None:
+    """The step of the first validation that is `FALL` below the best before it; None where there is none."""
+    best = 0.0
+    for one in validations:
+        mean = float(one.correct.mean())
+        if mean <= best - FALL:
+            return one.step
+        best = max(best, mean)
+    return None
+
+
+def train(work: Path, seed: int, cause: str) -> dict[str, Any]:
+    """Train one seed in one way, and tell what became of it."""
+    settings = {**TASK, "seed": seed}
+    start, run_dir = work / f"start-{seed}", work / f"{cause}-{seed}"
+    for name in ("build_data", "sft"):
+        run_stage(name, start, settings)
+    begin_from(start, run_dir, "build_data", "sft")
+    run_stage("grpo", run_dir, settings | CAUSES[cause])
+    folder = run_dir / "grpo"
+    validations = read_validations(folder)
+    choice = read_choice(folder) or {}
+    best = max(float(one.correct.mean()) for one in validations)
+    chosen = next(one for one in validations if one.step == choice["step"])
+    stops = [finding for finding in read_findings(folder) if finding.level == "stop"]
+    turn, stopped = find_turn(validations), stops[0].step if stops else None
+    return {
+        "turn": turn,
+        "stopped": stopped,
+        "steps_after_the_turn": None if turn is None or stopped is None else stopped - turn,
+        "reasons": [finding.message for finding in stops],
+        "chosen": chosen.step,
+        "chosen_below_best": best - float(chosen.correct.mean()),
+        "validations": [[one.step, float(one.correct.mean()), float(one.tokens.mean())] for one in validations],
+        "product": tell_means(sample_model(run_dir, "grpo", settings)),
+    }
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--causes", default=",".join(CAUSES))
+    parser.add_argument("--results", type=Path, help="file for the result")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    result = {
+        cause: {seed: train(arguments.work.absolute(), int(seed), cause) for seed in arguments.seeds.split(",")}
+        for cause in arguments.causes.split(",")
+    }
+    if arguments.results is not None:
+        write_json(arguments.results, result)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
