@@ -1,6 +1,6 @@
 """Which rewards make nano brief, and at what cost: methods from the literature in one code, from the same SFT models.
 
-    python benchmarks/brevity.py --work WORK [--seeds 0,1] [--variants paper,gdpo] [--tokens 1000000] [--results FILE]
+    python benchmarks/brevity.py --work WORK [--seeds 0,1] [--variants paper,gdpo] [--tokens 600000] [--results FILE]
     python benchmarks/brevity.py --work WORK --seed 3 --variants paper       # one seed again
 
 For each seed one data set and one SFT model are made, and each variant of `brevity_variants.py` trains that model by
@@ -112,7 +112,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--seed", type=int, help="this seed alone")
     parser.add_argument("--variants", default=",".join(VARIANTS))
-    parser.add_argument("--tokens", type=int, default=1_000_000, help="generated tokens of each training")
+    parser.add_argument("--tokens", type=int, default=600_000, help="generated tokens of each training")
     parser.add_argument("--summary", action="store_true", help="train nothing, and tell what is there")
     parser.add_argument("--results", type=Path, help="file for the result")
     return parser.parse_args()

@@ -27,6 +27,7 @@ BASE: Mapping[str, Any] = {
     "grpo.trainer.max_completion_length": BUDGET,
     "grpo.trainer.save_steps": 50,
     "grpo.validation.every": 10,
+    "grpo.validation.problems": 100,
 }
 """Settings of GRPO in every variant; a schedule over steps would favour the wordy ones, which make fewer."""
 

@@ -19,7 +19,7 @@ from fastmath.training.guard import read_findings
 from fastmath.training.selection import read_choice
 from fastmath.training.validation import _divide, read_problems
 from helpers.tiny_recipe import TINY
-from helpers.two_processes import largest_difference, read_steps
+from helpers.two_processes import CPU, largest_difference, read_steps
 
 SETTINGS = {name: value for name, value in TINY.items() if not name.startswith("sft")} | {
     "sft": None,
@@ -145,3 +145,20 @@ def test_a_training_ends_at_its_generated_tokens(data, tmp_path):
         parts = [row[f"time/{part}"] for part in ("generation", "rewards", "validation", "update")]
         assert all(seconds >= 0 for seconds in parts)
         assert row["generation/tokens_per_second"] == pytest.approx(row["generation/tokens"] / parts[0])
+
+
+@pytest.mark.slow
+def test_two_processes_that_share_the_weights_draw_all_samples_and_save_the_chosen_model_whole(data, tmp_path):
+    shared = train(
+        data,
+        tmp_path / "shared",
+        accelerate="zero3",
+        launch={"num_processes": 2, "mixed_precision": "no"},
+        environment=CPU,
+        trainer__max_steps=1,
+        trainer__per_device_train_batch_size=4,
+    )
+    samples = pl.read_parquet(shared / "validation" / "step-00001.parquet")
+    assert samples.group_by("problem_id", maintain_order=True).len()["len"].to_list() == [2] * 6
+    names = load_file(shared / "model" / "model.safetensors").keys()
+    assert names == load_file(data / "build_data" / "base_model" / "model.safetensors").keys()
