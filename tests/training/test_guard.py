@@ -41,8 +41,8 @@ def test_the_message_says_how_far_it_fell():
 
 
 def test_right_rollouts_are_compared_by_windows():
-    # windows of two: 0.7, 0.6, 0.45; the last is 0.25 below the best
-    assert find("judge/correct", [0.7, 0.7, 0.5, 0.4]) == ["stop correct"]
+    # windows of two: 0.7, 0.6, 0.35; the last is 0.35 below the best
+    assert find("judge/correct", [0.7, 0.7, 0.5, 0.2]) == ["stop correct"]
     # a single bad step between good ones: windows 0.7, 0.5, 0.5, 0.7
     assert find("judge/correct", [0.7, 0.7, 0.3, 0.7, 0.7]) == []
 
