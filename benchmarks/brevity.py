@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from brevity_figures import FIGURES, compare, dominates
+from brevity_plot import plot_variants
 from brevity_variants import BASE, TASK, VARIANTS
 from nano_runs import begin_from, run_stage, sample_model, tell_means
 
+from fastmath.plots.style import save_figure
 from fastmath.runs.files import write_json
 from fastmath.runs.metrics import read_metrics
 from fastmath.training.guard import read_findings
@@ -115,6 +117,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=600_000, help="generated tokens of each training")
     parser.add_argument("--summary", action="store_true", help="train nothing, and tell what is there")
     parser.add_argument("--results", type=Path, help="file for the result")
+    parser.add_argument("--figure", type=Path, help="PNG of the result")
     return parser.parse_args()
 
 
@@ -131,6 +134,8 @@ def main() -> None:
     result = summarise(work)
     if arguments.results is not None:
         write_json(arguments.results, result)
+    if arguments.figure is not None:
+        save_figure(plot_variants(result), arguments.figure)
     print(json.dumps(result))
 
 
