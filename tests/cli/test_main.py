@@ -74,6 +74,7 @@ def test_a_seed_has_a_run_folder_of_its_own():
     assert (finished.returncode, "runs/nano-seed987" in finished.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_set_too_small_for_a_step_ends_with_2_before_the_training(tmp_path):
     settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
     settings += ["evaluate.problems=10", "data.grpo_problems=15"]

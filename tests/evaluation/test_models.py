@@ -79,32 +79,38 @@ def test_models_that_exist_are_found_in_order(run_dir: Path) -> None:
     assert list(find_models(make_stage(run_dir))) == ["sft", "grpo"]
 
 
+@pytest.mark.slow
 def test_one_row_a_sample(sample_files: dict[str, Path]) -> None:
     samples = pl.read_parquet(sample_files["sft"])
     assert samples.schema == SAMPLE_SCHEMA
     assert samples.group_by("problem_id").len()["len"].to_list() == [8, 8, 8]
 
 
+@pytest.mark.slow
 def test_the_same_weights_and_seeds_give_the_same_samples(sample_files: dict[str, Path]) -> None:
     assert pl.read_parquet(sample_files["sft"]).equals(pl.read_parquet(sample_files["grpo"]))
 
 
+@pytest.mark.slow
 def test_samples_of_one_problem_differ(sample_files: dict[str, Path]) -> None:
     samples = pl.read_parquet(sample_files["sft"])
     assert samples["text"].n_unique() == len(samples)
 
 
+@pytest.mark.slow
 def test_a_finished_sample_ends_with_an_end_token(sample_files: dict[str, Path]) -> None:
     finished = pl.read_parquet(sample_files["sft"]).filter(pl.col("finish_reason") == "stop")
     assert len(finished) > 0
     assert all(text.endswith(("</think>", "<|endoftext|>")) for text in finished["text"])
 
 
+@pytest.mark.slow
 def test_a_sample_that_was_cut_off_has_all_its_tokens(sample_files: dict[str, Path]) -> None:
     cut = pl.read_parquet(sample_files["sft"]).filter(pl.col("finish_reason") == "length")
     assert cut["tokens"].unique().to_list() == [64]
 
 
+@pytest.mark.slow
 def test_samples_that_are_there_are_not_made_again(run_dir: Path, sample_files: dict[str, Path]) -> None:
     before = {name: path.stat().st_mtime_ns for name, path in sample_files.items()}
     # the budgets' shares decide the report, not the samples
@@ -112,6 +118,7 @@ def test_samples_that_are_there_are_not_made_again(run_dir: Path, sample_files: 
     assert {name: path.stat().st_mtime_ns for name, path in again.items()} == before
 
 
+@pytest.mark.slow
 def test_a_budget_beyond_the_context_fails_with_the_engines_log(run_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(run_dir, tmp_path / "run")
     with pytest.raises(
