@@ -15,3 +15,8 @@ def test_bounds_between_which_no_share_of_samples_lies_are_refused(bounds):
 
 def test_two_samples_suffice_for_a_share_between_never_and_always():
     assert PassRateSettings(samples=2).samples == 2
+
+
+def test_a_validation_without_problems_is_refused():
+    with pytest.raises(SettingsError, match=r"`data\.validation_path`.*`grpo\.validation: null`"):
+        load_recipe("nano", {"data.nano.validation_problems": 0})

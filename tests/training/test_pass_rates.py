@@ -93,6 +93,7 @@ def make_stage(run_dir: Path, problems: int = 4, further: dict[str, object] | No
     """GRPO from an untrained base model on some problems; a step takes 4 prompts."""
     small = {name: value for name, value in TINY.items() if not name.startswith("sft")}
     settings = {"sft": None, "grpo.pass_rates": {"samples": 2}, "grpo.trainer.num_generations": 2}
+    settings |= {"grpo.validation": None}
     recipe = load_recipe("nano", small | settings | {"evaluate.engine": ENGINE} | (further or {}))
     rows = make_tiny_model(run_dir / "build_data" / "base_model", problems)
     rows.select("problem", "answer").write_parquet(run_dir / "build_data" / "grpo.parquet")

@@ -17,7 +17,8 @@ from fastmath.sampling.samples import SAMPLE_SCHEMA
 from fastmath.training import grpo
 from fastmath.training.guard import read_findings
 from fastmath.training.selection import read_choice
-from fastmath.training.validation import _divide, read_problems
+from fastmath.training.sets import read_validation_set
+from fastmath.training.validation import _divide
 from helpers.tiny_recipe import TINY
 from helpers.two_processes import CPU, largest_difference, read_steps
 
@@ -39,15 +40,15 @@ def test_parts_for_processes_are_of_equal_height():
 
 
 def test_a_validation_without_problems_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match=r"`data\.validation_path`.*`grpo\.validation: null`"):
-        read_problems(tmp_path, ValidationSettings())
+    with pytest.raises(SettingsError, match=r"there is no .*validation\.parquet; run `build_data` again"):
+        read_validation_set(tmp_path, ValidationSettings())
 
 
 def test_more_problems_than_there_are_are_refused(tmp_path):
     (tmp_path / "build_data").mkdir()
     pl.DataFrame({"id": ["0"]}).write_parquet(tmp_path / "build_data" / "validation.parquet")
     with pytest.raises(SettingsError, match=r"problems` is 9, and the validation set has 1"):
-        read_problems(tmp_path, ValidationSettings(problems=9))
+        read_validation_set(tmp_path, ValidationSettings(problems=9))
 
 
 @pytest.fixture(scope="module")

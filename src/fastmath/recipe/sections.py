@@ -182,6 +182,17 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _need_validation_problems(self) -> Self:
+        there = self.data.validation_path is not None or self.data.nano.validation_problems > 0
+        if self.grpo is not None and self.grpo.validation is not None and not there:
+            raise ValueError(
+                "`grpo.validation` wants problems that are not trained on, and the recipe has none; name a file in "
+                "`data.validation_path`, set `data.nano.validation_problems` for the nano task, or `grpo.validation: "
+                "null`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _measure_what_is_submitted(self) -> Self:
         cached = [section.engine.arguments.get("kv_cache_dtype", "auto") for section in (self.evaluate, self.kernel)]
         if cached[0] != cached[1]:

@@ -24,7 +24,7 @@ from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.pass_rates import measure_pass_rates, read_kept_problems
 from fastmath.training.rewards import build_rewards
-from fastmath.training.sets import require_kept_prompts, require_training_set
+from fastmath.training.sets import read_validation_set, require_kept_prompts, require_training_set
 from fastmath.training.trainers import build_grpo_config
 
 
@@ -41,6 +41,8 @@ def run(stage: Stage) -> None:
     """
     build_grpo_config(stage.recipe, stage.folder, processes=read_launch(stage.recipe.grpo).processes)
     require_training_set("grpo", stage.recipe, stage.run_dir)
+    if stage.recipe.grpo.validation is not None:
+        read_validation_set(stage.run_dir, stage.recipe.grpo.validation)
     find_start_model(stage).require_whole()
     if not (stage.folder / "model" / "tokenizer.json").exists():
         if stage.recipe.grpo.pass_rates is not None:
@@ -75,7 +77,7 @@ def train(folder: Path, run_dir: Path) -> None:
     from fastmath.training.policy import WatchedGRPOTrainer
     from fastmath.training.rehearsal import Rehearsal
     from fastmath.training.rollouts import end_rollouts
-    from fastmath.training.validation import ValidationCallback, Validator, read_problems
+    from fastmath.training.validation import ValidationCallback, Validator
 
     recipe = load_recipe(str(folder / "config.yaml"))
     config = build_grpo_config(recipe, folder)
@@ -107,7 +109,7 @@ def train(folder: Path, run_dir: Path) -> None:
         trainer.add_callback(FiniteGuard())  # there is no other model to go back to
     trainer.add_callback(Guard(folder, recipe.grpo.guard))
     if recipe.grpo.validation is not None:
-        problems = read_problems(run_dir, recipe.grpo.validation)
+        problems = read_validation_set(run_dir, recipe.grpo.validation)
         keeper = CandidateKeeper(trainer, folder)
         trainer.add_callback(ValidationCallback(trainer, Validator(trainer, recipe, problems, folder), keeper, stop))
     train_from_last_checkpoint(trainer, stop, folder, keeper)

@@ -1,4 +1,4 @@
-"""Refusing a training set that does not suffice for a single step, before hours are spent on what comes before it."""
+"""Refusing a set of problems that does not suffice, before hours are spent on what comes before it."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ import polars
 
 from fastmath.data.enough import count_reasons
 from fastmath.recipe.errors import SettingsError
+from fastmath.recipe.grpo import ValidationSettings
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.sections import Recipe
 from fastmath.training.trainers import build_grpo_config, build_sft_config
@@ -59,6 +60,23 @@ def require_kept_prompts(counts: Mapping[str, int], recipe: Recipe, run_dir: Pat
             f"`grpo.pass_rates` keeps {counts['kept']} prompts, and one step takes {wanted} ({made_of}); {left_out}; "
             f"widen its bounds, {mend}, or give more data"
         )
+
+
+def read_validation_set(run_dir: Path, settings: ValidationSettings) -> polars.DataFrame:
+    """The validation set of a run.
+
+    Raises:
+        SettingsError: the data stage has made none, or a smaller one than is asked for.
+    """
+    path = run_dir / "build_data" / "validation.parquet"
+    if not path.exists():
+        raise SettingsError(f"`grpo.validation` wants a validation set, and there is no {path}; run `build_data` again")
+    problems = polars.read_parquet(path)
+    if settings.problems is not None and settings.problems > problems.height:
+        raise SettingsError(
+            f"`grpo.validation.problems` is {settings.problems}, and the validation set has {problems.height} problems"
+        )
+    return problems
 
 
 def _count_sft(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:

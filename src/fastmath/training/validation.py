@@ -15,7 +15,6 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from fastmath.engine.drawing import Drawing
 from fastmath.prompts import SYSTEM_PROMPTS
-from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.grpo import ValidationSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_parquet
@@ -143,26 +142,6 @@ class ValidationCallback(TrainerCallback):
         self._validations.append(validation)
         self._trainer.record(validation.tell(self._validator.drawing.token_budget))
         self._keeper.keep(self._validations)
-
-
-def read_problems(run_dir: Path, settings: ValidationSettings) -> pl.DataFrame:
-    """The validation set of a run.
-
-    Raises:
-        SettingsError: the data stage has made none, or a smaller one than is asked for.
-    """
-    path = run_dir / "build_data" / "validation.parquet"
-    if not path.exists():
-        raise SettingsError(
-            "`grpo.validation` wants a validation set, and the data stage has made none; name a file in "
-            "`data.validation_path`, set `data.nano.validation_problems` for the nano task, or `grpo.validation: null`"
-        )
-    problems = pl.read_parquet(path)
-    if settings.problems is not None and settings.problems > problems.height:
-        raise SettingsError(
-            f"`grpo.validation.problems` is {settings.problems}, and the validation set has {problems.height} problems"
-        )
-    return problems
 
 
 def _is_finite(trainer: TimedGRPOTrainer) -> bool:
