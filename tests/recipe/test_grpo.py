@@ -3,7 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
+from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.grpo import PassRateSettings
+from fastmath.recipe.load import load_recipe
 
 
 @pytest.mark.parametrize("bounds", [{"above": 0.5, "below": 0.5}, {"above": 0.3, "below": 0.45}])
