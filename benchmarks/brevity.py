@@ -6,7 +6,8 @@
 For each seed one data set and one SFT model are made, and each variant of `brevity_variants.py` trains that model by
 GRPO until it has generated as many tokens as all others. The stage's product, the model that its validations have
 chosen, is sampled on the test problems. What is finished is not made again, so the same command goes on where it was
-interrupted; a seed takes about eight minutes of SFT, and a variant about four of GRPO and one of sampling.
+interrupted. On two cores with two trainings side by side a seed took about 25 minutes of SFT, and a variant seven to
+twelve of GRPO and two of sampling.
 
 The last line is one JSON object: for each variant the differences to the SFT model it began from, `[value, low, high]`
 with intervals by bootstrap over seeds and problems (`brevity_figures.py`), and the winner: of the variants that lose
@@ -24,7 +25,7 @@ from typing import Any
 from brevity_figures import FIGURES, compare, dominates
 from brevity_plot import plot_variants
 from brevity_variants import BASE, TASK, VARIANTS
-from nano_runs import begin_from, run_stage, sample_model, tell_means
+from nano_runs import begin_from, make_start, run_stage, sample_model, tell_means
 
 from fastmath.plots.style import save_figure
 from fastmath.runs.files import write_json
@@ -37,18 +38,10 @@ TOLERANCE = -0.01
 KEPT = ("pass1_change", "majority_change", "pass16_change", "valid_change")
 
 
-def make_start(work: Path, seed: int) -> Path:
-    """The run folder of a seed's data and SFT model."""
-    run_dir = work / f"start-{seed}"
-    for name in ("build_data", "sft"):
-        run_stage(name, run_dir, TASK | {"seed": seed})
-    return run_dir
-
-
 def train(work: Path, seed: int, variant: str, tokens: int) -> Path:
     """The run folder of a variant, trained from the seed's SFT model."""
     run_dir = work / f"{variant}-{seed}"
-    begin_from(make_start(work, seed), run_dir, "build_data", "sft")
+    begin_from(make_start(work, seed, TASK), run_dir, "build_data", "sft")
     checkout = str(Path(__file__).parent.parent.absolute())
     limits = {"grpo.generated_tokens": tokens, "grpo.environment.PYTHONPATH": checkout, "seed": seed}
     run_stage("grpo", run_dir, {**TASK, **BASE, **VARIANTS[variant], **limits})
@@ -128,7 +121,7 @@ def main() -> None:
     seeds = [arguments.seed] if arguments.seed is not None else [int(seed) for seed in arguments.seeds.split(",")]
     for seed in [] if arguments.summary else seeds:
         settings = {**TASK, "seed": seed}
-        sample_model(make_start(work, seed), "sft", settings)
+        sample_model(make_start(work, seed, TASK), "sft", settings)
         for variant in arguments.variants.split(","):
             sample_model(train(work, seed, variant, arguments.tokens), "grpo", settings)
     result = summarise(work)

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nano_runs import begin_from, run_stage, sample_model, tell_means
+from nano_runs import begin_from, make_start, run_stage, sample_model, tell_means
 
 from fastmath.runs.files import write_json
 from fastmath.training.guard import read_findings
@@ -60,11 +60,8 @@ def find_turn(validations: Sequence[Validation]) -> int | None:
 
 def train(work: Path, seed: int, cause: str) -> dict[str, Any]:
     """Train one seed in one way, and tell what became of it."""
-    settings = {**TASK, "seed": seed}
-    start, run_dir = work / f"start-{seed}", work / f"{cause}-{seed}"
-    for name in ("build_data", "sft"):
-        run_stage(name, start, settings)
-    begin_from(start, run_dir, "build_data", "sft")
+    settings, run_dir = {**TASK, "seed": seed}, work / f"{cause}-{seed}"
+    begin_from(make_start(work, seed, TASK), run_dir, "build_data", "sft")
     run_stage("grpo", run_dir, settings | CAUSES[cause])
     folder = run_dir / "grpo"
     validations = read_validations(folder)

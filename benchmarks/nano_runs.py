@@ -26,6 +26,14 @@ def run_stage(name: str, run_dir: Path, settings: Mapping[str, Any]) -> None:
             work(stage)
 
 
+def make_start(work: Path, seed: int, settings: Mapping[str, Any]) -> Path:
+    """The run folder, `start-SEED`, of a seed's data and SFT model."""
+    run_dir = work / f"start-{seed}"
+    for name in ("build_data", "sft"):
+        run_stage(name, run_dir, {**settings, "seed": seed})
+    return run_dir
+
+
 def begin_from(start: Path, run_dir: Path, *stages: str) -> None:
     """Let a run folder have stages of another one."""
     run_dir.mkdir(exist_ok=True)

@@ -22,15 +22,15 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import polars as pl
 from brevity_figures import FIGURES, Measures, compare
 from matplotlib.figure import Figure
 from nano_runs import begin_from, run_stage, sample_model, tell_means
 
 from fastmath.evaluation.intervals import share_intervals
+from fastmath.evaluation.metrics import NO_ANSWER, read_samples
 from fastmath.plots.style import MODEL_COLOURS, STYLE, save_figure
 from fastmath.runs.files import write_json
-from fastmath.runs.metrics import read_metrics
+from fastmath.runs.metrics import read_stage_metrics
 
 TASK: Mapping[str, Any] = {"sft.first_epoch_run": False}
 SFT_PASSES, GRPO_PASSES = 3, 5
@@ -51,11 +51,11 @@ def run_seed(work: Path, seed: int, epochs: Sequence[int]) -> None:
         begin_from(data, run_dir, "build_data")
         run_stage("sft", run_dir, settings)
         sample_model(run_dir, "sft", settings)
-    longest = count_sft_tokens(work / f"epochs-{max(epochs)}-{seed}")
+    longest = count_tokens(work / f"epochs-{max(epochs)}-{seed}", "sft")
     for count in epochs:
         run_dir = work / f"epochs-{count}-{seed}"
         settings = {**TASK, "seed": seed, "sft.trainer.num_train_epochs": count}
-        saved = (longest - count_sft_tokens(run_dir)) * SFT_PASSES / GRPO_PASSES
+        saved = (longest - count_tokens(run_dir, "sft")) * SFT_PASSES / GRPO_PASSES
         run_stage("grpo", run_dir, settings | limit_grpo(GRPO_TOKENS + saved))
         sample_model(run_dir, "grpo", settings)
 
@@ -73,19 +73,14 @@ def limit_grpo(tokens: float) -> dict[str, Any]:
     }
 
 
-def count_sft_tokens(run_dir: Path) -> float:
-    return max(row.get("num_tokens") or 0.0 for row in read_metrics(run_dir / "sft" / "metrics.jsonl"))
-
-
-def count_grpo_tokens(run_dir: Path) -> float:
-    return max(row.get("num_tokens") or 0.0 for row in read_metrics(run_dir / "grpo" / "metrics.jsonl"))
+def count_tokens(run_dir: Path, stage: str) -> float:
+    return max(row.get("num_tokens") or 0.0 for row in read_stage_metrics(run_dir, stage))
 
 
 def count_collected(run_dir: Path, model: str) -> dict[str, float]:
     """Share of samples that have given an answer within a budget, by budget."""
-    samples = pl.read_parquet(run_dir / "samples" / f"{model}.parquet")
-    answered = samples.filter(pl.col("answer").is_not_null())["tokens"].to_numpy()
-    return {str(budget): float((answered <= budget).sum() / samples.height) for budget in BUDGETS}
+    samples = read_samples(run_dir / "samples" / f"{model}.parquet")
+    return {str(budget): float((samples.cut(budget).answers != NO_ANSWER).mean()) for budget in BUDGETS}
 
 
 def summarise(work: Path, seeds: Sequence[int], epochs: Sequence[int]) -> dict[str, Any]:
@@ -101,7 +96,7 @@ def summarise(work: Path, seeds: Sequence[int], epochs: Sequence[int]) -> dict[s
     for count in epochs:
         folders = [work / f"epochs-{count}-{seed}" for seed in seeds]
         found[str(count)] = {
-            "compute": [SFT_PASSES * count_sft_tokens(f) + GRPO_PASSES * count_grpo_tokens(f) for f in folders],
+            "compute": [SFT_PASSES * count_tokens(f, "sft") + GRPO_PASSES * count_tokens(f, "grpo") for f in folders],
             **{model: summarise_model(folders, model, measured[model, count]) for model in ("sft", "grpo")},
             **{
                 f"{model}_against_longest": compare(measured[model, max(epochs)], measured[model, count], seed=0)

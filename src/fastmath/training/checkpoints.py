@@ -50,8 +50,8 @@ def find_last_checkpoint(folder: Path) -> Path | None:
 class CandidateKeeper:
     """Keeps the models that may become the product of a training, whatever `save_total_limit` says.
 
-    They lie in `candidates/step-15/` of the stage's folder: weights and tokenizer, or only the adapters where adapters
-    are trained, and no optimiser states.
+    They lie in `candidates/step-00015/` of the stage's folder: weights and tokenizer, or only the adapters where
+    adapters are trained, and no optimiser states.
     """
 
     def __init__(self, trainer: Trainer, folder: Path) -> None:

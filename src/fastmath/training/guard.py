@@ -58,7 +58,7 @@ class Signal:
     Attributes:
         name: name of its limits in `grpo.guard`.
         measure: how far the rows are on the way to a limit, from the rows and the window; None where they cannot tell.
-        text: what is said of it, with `{value}` for the measure and `{limit}` for the limit that it is beyond.
+        text: what is said of it, with `{value}` for the measure.
     """
 
     name: str
@@ -84,7 +84,7 @@ def judge_rows(rows: Sequence[Row], settings: GuardSettings) -> list[Finding]:
         # A sum that ends in 0.30000000000000004 is not beyond 0.3.
         for level, limit in (("stop", limits.stop), ("warn", limits.warn)):
             if limit is not None and value > limit - 1e-9:
-                message = signal.text.format(value=value, limit=limit)
+                message = signal.text.format(value=value)
                 findings.append(Finding(int(rows[-1]["step"]), level, signal.name, message))
                 break
     return findings
@@ -183,9 +183,6 @@ class Guard(TrainerCallback):
 
     The end is no failure: the stage's product is the best of the models that were validated. The first process decides
     for all.
-
-    Attributes:
-        stopped: what has ended the training; None where nothing has.
     """
 
     def __init__(self, folder: Path, settings: GuardSettings) -> None:
@@ -198,11 +195,8 @@ class Guard(TrainerCallback):
         self._folder, self._settings = folder, settings
         self._rows: list[Row] = []
         self._known: set[tuple[str, str]] = set()
-        self.stopped: Finding | None = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         path = self._folder / GUARD_FILE
         self._rows = [row for row in read_metrics(self._folder / "metrics.jsonl") if row["step"] <= state.global_step]
         kept = [finding for finding in read_findings(self._folder) if finding.step <= state.global_step]
@@ -227,8 +221,7 @@ class Guard(TrainerCallback):
                 with (self._folder / GUARD_FILE).open("a") as file:
                     file.write(_write_line(finding))
         self._known = {(finding.signal, finding.level) for finding in findings}
-        self.stopped = next((finding for finding in findings if finding.level == "stop"), None)
-        if tell_all(self.stopped is not None, args.device):
+        if tell_all(any(finding.level == "stop" for finding in findings), args.device):
             control.should_training_stop = True
 
 

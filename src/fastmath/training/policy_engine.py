@@ -13,6 +13,7 @@ from trl import GRPOTrainer
 
 from fastmath.engine.drawing import Drawing, Drawn, require_room
 from fastmath.prompts import Ending, count_reasoning_tokens, find_ending
+from fastmath.training.rollouts import list_end_tokens
 
 
 class PolicyEngine:
@@ -87,9 +88,7 @@ class PolicyEngine:
 @contextlib.contextmanager
 def _draw_as(trainer: GRPOTrainer, drawing: Drawing, ending: Ending) -> Iterator[list[int]]:
     """Let a trainer's next generations be drawn in this way; yields the tokens at which they end."""
-    own = trainer.accelerator.unwrap_model(trainer.model).generation_config.eos_token_id
-    known = [] if own is None else [own] if isinstance(own, int) else list(own)
-    ends = list(dict.fromkeys([*ending.token_ids, *known, trainer.processing_class.eos_token_id]))
+    ends = list_end_tokens(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class, ending)
     sampling = {"temperature": drawing.temperature, "top_p": drawing.top_p, "min_p": drawing.min_p or None}
     if trainer.use_vllm:
         stops = (ending.stops | {"include_stop_str_in_output": True}) if drawing.end != "end_of_text" else {}

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig
 
-from fastmath.prompts import GenerationEnd, find_ending
+from fastmath.prompts import Ending, GenerationEnd, find_ending
 from fastmath.recipe.errors import SettingsError
+
+
+def list_end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ending: Ending) -> list[int]:
+    """The tokens at which a generation ends: those of `ending`, and the model's and the tokenizer's own."""
+    own = model.generation_config.eos_token_id
+    known = [] if own is None else [own] if isinstance(own, int) else list(own)
+    return list(dict.fromkeys([*ending.token_ids, *known, tokenizer.eos_token_id]))
 
 
 @contextlib.contextmanager
@@ -39,8 +46,7 @@ def end_rollouts(
             ending.stops | {"include_stop_str_in_output": True} | (config.generation_kwargs or {})
         )
     own = model.generation_config.eos_token_id
-    known = [] if own is None else [own] if isinstance(own, int) else list(own)
-    model.generation_config.eos_token_id = list(dict.fromkeys([*ending.token_ids, *known, tokenizer.eos_token_id]))
+    model.generation_config.eos_token_id = list_end_tokens(model, tokenizer, ending)
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ PREFIX = "validation/"
 """Begin of the names of a validation's metrics."""
 PASS_1 = "validation/pass@1"
 CHOICE_FILE = "chosen.json"
-"""Name of the file, in a GRPO stage's folder, that says which step's model is the product, and what it had measured."""
+"""Name of the file, in a GRPO stage's folder, that says which step's model is the product, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,13 @@ def measure_samples(step: int, samples: pl.DataFrame) -> Validation:
 
 def read_validations(folder: Path) -> list[Validation]:
     """The validations of a GRPO stage, in order; none where it has none."""
+    return [measure_samples(step, pl.read_parquet(path)) for step, path in list_validation_files(folder).items()]
+
+
+def list_validation_files(folder: Path) -> dict[int, Path]:
+    """The samples of the validations of a GRPO stage by their steps, in order."""
     paths = sorted((folder / "validation").glob("step-*.parquet"))
-    return [measure_samples(int(path.stem.rpartition("-")[2]), pl.read_parquet(path)) for path in paths]
+    return {int(path.stem.rpartition("-")[2]): path for path in paths}
 
 
 def read_choice(folder: Path) -> dict[str, Any] | None:

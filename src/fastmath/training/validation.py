@@ -13,16 +13,15 @@ import torch
 from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from fastmath.engine.drawing import Drawing
 from fastmath.prompts import SYSTEM_PROMPTS
 from fastmath.recipe.grpo import ValidationSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.files import write_parquet
-from fastmath.sampling.sampler import sample_problems
+from fastmath.sampling.sampler import make_drawing, sample_problems
 from fastmath.training.callbacks import StopGuard
 from fastmath.training.checkpoints import CandidateKeeper
 from fastmath.training.policy_engine import PolicyEngine
-from fastmath.training.selection import Validation, measure_samples, read_validations
+from fastmath.training.selection import Validation, list_validation_files, measure_samples, read_validations
 from fastmath.training.timing import VALIDATION, TimedGRPOTrainer
 
 
@@ -44,13 +43,8 @@ class Validator:
         self._answer_place = recipe.grpo.answers.answer_place
         self._system_prompt = SYSTEM_PROMPTS[recipe.evaluate.system_prompt or recipe.model.system_prompt]
         budget = min(recipe.evaluate.token_budget, trainer.args.max_completion_length)
-        self.drawing = Drawing(
-            self._settings.token_budget or budget,
-            recipe.evaluate.temperature,
-            recipe.evaluate.top_p,
-            recipe.evaluate.min_p,
-            recipe.grpo.answers.generation_end,
-        )
+        evaluation = recipe.evaluate.model_copy(update={"token_budget": self._settings.token_budget or budget})
+        self.drawing = make_drawing(evaluation, recipe.grpo.answers)
         self._seed = recipe.seed
 
     def is_due(self, step: int) -> bool:
@@ -85,8 +79,8 @@ class Validator:
         """The validations up to this many steps; later ones, of a training that was interrupted, are removed."""
         accelerator = self._trainer.accelerator
         if accelerator.is_main_process:
-            for path in (self._folder / "validation").glob("step-*.parquet"):
-                if int(path.stem.rpartition("-")[2]) > step:
+            for later, path in list_validation_files(self._folder).items():
+                if later > step:
                     path.unlink()
         accelerator.wait_for_everyone()
         return read_validations(self._folder)
