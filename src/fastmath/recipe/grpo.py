@@ -1,10 +1,12 @@
 """The section `grpo` of a recipe."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from fastmath.recipe.inference import ReadingSettings
+from fastmath.recipe.reward_sets import list_rewards
 from fastmath.recipe.section import Section
 from fastmath.recipe.training import TrainingSettings
 
@@ -144,7 +146,8 @@ class GrpoSettings(TrainingSettings):
     """Stage 2, GRPO.
 
     Attributes:
-        rewards: reward functions; their weighted sum is the reward of a completion. At least one.
+        rewards: reward functions; their weighted sum is the reward of a completion. At least one. In a recipe also the
+            name of a set of `reward_sets.py`.
         verification: limits of the processes that compare the completions' answers with the reference answers.
         rollouts: where the completions of the training end, and where the rewards read their answers.
         answers: how samples of the trained model, also when quantised, are evaluated.
@@ -169,3 +172,17 @@ class GrpoSettings(TrainingSettings):
     generated_tokens: int | None = Field(None, ge=1)
     oversampling: OversamplingSettings | None = None
     pass_rates: PassRateSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_rewards(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or not isinstance(name := values.get("rewards"), str):
+            return values
+        trainer = values.get("trainer")
+        length = trainer.get("max_completion_length") if isinstance(trainer, Mapping) else None
+        if not isinstance(length, int):
+            raise ValueError(
+                f"`grpo.rewards` is {name!r}, a set whose lengths are those of `grpo.trainer.max_completion_length`, "
+                f"which is {length!r}; want a number of tokens there"
+            )
+        return {**values, "rewards": list_rewards(name, length)}
