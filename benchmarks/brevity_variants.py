@@ -6,11 +6,11 @@ from typing import Any
 TASK: Mapping[str, Any] = {
     # Wordy on average, so that brevity is worth something, and terse now and then: GRPO can choose only among traces
     # that SFT has shown.
-    "data.nano.rechecks": [0.5, 8],
+    "data.nano.rechecks": [0.5, 10.5],
     "data.nano.test_problems": 500,
     "data.nano.validation_problems": 128,
     "sft.first_epoch_run": False,
-    "sft.trainer.num_train_epochs": 14,
+    "sft.trainer.num_train_epochs": 10,
     "sft.trainer.max_length": 640,
     "evaluate.problems": 500,
     "evaluate.samples": 32,
