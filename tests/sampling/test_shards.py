@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from fastmath.recipe.errors import SettingsError
 from fastmath.sampling.processes import finish_job
 from fastmath.sampling.shards import ShardWriter, is_judged, list_pending, read_drawn
 from helpers.tiny_jobs import make_tiny_job
@@ -52,6 +54,14 @@ def test_a_finished_job_has_one_file_in_the_order_of_its_problems_and_no_shards(
     assert not job.shards.exists()
     assert is_judged(job)
     assert list_pending(job).is_empty()
+
+
+def test_a_job_with_samples_missing_is_not_called_finished(model: Path, tmp_path: Path) -> None:
+    job = make_tiny_job(model, PROBLEMS, tmp_path, samples=2)
+    draw(job, 3)
+    with pytest.raises(SettingsError, match=r"3 of 4 samples are in .* only those that are missing are drawn"):
+        finish_job(job)
+    assert keys(list_pending(job)) == [("b", 1)]
 
 
 def test_more_samples_of_a_finished_job_add_to_it(model: Path, tmp_path: Path) -> None:

@@ -58,10 +58,19 @@ def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
 
 
 def finish_job(job: SamplingJob) -> pl.DataFrame:
-    """Judge the samples of a job that has been drawn, and write them to its file in place of its shards."""
+    """Judge the samples of a job that has been drawn, and write them to its file in place of its shards.
+
+    Raises:
+        SettingsError: samples are missing; what there is is kept.
+    """
     problems = read_problems(job.problems)
     wanted = list_wanted(job)
     drawn = wanted.join(read_drawn(job), on=KEY, how="inner", maintain_order="left")
+    if drawn.height < wanted.height:
+        raise SettingsError(
+            f"{job.model}: {drawn.height:,} of {wanted.height:,} samples are in {job.shards}; was the same sampled by "
+            "another process at once? Run it again by itself: only those that are missing are drawn"
+        )
     drawn = problems.select(problem_id="id").join(drawn, on="problem_id", maintain_order="left_right")
     samples = judge_samples(drawn, problems, job.reading.answer_place)
     write_parquet(samples, job.destination, describe_file(job, wanted))
