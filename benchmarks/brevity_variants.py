@@ -10,7 +10,7 @@ TASK: Mapping[str, Any] = {
     "data.nano.test_problems": 500,
     "data.nano.validation_problems": 128,
     "sft.first_epoch_run": False,
-    "sft.trainer.num_train_epochs": 10,
+    "sft.trainer.num_train_epochs": 16,
     "sft.trainer.max_length": 640,
     "evaluate.problems": 500,
     "evaluate.samples": 32,
