@@ -83,7 +83,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "grpo_lead": {"grpo.rewards": [FORMAT, _reward("length_z_among_right", alpha=0.5)]},
     # The pattern over all of them: length counts among right answers alone, by pass rate; clip-higher, batch scaling.
     "among_right": {"grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}]} | CLIP_HIGHER,
-    # The same with twice the pressure.
-    "among_right_twice": {"grpo.rewards": [FORMAT, ACCURACY, _reward("length_among_right", weight=2.0)]} | CLIP_HIGHER,
+    # The same with half the pressure.
+    "among_right_half": {"grpo.rewards": [FORMAT, ACCURACY, _reward("length_among_right", weight=0.5)]} | CLIP_HIGHER,
 }
 """Settings over `BASE`, by the name of the variant."""
