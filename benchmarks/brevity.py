@@ -6,8 +6,8 @@
 For each seed one data set and one SFT model are made, and each variant of `brevity_variants.py` trains that model by
 GRPO until it has generated as many tokens as all others. The stage's product, the model that its validations have
 chosen, is sampled on the test problems. What is finished is not made again, so the same command goes on where it was
-interrupted. On two cores with two trainings side by side a seed took about 25 minutes of SFT, and a variant seven to
-twelve of GRPO and two of sampling.
+interrupted. On two cores with two trainings side by side a seed took 24 minutes of SFT and six of sampling, and a
+variant about twelve of GRPO and two of sampling.
 
 The last line is one JSON object: for each variant the differences to the SFT model it began from, `[value, low, high]`
 with intervals by bootstrap over seeds and problems (`brevity_figures.py`), and the winner: of the variants that lose

@@ -44,8 +44,6 @@ def _reward(name: str, weight: float = 1.0, **parameters: Any) -> dict[str, Any]
     return {"name": name, "weight": weight, "parameters": parameters}
 
 
-PAPER = [FORMAT, _reward("cosine", max_length=BUDGET), {"name": "group_length"}]
-
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     # The published code: lengths in characters (469 are to nano's budget as 30,000 to the paper's), over the batch.
     "published": {
@@ -56,9 +54,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
         ]
     },
     # Fast-Math-R1 (arXiv 2507.08267) as this project has it: tokens, within the group.
-    "paper": {"grpo.rewards": PAPER},
+    "paper": {"grpo.rewards": "paper"},
     # GDPO (arXiv 2601.05242): every reward is normalised by itself.
-    "gdpo": {"grpo.rewards": PAPER} | APART,
+    "gdpo": {"grpo.rewards": "paper"} | APART,
     # DLER (arXiv 2510.15110): truncation alone, clip-higher, a weak KL term, groups with spread. Unscaled advantages
     # stand for its batch scaling, which would differ between the rounds of a step and which Adam mostly undoes.
     "dler": {
