@@ -53,6 +53,13 @@ def test_a_single_process_that_was_killed_is_found_in_accelerate_s_words():
     assert "signal 6 (SIGABRT)" in find_cause([], log).message
 
 
+def test_what_a_killed_rank_printed_last_is_quoted():
+    printed = "step 3\rstep 4\nterminate called without an active exception\n"
+    launcher = "W1127 20:56:53 api.py:1028] Sending process 6012 closing signal SIGTERM\nE1127 failed (exitcode: -9)\n"
+    message = explain_failure([], printed + launcher + ELASTIC, "sft", {})
+    assert message.endswith("printed before it:\nstep 3\nstep 4\nterminate called without an active exception")
+
+
 def test_without_files_the_first_traceback_of_the_log_is_shown():
     log = "start\nTraceback (most recent call last):\n  File 'a'\n    raise\nKeyError: 'first'\nmore\nTraceback (most "
     log += "recent call last):\n  File 'b'\nKeyError: 'second'\n"

@@ -5,6 +5,7 @@ import json
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import DistributedType
+from torch import distributed
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.recipe.errors import SettingsError
@@ -14,7 +15,7 @@ from fastmath.runs.process import ChildFailedError
 from fastmath.runs.stage import Stage
 from fastmath.training.callbacks import MetricsWriter, StopGuard
 from fastmath.training.checkpoints import MARK, find_last_checkpoint
-from fastmath.training.launch import launch
+from fastmath.training.launch import launch, run_training_process
 
 
 @pytest.fixture
@@ -38,6 +39,16 @@ def test_a_failed_training_shows_the_error_of_its_rank(tmp_path):
         ChildFailedError, match=r"(?s)rank 0: SettingsError: there is no recipe .*\nthe end of its trace"
     ):
         launch("fastmath.training.sft", Stage("sft", load_recipe("nano"), tmp_path), TrainingSettings())
+
+
+def test_a_training_process_leaves_no_group_whose_threads_could_abort_it(tmp_path, monkeypatch):
+    def train(folder, run_dir):
+        distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", "")  # is set by the process, and put back here
+    monkeypatch.setattr("sys.argv", ["train", str(tmp_path / "sft"), "--run-dir", str(tmp_path)])
+    run_training_process(train)
+    assert not distributed.is_initialized()
 
 
 def test_a_logged_step_is_one_line_with_its_number(tmp_path, arguments):

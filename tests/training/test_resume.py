@@ -67,7 +67,7 @@ class Training:
             stderr=subprocess.DEVNULL,
             env=ENVIRONMENT,
         )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not moment():
             assert time.monotonic() < deadline, "the moment did not come"
             assert process.poll() is None, "the training ended before"

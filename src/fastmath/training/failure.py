@@ -18,6 +18,8 @@ ERRORS = "errors"
 """Folder, in that of a training, of the files in which its ranks write their exceptions."""
 TRACEBACK_LINES = 16
 """Number of lines at the end of a traceback that a message quotes."""
+LAST_LINES = 4
+"""Number of lines, printed before a rank was killed, that a message quotes: C++ says there why it aborts."""
 
 # What a rank says when another one is gone: torch's gloo and NCCL groups, and its store.
 _CONSEQUENCE = re.compile(
@@ -30,6 +32,8 @@ _KILLED = (
     re.compile(r"Root Cause.*?\brank\s*:\s*(?P<rank>\d+)[^\n]*\n\s*exitcode\s*:\s*-(?P<signal>\d+)", re.DOTALL),
     re.compile(r"died with <Signals\.\w+: (?P<signal>\d+)>"),  # accelerate's launcher of one process
 )
+# The launcher's first words after a rank was killed.
+_LAUNCHER = re.compile(r"^.*(?:closing signal SIG|failed \(exitcode: |^Traceback \(most recent)", re.MULTILINE)
 # Errors that say themselves where they come from and what can be done.
 _COMPLETE = re.compile(r"RehearsalMemoryError")
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(?P<error>\S.*)")
@@ -43,11 +47,13 @@ class RankError:
         rank: the rank, from 0.
         message: the exception's type and text.
         traceback: the whole traceback; empty where none is known.
+        last_words: what was printed before a rank was killed; empty for an exception.
     """
 
     rank: int
     message: str
     traceback: str
+    last_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def find_cause(errors: Sequence[RankError], log: str) -> RankError | None:
             number = int(found["signal"])
             killer = ", the kernel's out-of-memory killer or a person" if number == 9 else ""
             text = f"the process was ended by signal {number} ({_name_signal(number)}{killer})"
-            return RankError(int(found.groupdict().get("rank") or 0), text, "")
+            return RankError(int(found.groupdict().get("rank") or 0), text, "", _find_last_words(log))
     if errors:
         return errors[0]
     if found := _TRACEBACK.search(log):
@@ -150,7 +156,15 @@ def explain_failure(errors: Sequence[RankError], log: str, section: str, trainer
     lines += [f"to mend it: {advice}" for advice in [_find_advice(cause.message, section, trainer)] if advice]
     if cause.traceback:
         lines += ["the end of its traceback:", *cause.traceback.rstrip().splitlines()[-TRACEBACK_LINES:]]
+    if cause.last_words:
+        lines += ["printed before it:", cause.last_words]
     return "\n".join(lines)
+
+
+def _find_last_words(log: str) -> str:
+    begin = _LAUNCHER.search(log)
+    lines = log[: begin.start() if begin else None].replace("\r", "\n").splitlines()
+    return "\n".join([line for line in lines if line.strip()][-LAST_LINES:])
 
 
 def _find_advice(message: str, section: str, trainer: Mapping[str, object]) -> str | None:

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from torch import distributed
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from fastmath.recipe.launches import read_launch
@@ -134,6 +135,10 @@ def run_training_process(train: Callable[[Path, Path], None]) -> None:
     os.environ["TORCHELASTIC_ERROR_FILE"] = str(errors)  # torch's own lies in a folder that the launcher removes
     with hold_together(trainer_lock(arguments.run_dir / stage_name)):
         record(train)(arguments.folder, arguments.run_dir)
+        if distributed.is_initialized():
+            # A process that ends with its group's threads running is aborted now and then ("terminate called without
+            # an active exception"). After an error it would wait here for ranks that are stuck, so only after none.
+            distributed.destroy_process_group()
 
 
 def _stop(process: Process, folder: Path) -> None:
