@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmath.sampling.samples import SAMPLE_SCHEMA
-from fastmath.training.selection import Validation, choose_step, list_candidates, measure_samples
+from fastmath.training.selection import Validation, choose_step, is_no_worse, list_candidates, measure_samples
 
 NOISE = np.tile([0.1, -0.1], 50)
 """Differences of 100 problems with a mean of 0 and a standard error of 0.1 / sqrt(99) = 0.01005."""
@@ -96,3 +96,9 @@ def test_samples_are_measured_problem_by_problem():
     assert figures["validation/majority@2"] == 0.75
     assert figures["validation/tokens"] == 25.0
     assert figures["validation/clipped/low"] <= 0.25 <= figures["validation/clipped/high"]
+
+
+def test_a_model_is_no_worse_inside_the_noise_alone():
+    best = validation(5, 0.855, 90)
+    assert is_no_worse(validation(5, 0.85, 99, noise=True), best)
+    assert not is_no_worse(validation(5, 0.84, 60, noise=True), best)

@@ -160,6 +160,9 @@ class GrpoSettings(TrainingSettings):
             `trainer.max_steps` has not ended it before.
         oversampling: how groups without spread are replaced; None trains on them, too.
         pass_rates: which prompts are left out by their pass rate; None measures none and leaves none out.
+        interpolation: share of the trained weights in the product, whose other part are the start model's: what GRPO
+            takes from the majority and from pass@k comes back with most of the brevity kept
+            (`fastmath.training.interpolation`). None takes the trained weights as they are.
     """
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
@@ -172,6 +175,7 @@ class GrpoSettings(TrainingSettings):
     generated_tokens: int | None = Field(None, ge=1)
     oversampling: OversamplingSettings | None = None
     pass_rates: PassRateSettings | None = None
+    interpolation: float | None = Field(None, gt=0, lt=1)
 
     @model_validator(mode="before")
     @classmethod

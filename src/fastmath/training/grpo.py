@@ -20,6 +20,7 @@ from fastmath.runs.pipeline import make_stage
 from fastmath.runs.stage import Stage
 from fastmath.runs.start_model import find_start_model
 from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard, TokenLimit
+from fastmath.training.interpolation import interpolate_product, is_trained
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.pass_rates import measure_pass_rates, read_kept_problems
@@ -31,7 +32,8 @@ from fastmath.training.trainers import build_grpo_config
 def run(stage: Stage) -> None:
     """Train the SFT model further, or the base model; the products are `model/` and `metrics.jsonl`.
 
-    With `grpo.pass_rates` the start model's pass rates are measured first, see `measure_pass_rates`.
+    With `grpo.pass_rates` the start model's pass rates are measured first, see `measure_pass_rates`; with
+    `grpo.interpolation` the product is a model between the start model and the trained one, see `interpolate_product`.
 
     Raises:
         fastmath.recipe.errors.SettingsError: the settings of the trainer or of the rewards cannot work, or the GRPO set
@@ -44,10 +46,12 @@ def run(stage: Stage) -> None:
     if stage.recipe.grpo.validation is not None:
         read_validation_set(stage.run_dir, stage.recipe.grpo.validation)
     find_start_model(stage).require_whole()
-    if not (stage.folder / "model" / "tokenizer.json").exists():
+    if not is_trained(stage.folder):
         if stage.recipe.grpo.pass_rates is not None:
             require_kept_prompts(measure_pass_rates(stage), stage.recipe, stage.run_dir)
         launch("fastmath.training.grpo", stage, stage.recipe.grpo)
+    if stage.recipe.grpo.interpolation is not None:
+        interpolate_product(stage)
     check_model_folder(stage.folder / "model")
     require_finite(stage.folder / "model")
 

@@ -120,11 +120,17 @@ def list_candidates(validations: Sequence[Validation]) -> list[int]:
 def _list_equals(validations: Sequence[Validation]) -> list[Validation]:
     """The validations inside the noise of the most accurate one."""
     best = max(validations, key=lambda one: (one.correct.mean(), one.majority.mean(), -one.tokens.mean()))
-    return [
-        one
-        for one in validations
-        if _is_inside_noise(one.correct, best.correct) and _is_inside_noise(one.majority, best.majority)
-    ]
+    return [one for one in validations if is_no_worse(one, best)]
+
+
+def is_no_worse(one: Validation, best: Validation) -> bool:
+    """Whether a model is not worse than another beyond the noise, in pass@1 and in the majority.
+
+    Args:
+        one: its validation.
+        best: the other's, of the same problems in the same order.
+    """
+    return _is_inside_noise(one.correct, best.correct) and _is_inside_noise(one.majority, best.majority)
 
 
 def _is_inside_noise(values: NDArray[np.float64], best: NDArray[np.float64]) -> bool:

@@ -9,6 +9,7 @@ import polars
 from fastmath.data.enough import count_reasons
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.grpo import ValidationSettings
+from fastmath.recipe.inference import EvaluateSettings
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.sections import Recipe
 from fastmath.training.trainers import build_grpo_config, build_sft_config
@@ -63,7 +64,7 @@ def require_kept_prompts(counts: Mapping[str, int], recipe: Recipe, run_dir: Pat
 
 
 def read_validation_set(run_dir: Path, settings: ValidationSettings) -> polars.DataFrame:
-    """The validation set of a run.
+    """The problems of a run on which GRPO is validated, a table of `id, problem, answer`.
 
     Raises:
         SettingsError: the data stage has made none, or a smaller one than is asked for.
@@ -76,7 +77,19 @@ def read_validation_set(run_dir: Path, settings: ValidationSettings) -> polars.D
         raise SettingsError(
             f"`grpo.validation.problems` is {settings.problems}, and the validation set has {problems.height} problems"
         )
-    return problems
+    return problems.head(settings.problems or problems.height)
+
+
+def choose_validation_sampling(recipe: Recipe, max_completion_length: int) -> EvaluateSettings:
+    """How the validation's problems are sampled: as the evaluation does, with the samples and budget of `validation`.
+
+    Args:
+        recipe: a recipe with `grpo.validation`.
+        max_completion_length: longest completion of the training, in tokens.
+    """
+    settings = recipe.grpo.validation
+    budget = settings.token_budget or min(recipe.evaluate.token_budget, max_completion_length)
+    return recipe.evaluate.model_copy(update={"samples": settings.samples, "token_budget": budget, "budgets": ()})
 
 
 def _count_sft(recipe: Recipe, run_dir: Path) -> tuple[int, str, str]:

@@ -6,28 +6,44 @@ from typing import Any
 
 from fastmath.runs.metrics import read_metrics
 from fastmath.training.guard import read_findings
+from fastmath.training.interpolation import read_interpolation
 from fastmath.training.selection import PASS_1, PREFIX, read_choice
 from fastmath.training.timing import GENERATION, PARTS, TOKENS
 
 
 def tell_validations(folder: Path) -> str:
-    """Markdown table of the validations of a GRPO stage, with 95 % intervals; the chosen model's row is bold."""
+    """Markdown table of the validations of a GRPO stage, with 95 % intervals; the product's row is bold."""
     rows = [row for row in read_metrics(folder / "metrics.jsonl") if row.get(PASS_1) is not None]
     if not rows:
         return "This training was not validated (`grpo.validation`); its product is the last model."
     names = [name for name in rows[0] if name.startswith(PREFIX) and f"{name}/low" in rows[0]]
     choice = read_choice(folder) or {}
+    interpolation = read_interpolation(folder)
+    interpolated = interpolation is not None and interpolation["taken"]
     lines = [
         "| step | " + " | ".join(name.removeprefix(PREFIX) for name in names) + " |",
         "| --: |" + " --: |" * len(names),
     ]
     for row in rows:
         cells = [str(row["step"]), *(_write_estimate(row, name) for name in names)]
-        chosen = row["step"] == choice.get("step")
+        chosen = row["step"] == choice.get("step") and not interpolated
         lines.append("| " + " | ".join(f"**{cell}**" if chosen else cell for cell in cells) + " |")
+    if interpolation is not None and PASS_1 in interpolation:
+        cells = ["interpolated", *(_write_estimate(interpolation, name) for name in names)]
+        lines.append("| " + " | ".join(f"**{cell}**" if interpolated else cell for cell in cells) + " |")
     if choice:
-        lines += ["", f"The product is the model after step {choice['step']} of {choice['steps']}."]
+        between = "between the start model and the model" if interpolated else "the model"
+        lines += ["", f"The product is {between} after step {choice['step']} of {choice['steps']}."]
+    if interpolation is not None:
+        lines += ["", _tell_interpolation(interpolation)]
     return "\n".join(lines)
+
+
+def _tell_interpolation(interpolation: Mapping[str, Any]) -> str:
+    share = interpolation["share"]
+    if interpolation["taken"]:
+        return f"Its weights are {share:.0%} the trained ones and {1 - share:.0%} those of the model before GRPO."
+    return f"With {share:.0%} of the trained weights it was worse beyond the noise, so that it is the trained model."
 
 
 def tell_findings(folder: Path) -> str:

@@ -22,6 +22,7 @@ from fastmath.training.callbacks import StopGuard
 from fastmath.training.checkpoints import CandidateKeeper
 from fastmath.training.policy_engine import PolicyEngine
 from fastmath.training.selection import Validation, list_validation_files, measure_samples, read_validations
+from fastmath.training.sets import choose_validation_sampling
 from fastmath.training.timing import VALIDATION, TimedGRPOTrainer
 
 
@@ -39,12 +40,11 @@ class Validator:
         """
         self._trainer, self._folder = trainer, folder
         self._settings: ValidationSettings = recipe.grpo.validation
-        self._problems = problems.head(self._settings.problems or problems.height)
+        self._problems = problems
         self._answer_place = recipe.grpo.answers.answer_place
         self._system_prompt = SYSTEM_PROMPTS[recipe.evaluate.system_prompt or recipe.model.system_prompt]
-        budget = min(recipe.evaluate.token_budget, trainer.args.max_completion_length)
-        evaluation = recipe.evaluate.model_copy(update={"token_budget": self._settings.token_budget or budget})
-        self.drawing = make_drawing(evaluation, recipe.grpo.answers)
+        sampling = choose_validation_sampling(recipe, trainer.args.max_completion_length)
+        self.drawing = make_drawing(sampling, recipe.grpo.answers)
         self._seed = recipe.seed
 
     def is_due(self, step: int) -> bool:
