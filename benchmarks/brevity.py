@@ -33,6 +33,8 @@ from fastmath.runs.metrics import read_metrics
 from fastmath.training.guard import read_findings
 from fastmath.training.selection import read_choice
 
+CHECKOUT = str(Path(__file__).parent.parent.absolute())
+"""Folder from which recipes name rewards as `benchmarks.published_rewards:…`."""
 TOLERANCE = -0.01
 """Largest loss of accuracy, majority, coverage and validity that a winner may have."""
 KEPT = ("pass1_change", "majority_change", "pass16_change", "valid_change")
@@ -42,8 +44,7 @@ def train(work: Path, seed: int, variant: str, tokens: int) -> Path:
     """The run folder of a variant, trained from the seed's SFT model."""
     run_dir = work / f"{variant}-{seed}"
     begin_from(make_start(work, seed, TASK), run_dir, "build_data", "sft")
-    checkout = str(Path(__file__).parent.parent.absolute())
-    limits = {"grpo.generated_tokens": tokens, "grpo.environment.PYTHONPATH": checkout, "seed": seed}
+    limits = {"grpo.generated_tokens": tokens, "grpo.environment.PYTHONPATH": CHECKOUT, "seed": seed}
     run_stage("grpo", run_dir, {**TASK, **BASE, **VARIANTS[variant], **limits})
     return run_dir
 
@@ -116,6 +117,7 @@ def read_arguments() -> argparse.Namespace:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    sys.path.append(CHECKOUT)
     arguments = read_arguments()
     work = arguments.work.absolute()
     seeds = [arguments.seed] if arguments.seed is not None else [int(seed) for seed in arguments.seeds.split(",")]

@@ -81,6 +81,12 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "grpo_lead": {"grpo.rewards": [FORMAT, _reward("length_z_among_right", alpha=0.5)]},
     # The pattern over all of them: length counts among right answers alone, by pass rate; clip-higher, batch scaling.
     "among_right": {"grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}]} | CLIP_HIGHER,
+    # The same, and the product lies between start and trained model (WiSE-FT, arXiv 2109.01903; 2504.10478).
+    "among_right_interpolated": {
+        "grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}],
+        "grpo.interpolation": 0.7,
+    }
+    | CLIP_HIGHER,
     # The same with half the pressure.
     "among_right_half": {"grpo.rewards": [FORMAT, ACCURACY, _reward("length_among_right", weight=0.5)]} | CLIP_HIGHER,
 }
