@@ -28,6 +28,13 @@ def test_without_an_answer_there_is_none() -> None:
     assert vote(Sample("So it goes.\n</think>")).answer is None
 
 
+@pytest.mark.parametrize(("place", "answer"), [("reasoning", 3), ("after", 7), ("anywhere", 7)])
+def test_the_answer_of_an_ended_sample_is_read_where_the_settings_say(place, answer):
+    engine = ScriptedEngine([Sample("Is it \\boxed{3}?\n</think>\nIt is \\boxed{7}.")])
+    sampling = Sampling(64, 1.0, 1.0, "end_of_text", place)
+    assert engine.run(vote_in_full(engine, [1], sampling, CONTESTS["aimo2"], 1, "q", 20.0)).answer == answer
+
+
 def test_samples_that_are_still_running_at_the_limit_do_not_vote() -> None:
     assert vote(boxed(7), boxed(3, 60.0), boxed(3, 60.0), seconds=0.5).answer == 7
 

@@ -202,7 +202,7 @@ class Driver:
                 if answer is not None:
                     self._finish(sample, answer, "ended")
                     return
-        text = extract_answer(self.engine.tokenizer.decode(tokens))
+        text = extract_answer(self.engine.tokenizer.decode(tokens), self.sampling.answer_place)
         self._finish(sample, contest_answer(text, self.profile), "ended")
 
     async def _harvest(self, sample: int, request: str) -> None:
