@@ -1,5 +1,6 @@
 """The plan of the shipped recipes against what is known of them, and what a plan says where something does not fit."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,11 @@ def test_a_gpu_is_known_by_the_name_that_its_driver_tells(name, key):
 def test_an_unknown_gpu_gives_no_hours():
     assert find_kind("NVIDIA GeForce GTX 1080") is None
     assert stage_of(plan("fast_math_r1_14b", Machine(8, 141)), "sft").hours is None
+
+
+def test_a_number_of_problems_that_is_not_known_gives_no_hours():
+    stage = stage_of(plan("fast_math_r1_14b", settings={"evaluate.problems": None}), "evaluate")
+    assert (stage.hours, math.isnan(stage.facts["samples"])) == (None, True)
 
 
 def test_a_model_of_unknown_shape_is_not_planned():

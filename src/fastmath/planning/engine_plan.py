@@ -52,14 +52,18 @@ def plan_quantize(recipe: Recipe, shape: ModelShape, machine: Machine) -> StageP
 
 
 def plan_evaluate(recipe: Recipe, shape: ModelShape, machine: Machine) -> StagePlan:
-    """The plan of the evaluation: the largest of its models, and the samples of all of them."""
+    """The plan of the evaluation: the largest of its models, and the samples of all of them.
+
+    With `evaluate.problems: null` nobody knows the number of samples before the data is there: it is NaN, and so are
+    the tokens; the hours are None.
+    """
     settings = recipe.evaluate
     made = [stage for stage in list_stages(recipe) if stage in MODEL_SECTIONS]
     models = len(made) + (recipe.sft is None) + (recipe.sft is not None and recipe.sft.first_epoch_run)
-    samples = settings.problems * settings.samples
+    samples = (math.nan if settings.problems is None else settings.problems) * settings.samples
     plan, kv_tokens = _plan_engine("evaluate", settings.engine.arguments, settings.engine.environment, shape, machine)
     hours = None
-    if machine.kind is not None:
+    if machine.kind is not None and settings.problems is not None:
         parallel = settings.engine.arguments.get("tensor_parallel_size", 1)
         seconds = estimate_decoding(shape, machine.kind, parallel, samples, settings.token_budget, kv_tokens)
         hours = models * seconds / 3600
