@@ -44,6 +44,9 @@ def _reward(name: str, weight: float = 1.0, **parameters: Any) -> dict[str, Any]
     return {"name": name, "weight": weight, "parameters": parameters}
 
 
+# The pattern over all of them: length counts among right answers alone, by pass rate; clip-higher, batch scaling.
+AMONG_RIGHT = {"grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}]} | CLIP_HIGHER
+
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     # The published code: lengths in characters (469 are to nano's budget as 30,000 to the paper's), over the batch.
     "published": {
@@ -79,14 +82,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "shorter_better": {"grpo.rewards": [FORMAT, ACCURACY, _reward("shortest_right", max_length=BUDGET)]},
     # GRPO-LEAD (arXiv 2504.09696): right answers by their length among the right ones.
     "grpo_lead": {"grpo.rewards": [FORMAT, _reward("length_z_among_right", alpha=0.5)]},
-    # The pattern over all of them: length counts among right answers alone, by pass rate; clip-higher, batch scaling.
-    "among_right": {"grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}]} | CLIP_HIGHER,
+    "among_right": AMONG_RIGHT,
     # The same, and the product lies between start and trained model (WiSE-FT, arXiv 2109.01903; 2504.10478).
-    "among_right_interpolated": {
-        "grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}],
-        "grpo.interpolation": 0.7,
-    }
-    | CLIP_HIGHER,
+    "among_right_interpolated": AMONG_RIGHT | {"grpo.interpolation": 0.7},
     # The same with half the pressure.
     "among_right_half": {"grpo.rewards": [FORMAT, ACCURACY, _reward("length_among_right", weight=0.5)]} | CLIP_HIGHER,
 }

@@ -12,13 +12,8 @@ from fastmath.data import build
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.stage import Stage
 from fastmath.training import grpo
-from fastmath.training.interpolation import (
-    InterpolationError,
-    interpolate_product,
-    interpolate_weights,
-    is_trained,
-    read_interpolation,
-)
+from fastmath.training.interpolation import InterpolationError, interpolate_product, interpolate_weights, is_trained
+from fastmath.training.selection import read_interpolation
 from fastmath.training.story import tell_validations
 from helpers.tiny_recipe import TINY
 

@@ -160,7 +160,7 @@ class GrpoSettings(TrainingSettings):
             `trainer.max_steps` has not ended it before.
         oversampling: how groups without spread are replaced; None trains on them, too.
         pass_rates: which prompts are left out by their pass rate; None measures none and leaves none out.
-        interpolation: share of the trained weights in the product, whose other part are the start model's: what GRPO
+        interpolation: share of the trained weights in the product, the rest of which is the start model's: what GRPO
             takes from the majority and from pass@k comes back with most of the brevity kept
             (`fastmath.training.interpolation`). None takes the trained weights as they are.
     """

@@ -33,7 +33,7 @@ _KILLED = (
     re.compile(r"died with <Signals\.\w+: (?P<signal>\d+)>"),  # accelerate's launcher of one process
 )
 # The launcher's first words after a rank was killed.
-_LAUNCHER = re.compile(r"^.*(?:closing signal SIG|failed \(exitcode: |^Traceback \(most recent)", re.MULTILINE)
+_LAUNCHER = re.compile(r"^(?:.*(?:closing signal SIG|failed \(exitcode: )|Traceback \(most recent)", re.MULTILINE)
 # Errors that say themselves where they come from and what can be done.
 _COMPLETE = re.compile(r"RehearsalMemoryError")
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(?P<error>\S.*)")

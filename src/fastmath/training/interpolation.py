@@ -6,11 +6,9 @@ at the end. So the product may be start + share · (trained - start), weight by 
 pass@k of reasoning models arXiv 2504.10478). It costs no training.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars
 import torch
@@ -25,14 +23,20 @@ from fastmath.runs.stage import Stage
 from fastmath.runs.start_model import find_start_model
 from fastmath.sampling.jobs import make_job
 from fastmath.sampling.processes import run_jobs
-from fastmath.training.selection import Validation, is_no_worse, measure_samples, read_choice, read_validations
+from fastmath.training.selection import (
+    INTERPOLATION_FILE,
+    Validation,
+    is_no_worse,
+    measure_samples,
+    read_choice,
+    read_interpolation,
+    read_validations,
+)
 from fastmath.training.sets import choose_validation_sampling, read_validation_set
 from fastmath.training.trainers import build_grpo_config
 
 INTERPOLATION = "interpolation"
 """Folder, in that of a GRPO stage, of the interpolation: the trained weights in `trained/`, and the samples."""
-RECORD = "interpolation.json"
-"""File, in a GRPO stage's folder, with the share, whether the product is interpolated, and its validation's figures."""
 
 
 class InterpolationError(RuntimeError):
@@ -58,18 +62,20 @@ def interpolate_product(stage: Stage) -> None:
         InterpolationError: the models have other weights.
         fastmath.runs.process.ChildFailedError: a sampling process failed; what was drawn is kept.
     """
-    folder, record = stage.folder / INTERPOLATION, stage.folder / RECORD
+    folder = stage.folder / INTERPOLATION
     product, trained = stage.folder / "model", _trained(stage.folder)
-    share = stage.recipe.grpo.interpolation
-    if not record.exists():
+    found = read_interpolation(stage.folder)
+    if found is None:
+        share = stage.recipe.grpo.interpolation
         interpolate_weights(find_start_model(stage).fetch(), product, share, folder / "model")
-        taken, figures = True, {}
+        found = {"share": share, "taken": True}
         if stage.recipe.grpo.validation is not None:
-            found = _validate(stage, folder)
-            taken = is_no_worse(found, _read_chosen(stage.folder))
-            figures = found.tell(_choose_sampling(stage).token_budget)
-        write_json(record, {"share": share, "taken": taken, **figures})
-    if not json.loads(record.read_text())["taken"]:
+            sampling = _choose_sampling(stage)
+            validation = _validate(stage, folder, sampling)
+            found["taken"] = is_no_worse(validation, _read_chosen(stage.folder))
+            found |= validation.tell(sampling.token_budget)
+        write_json(stage.folder / INTERPOLATION_FILE, found)
+    if not found["taken"]:
         shutil.rmtree(folder / "model", ignore_errors=True)
         return
     if not trained.exists():
@@ -108,12 +114,6 @@ def interpolate_weights(start: Path, trained: Path, share: float, destination: P
                 save_file(mixed, aside / file.name, metadata=tensors.metadata())
 
 
-def read_interpolation(folder: Path) -> dict[str, Any] | None:
-    """What `interpolation.json` of a GRPO stage says; None where its product was not interpolated."""
-    path = folder / RECORD
-    return json.loads(path.read_text()) if path.exists() else None
-
-
 def _mix(name: str, start: torch.Tensor, trained: torch.Tensor, share: float) -> torch.Tensor:
     if start.shape != trained.shape:
         raise InterpolationError(
@@ -143,7 +143,7 @@ def _read_tensor(places: Mapping[str, Path], name: str, folder: Path) -> torch.T
         return tensors.get_tensor(name)
 
 
-def _validate(stage: Stage, folder: Path) -> Validation:
+def _validate(stage: Stage, folder: Path, sampling: EvaluateSettings) -> Validation:
     """Sample the interpolated model as the trained one was in its validations."""
     recipe = stage.recipe
     write_parquet(read_validation_set(stage.run_dir, recipe.grpo.validation), folder / "problems.parquet")
@@ -151,7 +151,7 @@ def _validate(stage: Stage, folder: Path) -> Validation:
         INTERPOLATION,
         folder / "model",
         folder / "problems.parquet",
-        _choose_sampling(stage),
+        sampling,
         recipe.grpo.answers,
         SYSTEM_PROMPTS[recipe.evaluate.system_prompt or recipe.model.system_prompt],
         recipe.seed,

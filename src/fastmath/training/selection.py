@@ -24,6 +24,10 @@ PASS_1 = "validation/pass@1"
 CHOICE_FILE = "chosen.json"
 """Name of the file, in a GRPO stage's folder, that says which step's model is the product, and of how many."""
 
+INTERPOLATION_FILE = "interpolation.json"
+"""Name of the file there with the share of the trained weights in a product that lies between start and trained model,
+whether that one was taken, and the figures of its validation."""
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -87,6 +91,12 @@ def list_validation_files(folder: Path) -> dict[int, Path]:
 def read_choice(folder: Path) -> dict[str, Any] | None:
     """Which step's model is the product of a GRPO stage, as `step` of `steps`; None where the last one is."""
     path = folder / CHOICE_FILE
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def read_interpolation(folder: Path) -> dict[str, Any] | None:
+    """What `interpolation.json` of a GRPO stage says; None where its product was not interpolated."""
+    path = folder / INTERPOLATION_FILE
     return json.loads(path.read_text()) if path.exists() else None
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from fastmath.runs.metrics import read_metrics
 from fastmath.training.guard import read_findings
-from fastmath.training.interpolation import read_interpolation
-from fastmath.training.selection import PASS_1, PREFIX, read_choice
+from fastmath.training.selection import PASS_1, PREFIX, read_choice, read_interpolation
 from fastmath.training.timing import GENERATION, PARTS, TOKENS
 
 
