@@ -33,6 +33,12 @@ def test_a_training_without_validation_says_so(tmp_path):
     assert "was not validated" in tell_validations(tmp_path)
 
 
+def test_a_training_without_validation_says_that_its_product_is_interpolated(tmp_path):
+    write(tmp_path, "metrics.jsonl", {"step": 1, "loss": 0.1})
+    (tmp_path / "interpolation.json").write_text('{"share": 0.7, "taken": true}')
+    assert "70% the trained ones and 30% those of the model before GRPO" in tell_validations(tmp_path)
+
+
 def test_findings_are_listed_with_their_steps(tmp_path):
     assert tell_findings(tmp_path) == "The guard found nothing."
     row = {"step": 7, "level": "stop", "signal": "kl", "message": "the KL divergence is 9"}

@@ -13,11 +13,12 @@ from fastmath.training.timing import GENERATION, PARTS, TOKENS
 def tell_validations(folder: Path) -> str:
     """Markdown table of the validations of a GRPO stage, with 95 % intervals; the product's row is bold."""
     rows = [row for row in read_metrics(folder / "metrics.jsonl") if row.get(PASS_1) is not None]
+    interpolation = read_interpolation(folder)
     if not rows:
-        return "This training was not validated (`grpo.validation`); its product is the last model."
+        text = "This training was not validated (`grpo.validation`); its product is the last model."
+        return text if interpolation is None else f"{text} {_tell_interpolation(interpolation)}"
     names = [name for name in rows[0] if name.startswith(PREFIX) and f"{name}/low" in rows[0]]
     choice = read_choice(folder) or {}
-    interpolation = read_interpolation(folder)
     interpolated = interpolation is not None and interpolation["taken"]
     lines = [
         "| step | " + " | ".join(name.removeprefix(PREFIX) for name in names) + " |",
