@@ -83,10 +83,10 @@ def failing_parser_and_vote(weather: Weather) -> Iterator[None]:
     """The parser and the vote, which raise what they like when the weather says so."""
     extract, handle = driver.extract_answer, Solver.handle
 
-    def extract_or_fail(text: str, **options: Any) -> str | None:
+    def extract_or_fail(*arguments: Any, **options: Any) -> str | None:
         if weather.strikes("parser exception"):
             raise weather.error()
-        return extract(text, **options)
+        return extract(*arguments, **options)
 
     def handle_or_fail(solver: Solver, event: Event, now: float) -> list[Action]:
         # A question has many events, the passing of time among them.
