@@ -12,6 +12,9 @@ variant about twelve of GRPO and two of sampling.
 The last line is one JSON object: for each variant the differences to the SFT model it began from, `[value, low, high]`
 with intervals by bootstrap over seeds and problems (`brevity_figures.py`), and the winner: of the variants that lose
 no more than a hundredth in pass@1, majority@16, pass@16 and validity, the one that saves most tokens.
+
+With `--results` what a work folder holds is added to what the file has already, so that a seed can be run anywhere; the
+table beside it (`.parquet`) has the measures of every model by problem, from which all figures can be computed again.
 """
 
 import argparse
@@ -22,8 +25,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from brevity_figures import FIGURES, compare, dominates
+from brevity_figures import FIGURES, Measures, compare, dominates
 from brevity_plot import plot_variants
+from brevity_records import START, Record, Records, read_records, write_measures
 from brevity_variants import BASE, TASK, VARIANTS
 from nano_runs import begin_from, make_start, run_stage, sample_model, tell_means
 
@@ -64,28 +68,38 @@ def describe_training(run_dir: Path) -> dict[str, Any]:
     }
 
 
-def summarise(work: Path) -> dict[str, Any]:
-    """The comparison of everything that has been sampled in a work folder."""
-    starts, found = {}, {name: {} for name in VARIANTS}
+def find_records(work: Path) -> Records:
+    """Everything that has been sampled in a work folder."""
+    records = {}
     for path in sorted(work.glob("*/samples/*.parquet")):
-        name, _, seed = path.parent.parent.name.rpartition("-")
-        measured = sample_model(path.parent.parent, path.stem, {**TASK, "seed": int(seed)})
-        if name == "start":
-            starts[int(seed)] = measured
-        elif name in found:
-            found[name][int(seed)] = measured
+        run_dir = path.parent.parent
+        name, _, seed = run_dir.name.rpartition("-")
+        if name in (START, *VARIANTS):
+            measures = sample_model(run_dir, path.stem, {**TASK, "seed": int(seed)})
+            records[name, int(seed)] = Record(measures, {} if name == START else describe_training(run_dir))
+    return records
+
+
+def summarise(records: Records) -> dict[str, Any]:
+    """The comparison of models with those from which they began."""
+    starts = {seed: record.measures for (name, seed), record in records.items() if name == START}
     variants = {}
-    for name, by_seed in found.items():
-        seeds = sorted(by_seed)
-        if seeds:
-            figures = compare([starts[seed] for seed in seeds], [by_seed[seed] for seed in seeds], seed=0)
-            runs = {seed: tell_means(by_seed[seed]) | describe_training(work / f"{name}-{seed}") for seed in seeds}
-            published = found["published"]
-            beaten = [seed for seed in seeds if seed in published and dominates([published[seed]], [by_seed[seed]])]
-            variants[name] = {"seeds": seeds, **figures, "runs": runs, "dominated_by_published_in": beaten}
+    for name in VARIANTS:
+        by_seed = {seed: record for (variant, seed), record in sorted(records.items()) if variant == name}
+        if by_seed:
+            models = {seed: record.measures for seed, record in by_seed.items()}
+            figures = compare([starts[seed] for seed in models], list(models.values()), seed=0)
+            runs = {seed: {**tell_means(record.measures), **record.training} for seed, record in by_seed.items()}
+            beaten = [seed for seed in models if _is_beaten(records.get(("published", seed)), models[seed])]
+            variants[name] = {"seeds": list(models), **figures, "runs": runs, "dominated_by_published_in": beaten}
     winner = choose_winner(variants)
     best = {name: variants[winner][name] for name in ("seeds", *FIGURES)} if winner else {}
-    return {"winner": winner, **best, "starts": {s: tell_means(m) for s, m in starts.items()}, "variants": variants}
+    told = {seed: tell_means(measures) for seed, measures in sorted(starts.items())}
+    return {"winner": winner, **best, "starts": told, "variants": variants}
+
+
+def _is_beaten(published: Record | None, model: Measures) -> bool:
+    return published is not None and dominates([published.measures], [model])
 
 
 def choose_winner(variants: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -102,6 +116,15 @@ def choose_winner(variants: Mapping[str, Mapping[str, Any]]) -> str | None:
     return max(losses, key=losses.__getitem__, default=None)
 
 
+def keep(results: Path, records: Records) -> Records:
+    """Write the measures beside a file of results, and return them with those of earlier models, which they replace."""
+    table = results.with_suffix(".parquet")
+    if results.exists() and table.exists():
+        records = read_records(table, json.loads(results.read_text())) | records
+    write_measures(table, records)
+    return records
+
+
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
@@ -110,7 +133,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--tokens", type=int, default=600_000, help="generated tokens of each training")
     parser.add_argument("--summary", action="store_true", help="train nothing, and tell what is there")
-    parser.add_argument("--results", type=Path, help="file for the result")
+    parser.add_argument("--results", type=Path, help="JSON of the result, added to")
     parser.add_argument("--figure", type=Path, help="PNG of the result")
     return parser.parse_args()
 
@@ -126,7 +149,10 @@ def main() -> None:
         sample_model(make_start(work, seed, TASK), "sft", settings)
         for variant in arguments.variants.split(","):
             sample_model(train(work, seed, variant, arguments.tokens), "grpo", settings)
-    result = summarise(work)
+    records = find_records(work)
+    if arguments.results is not None:
+        records = keep(arguments.results, records)
+    result = summarise(records)
     if arguments.results is not None:
         write_json(arguments.results, result)
     if arguments.figure is not None:
