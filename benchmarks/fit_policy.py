@@ -28,7 +28,8 @@ from fastmath.policies.adaptive import MOST_SAMPLES, SCHEDULE_FILE, AdaptivePoli
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import PUBLIC
 from fastmath.policies.voting import posterior_of_lead
-from fastmath.replay.simulator import ContestSetting, by_model, contest_scores
+from fastmath.replay.draws import by_model, contest_scores
+from fastmath.replay.simulator import ContestSetting
 from fastmath.replay.votes import Recording, draw_contest, read_votes
 
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)

@@ -27,14 +27,8 @@ from tqdm import tqdm
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import PUBLIC, find_policies
 from fastmath.policies.voting import Ballot, Vote, leading_answer
-from fastmath.replay.simulator import (
-    CONTEST_SAMPLES,
-    ContestSetting,
-    by_model,
-    full_vote_seconds,
-    play_contest,
-    replay_questions,
-)
+from fastmath.replay.draws import by_model, replay_questions
+from fastmath.replay.simulator import CONTEST_SAMPLES, ContestSetting, full_vote_seconds, play_contest
 from fastmath.replay.votes import Recording, draw_contest, read_votes
 
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0)

@@ -15,16 +15,8 @@ from fastmath.policies.adaptive import load_schedule
 from fastmath.policies.clock import Allotment
 from fastmath.policies.plan import Plan
 from fastmath.policies.public import PUBLIC, find_policies
-from fastmath.replay.simulator import (
-    ContestSetting,
-    by_model,
-    contest_scores,
-    full_vote_seconds,
-    play_contest,
-    play_question,
-    replay_contests,
-    replay_questions,
-)
+from fastmath.replay.draws import by_model, contest_scores, replay_contests, replay_questions
+from fastmath.replay.simulator import ContestSetting, full_vote_seconds, play_contest, play_question
 from fastmath.replay.votes import RecordedSample, Recording, draw_contest, read_votes
 from helpers.benchmarks import load_benchmark
 from helpers.command import fastmath

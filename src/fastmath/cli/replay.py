@@ -11,7 +11,8 @@ from fastmath.answers.contests import CONTESTS
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import find_policies
 from fastmath.recipe.errors import SettingsError, require_known
-from fastmath.replay.simulator import ContestSetting, replay_contests, replay_questions
+from fastmath.replay.draws import replay_contests, replay_questions
+from fastmath.replay.simulator import ContestSetting
 from fastmath.replay.votes import Recording, read_votes
 
 

@@ -7,22 +7,16 @@ finish. Harvests cannot be replayed, because no recording says what a sample wou
 
 import heapq
 import math
-import random
-import statistics
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from fastmath.kernel.solver import Action, Finished, Solver, SolverRules, Start, TimePassed
 from fastmath.policies.clock import ClockRules, tell_time
 from fastmath.policies.plan import History, Policy
-from fastmath.policies.public import PublicPolicy
-from fastmath.replay.votes import Recording, draw_contest, draw_samples
+from fastmath.replay.votes import Recording
 
 CONTEST_SAMPLES = 16
-"""Number of samples in the full votes whose time a contest's limit is a share of."""
+"""Default number of samples in the full votes whose time a contest's limit is a share of."""
 NO_ANSWER = -1
 """Fallback answer to a question without any vote; always counted as wrong."""
 
@@ -126,16 +120,24 @@ class ContestScore:
     """The result of one replayed contest.
 
     Attributes:
-        right: number of correct answers.
+        questions: result of each question, in their order.
         seconds: virtual seconds that the contest took.
         limit_seconds: virtual seconds that it was allowed to take.
-        unanswered: number of questions that were answered without any vote.
     """
 
-    right: int
+    questions: tuple[Played, ...]
     seconds: float
     limit_seconds: float
-    unanswered: int
+
+    @property
+    def right(self) -> int:
+        """Number of correct answers, all of them by a vote."""
+        return sum(played.right for played in self.questions)
+
+    @property
+    def unanswered(self) -> int:
+        """Number of questions that were answered without any vote."""
+        return sum(not played.voted for played in self.questions)
 
 
 @dataclass(frozen=True)
@@ -143,40 +145,47 @@ class ContestSetting:
     """Time limit, engine and number of samples of replayed contests.
 
     Attributes:
-        limit: time limit, as a share of the time that full votes of `CONTEST_SAMPLES` samples take on all questions.
+        limit: time limit, as a share of the time that full votes of `full_samples` take on all questions; infinite = no
+            clock.
         slowdown: batch size that doubles the time of an engine step (see the module); infinite if it never grows.
         samples: maximum number of samples per question.
+        full_samples: number of samples of a full vote.
     """
 
     limit: float
     slowdown: float = 24.0
     samples: int = CONTEST_SAMPLES
+    full_samples: int = CONTEST_SAMPLES
+
+    @property
+    def wanted_samples(self) -> int:
+        """Number of recorded samples that each question must have."""
+        return max(self.samples, self.full_samples)
 
 
 def play_contest(questions: Sequence[Recording], policy: Policy, setting: ContestSetting) -> ContestScore:
-    """Play the questions in their order; each needs at least `CONTEST_SAMPLES` and `setting.samples` samples."""
+    """Play the questions in their order; each needs at least `setting.wanted_samples` samples."""
     slowdown = setting.slowdown
-    full = sum(full_vote_seconds(question, slowdown) for question in questions)
+    full = sum(full_vote_seconds(question, slowdown, setting.full_samples) for question in questions)
     rules = ClockRules(setting.limit * full, len(questions), reserve_share=0.0, spare_questions=0)
-    history, elapsed, right, unanswered = History(), 0.0, 0, 0
+    history, elapsed, results = History(), 0.0, []
     for answered, question in enumerate(questions):
         plan = policy.plan(tell_time(rules, elapsed, answered), setting.samples, slowdown, history)
         solver = Solver(SolverRules(fallback_answer=NO_ANSWER), plan)
         played = play_question(question, solver, slowdown)
         elapsed += played.seconds
         history = history.add(solver.outcome(elapsed))
-        right += played.right
-        unanswered += not played.voted
-    return ContestScore(right, elapsed, rules.limit_seconds, unanswered)
+        results.append(played)
+    return ContestScore(tuple(results), elapsed, rules.limit_seconds)
 
 
-def full_vote_seconds(question: Recording, slowdown: float) -> float:
-    """Virtual seconds of a full vote: until the last of the first `CONTEST_SAMPLES` samples ends; all start together.
+def full_vote_seconds(question: Recording, slowdown: float, samples: int = CONTEST_SAMPLES) -> float:
+    """Virtual seconds of a full vote: until the last of the first `samples` samples ends; all start together.
 
     Example: lengths 10 and 30, slowdown 4: 10 * (1 + 2/4) + 20 * (1 + 1/4) = 40.
     """
     seconds = position = 0.0
-    lengths = sorted(sample.tokens for sample in question.samples[:CONTEST_SAMPLES])
+    lengths = sorted(sample.tokens for sample in question.samples[:samples])
     for ended, length in enumerate(lengths):
         seconds += (length - position) * (1 + (len(lengths) - ended) / slowdown)
         position = length
@@ -193,109 +202,3 @@ def play_unhurried(questions: Sequence[Recording], policy: Policy) -> list[Playe
         played.append(play_question(question, solver, math.inf))
         history = history.add(solver.outcome(played[-1].seconds))
     return played
-
-
-def by_model(recordings: Sequence[Recording]) -> dict[str, list[Recording]]:
-    """The recordings by model; models and recordings keep their order of appearance."""
-    models: dict[str, list[Recording]] = {}
-    for recording in recordings:
-        models.setdefault(recording.model, []).append(recording)
-    return models
-
-
-def replay_questions(
-    recordings: Sequence[Recording], policy: Policy, samples: int, seeds: int, processes: int
-) -> dict[str, Any]:
-    """Replay every question once for each of `seeds` seeds without a time limit, beside full votes on the same samples.
-
-    Returns:
-        `questions`, `accuracy` with its 95 % interval over questions, `tokens` and `wall` (mean tokens and mean engine
-        steps per question), and both as ratios to those of the full vote.
-    """
-    work = partial(_replay_pass, recordings, policy, samples)
-    passes = _map_seeds(work, range(seeds), processes)
-    # Averaged per question first, because replays of one question with several seeds are not independent questions.
-    accuracies = [statistics.fmean(row[0] for row in rows) for rows in zip(*passes, strict=True)]
-    accuracy, low, high = _mean_with_interval(accuracies)
-    tokens, steps, full_tokens, full_steps = (
-        statistics.fmean(row[column] for rows in passes for row in rows) for column in range(1, 5)
-    )
-    return {
-        "questions": len(recordings),
-        "accuracy": round(accuracy, 4),
-        "accuracy_low": round(max(low, 0.0), 4),
-        "accuracy_high": round(min(high, 1.0), 4),
-        "tokens": round(tokens, 1),
-        "wall": round(steps, 1),
-        "tokens_ratio": round(tokens / full_tokens, 4),
-        "wall_ratio": round(steps / full_steps, 4),
-    }
-
-
-def _replay_pass(
-    recordings: Sequence[Recording], policy: Policy, samples: int, seed: int
-) -> list[tuple[float, float, float, float, float]]:
-    """For each recording, in order: right, tokens, steps, tokens of the full vote, steps of the full vote."""
-    rng = random.Random(seed)
-    drawn = [draw_samples(recording, samples, rng) for recording in recordings]
-    results: dict[int, tuple[float, float, float, float, float]] = {}
-    for model in dict.fromkeys(recording.model for recording in recordings):
-        places = [place for place, recording in enumerate(recordings) if recording.model == model]
-        rng.shuffle(places)  # the gateway asks in random order, and a policy learns from earlier questions
-        questions = [drawn[place] for place in places]
-        full = play_unhurried(questions, PublicPolicy())
-        for place, ours, all_ in zip(places, play_unhurried(questions, policy), full, strict=True):
-            results[place] = (float(ours.right), ours.tokens, ours.steps, all_.tokens, all_.steps)
-    return [results[place] for place in range(len(recordings))]
-
-
-def replay_contests(
-    recordings: Sequence[Recording], policy: Policy, setting: ContestSetting, seeds: int, processes: int
-) -> dict[str, Any]:
-    """Play `seeds` contests with the recordings of each model; `processes` workers share them.
-
-    Returns:
-        `contests`, `score` (correct answers out of 50) with its 95 % interval, `seconds_used` and `limit_seconds`
-        (virtual seconds, means over contests), and `unanswered` (questions without a vote per contest).
-    """
-    scores = contest_scores(recordings, policy, setting, seeds, processes)
-    score, low, high = _mean_with_interval([played.right for played in scores])
-    return {
-        "contests": len(scores),
-        "score": round(score, 3),
-        "score_low": round(low, 3),
-        "score_high": round(high, 3),
-        "seconds_used": round(statistics.fmean(played.seconds for played in scores), 1),
-        "limit_seconds": round(statistics.fmean(played.limit_seconds for played in scores), 1),
-        "unanswered": round(statistics.fmean(played.unanswered for played in scores), 3),
-    }
-
-
-def contest_scores(
-    recordings: Sequence[Recording], policy: Policy, setting: ContestSetting, seeds: int, processes: int
-) -> list[ContestScore]:
-    """Results of all contests, model by model; every policy gets the same draws, so that results can be paired."""
-    by_seed = _map_seeds(partial(_replay_seed, by_model(recordings), policy, setting), range(seeds), processes)
-    return [scores[model] for model in range(len(by_seed[0])) for scores in by_seed]
-
-
-def _replay_seed(
-    models: dict[str, list[Recording]], policy: Policy, setting: ContestSetting, seed: int
-) -> list[ContestScore]:
-    drawn = (draw_contest(rows, seed, max(setting.samples, CONTEST_SAMPLES)) for rows in models.values())
-    return [play_contest(questions, policy, setting) for questions in drawn]
-
-
-def _map_seeds(work: Any, seeds: range, processes: int) -> list[Any]:
-    """Results of `work` for each seed, in the order of the seeds, computed by `processes` processes."""
-    if processes == 1 or len(seeds) == 1:
-        return [work(seed) for seed in seeds]
-    with ProcessPoolExecutor(processes) as pool:
-        return list(pool.map(work, seeds, chunksize=max(1, len(seeds) // (4 * processes))))
-
-
-def _mean_with_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean, low and high end of its normal 95 % interval; for a single value all three are that value."""
-    mean = statistics.fmean(values)
-    error = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return mean, mean - error, mean + error
