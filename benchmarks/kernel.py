@@ -5,8 +5,8 @@
 1. Tokens per second over all samples of all questions, through `Driver` and `Solver` and through AsyncLLM alone; the
    two take turns on one engine, question by question. Reported: the median ratio over the rounds and its spread.
 2. Seconds from a question's answer to the last token that the engine generated for it, by the engine's own clock.
-3. Contests through the local gateway within 1, 1/2, 1/4 and 1/8 of the time that full votes take: correct answers of
-   the kernel, and of a full vote that gives every question an even share of the remaining time.
+3. Contests within 1, 1/2, 1/4 and 1/8 of the time that full votes take: right answers by vote of the kernel, through
+   the local gateway, and of a full vote that gives every question an even share of the remaining time.
 
 The last line is one JSON object.
 """
@@ -25,15 +25,16 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from fastmath.answers.contests import CONTESTS, ContestProfile
+from fastmath.answers.contests import ContestProfile
 from fastmath.contest.assembly import build_kernel, make_sampling
 from fastmath.contest.gateway import LocalGateway
-from fastmath.contest.play import measure_full_votes
+from fastmath.contest.play import play_full_votes
+from fastmath.contest.questions import read_questions
+from fastmath.contest.report import count_votes, find_votes
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import AsyncEngine, Sampling
 from fastmath.kernel.full_vote import vote_in_full
 from fastmath.kernel.journal import read_records
-from fastmath.kernel.submission import SUBMISSION_SCHEMA
 from fastmath.prompts import SYSTEM_PROMPTS, find_ending, render_prompt
 from fastmath.recipe.load import load_recipe
 
@@ -105,60 +106,34 @@ def measure_layer(engine: AsyncEngine, prompts: list[list[int]], settings: Any, 
 
 def play_kernel(
     recipe: Any, model: Path, engine: AsyncEngine, questions: Path, limit: float, seed: int
-) -> tuple[pl.DataFrame, float, list[dict[str, Any]]]:
-    """One contest of the kernel: its submission, its seconds and its journal."""
+) -> tuple[float, list[dict[str, Any]]]:
+    """One contest of the kernel: its seconds and its journal."""
     count = pl.read_csv(questions).height
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "questions.jsonl"
         kernel = build_kernel(recipe, model, EngineKeeper(lambda *_: engine), limit, count, journal)
         began = time.monotonic()
-        submission = LocalGateway(kernel.predict, seed=seed).run(questions, Path(folder))
-        return submission, time.monotonic() - began, read_records(journal)
-
-
-def play_even_shares(
-    recipe: Any, engine: AsyncEngine, questions: Path, limit: float, seed: int
-) -> tuple[pl.DataFrame, float]:
-    """One contest of full votes: all samples at once, until all have ended or an even share of the time is over."""
-    settings, profile = recipe.kernel, CONTESTS[recipe.kernel.profile]
-    sampling, system_prompt = make_sampling(settings), name_prompt(recipe)
-    count = pl.read_csv(questions).height
-    began = time.monotonic()
-    asked = 0
-
-    def predict(id_: pl.Series, question: pl.Series, *_: pl.Series) -> pl.DataFrame:
-        nonlocal asked
-        share = max(began + limit - time.monotonic(), 0.0) / (count - asked)
-        asked += 1
-        prompt = render_prompt(engine.tokenizer, question.item(0), system_prompt)
-        name = f"even-{asked}"
-        voted = engine.run(vote_in_full(engine, prompt, sampling, profile, settings.samples, name, share))
-        answer = settings.fallback_answer if voted.answer is None else voted.answer
-        return pl.DataFrame({"id": [id_.item(0)], "answer": [answer]}, schema=SUBMISSION_SCHEMA)
-
-    with tempfile.TemporaryDirectory() as folder:
-        submission = LocalGateway(predict, seed=seed).run(questions, Path(folder))
-    return submission, time.monotonic() - began
+        LocalGateway(kernel.predict, seed=seed).run(questions, Path(folder))
+        return time.monotonic() - began, read_records(journal)
 
 
 def measure_limits(
     recipe: Any, model: Path, engine: AsyncEngine, questions: Path, seeds: int
 ) -> tuple[list[dict[str, Any]], float]:
     """Right answers of both at every share of the full votes' time, which is measured first."""
-    asked = pl.read_csv(questions, schema_overrides={"id": pl.String})
-    gold = dict(asked.select("id", "answer").iter_rows())
-    full = measure_full_votes(engine, asked, recipe.kernel, name_prompt(recipe))
+    asked = read_questions(questions)
+    full = play_full_votes(engine, asked, recipe.kernel, name_prompt(recipe))
     points = []
     for share in SHARES:
         limit = share * full.seconds
         ours, theirs, seconds, answered = [], [], [], []
         for seed in tqdm(range(seeds), desc=f"limit {share}", file=sys.stderr):
-            submission, taken, records = play_kernel(recipe, model, engine, questions, limit, seed)
-            ours.append(sum(gold[name] == answer for name, answer in submission.iter_rows()))
+            taken, records = play_kernel(recipe, model, engine, questions, limit, seed)
+            ours.append(count_votes(asked, find_votes(records))["right_by_vote"])
             seconds.append(taken)
             answered.append(sum(record["elapsed_seconds"] <= limit for record in records))
-            submission, _ = play_even_shares(recipe, engine, questions, limit, seed)
-            theirs.append(sum(gold[name] == answer for name, answer in submission.iter_rows()))
+            votes = play_full_votes(engine, asked, recipe.kernel, name_prompt(recipe), limit)
+            theirs.append(count_votes(asked, votes.answers)["right_by_vote"])
         points.append(
             {
                 "share": share,
@@ -191,7 +166,7 @@ def measure_stops(recipe: Any, model: Path, questions: Path) -> dict[str, Any]:
             await of(identifiers)
 
         engine.abort = abort
-        full = measure_full_votes(engine, pl.read_csv(questions), recipe.kernel, name_prompt(recipe))
+        full = play_full_votes(engine, read_questions(questions), recipe.kernel, name_prompt(recipe))
         with tempfile.TemporaryDirectory() as folder:
             keeper = EngineKeeper(lambda *_: engine)
             height = pl.read_csv(questions).height

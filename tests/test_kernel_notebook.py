@@ -13,3 +13,9 @@ def test_reference_problems_get_int64_answers(reference_contest):
     assert dict(submission.schema) == {"id": pl.String, "answer": pl.Int64}
     assert sorted(submission["id"]) == sorted(asked["id"])
     assert submission["answer"].is_between(0, 999).all()
+
+
+def test_without_an_evaluation_the_notebook_says_why_nothing_is_replayed(reference_contest):
+    run_dir, _ = reference_contest
+    told = (run_dir / "kernel" / "limits.md").read_text()
+    assert told.startswith("Nothing is replayed: the samples of this model on these questions have not been recorded")

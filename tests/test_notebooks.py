@@ -120,6 +120,15 @@ def test_the_kernel_answers_every_question_with_a_typed_answer(tiny_run):
     assert len(submission) == 4
 
 
+def test_the_contest_stands_beside_full_votes_on_its_clock_and_the_replay_of_its_own_votes(tiny_run):
+    run_dir, _ = tiny_run
+    kernel = json.loads((run_dir / "report.json").read_text())["kernel"]
+    assert kernel["full_vote_same_clock"]["by_vote"] + kernel["full_vote_same_clock"]["by_fallback"] == 4
+    # The evaluation has recorded four samples of six problems.
+    assert [kernel["replay"][name] for name in ("problems", "questions", "samples")] == [6, 4, 4]
+    assert (run_dir / "kernel" / "limits.png").exists()
+
+
 def test_no_held_out_problem_is_trained_on(tiny_run):
     run_dir, _ = tiny_run
     held_out = set(polars.read_parquet(run_dir / "build_data" / "test.parquet")["problem"])

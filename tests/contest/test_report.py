@@ -3,7 +3,14 @@
 import polars as pl
 import pytest
 
-from fastmath.contest.report import EmptyContestError, find_emptiness, require_substance, summarize
+from fastmath.contest.report import (
+    EmptyContestError,
+    FullVotes,
+    count_votes,
+    find_emptiness,
+    require_substance,
+    summarize,
+)
 
 
 def record(identifier: str, answer: int, votes: list[int], **changes: object) -> dict:
@@ -38,6 +45,21 @@ def test_engine_starts_are_the_latest_count():
 
 def test_answers_that_are_not_known_make_no_count():
     assert summarize(ASKED.drop("answer"), RECORDS, None, 12.0, 10.0)["correct"] is None
+
+
+def test_votes_are_counted_by_question():
+    # a is right, b is wrong, c has no vote, and nobody knows d's answer.
+    counts = count_votes(ASKED, {"a": 7, "b": 3, "c": None, "d": 5})
+    assert counts == {"by_vote": 3, "by_fallback": 1, "right_by_vote": 1}
+
+
+def test_full_votes_on_the_same_clock_stand_beside_the_contest_under_the_same_names():
+    votes = FullVotes({"a": 7, "b": None, "c": None, "d": 5}, answered=3, seconds=9.5, tokens=80)
+    report = summarize(ASKED, RECORDS, None, 12.0, 10.0, votes)
+    assert report["full_vote_same_clock"] == {
+        **{"answered": 3, "by_vote": 2, "by_fallback": 2, "right_by_vote": 1},
+        **{"seconds": 9.5, "tokens": 80},
+    }
 
 
 @pytest.mark.parametrize(

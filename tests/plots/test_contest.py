@@ -60,11 +60,12 @@ def test_the_figure_has_a_bar_a_question_and_the_time_bank_below(tmp_path: Path,
     assert (tmp_path / "contest.png").stat().st_size > 10_000
 
 
-def test_the_headline_counts_what_was_answered_in_time_and_right() -> None:
-    records = [record(0), record(1, answer=9), record(2)]
-    # The third question was answered at 6 s.
+def test_the_headline_counts_answers_in_time_by_vote_and_by_fallback() -> None:
+    records = [record(0), record(1, answer=9), record(2, votes=[])]
+    # The third question was answered at 6 s, by the fallback; the second is wrong.
     figure = plot_contest(records, limit=5.0, answers={"q0": 7, "q1": 7, "q2": 7})
-    assert figure.axes[0].get_title(loc="left") == "2 of 3 questions answered in time, 3 by a vote, 2 right"
+    told = "2 of 3 questions answered in time, 2 by a vote and 1 by the fallback, 1 right by vote"
+    assert figure.axes[0].get_title(loc="left") == told
 
 
 def test_a_fallback_is_not_right_by_chance() -> None:

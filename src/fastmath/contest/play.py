@@ -1,10 +1,12 @@
 """Whole contests: the local one, whose time limit is measured, and Kaggle's.
 
 The local contest first measures how long full votes take, one question after another on the same engine. Its time limit
-is then a share of that time, so that it is equally tight on every machine.
+is then a share of that time, so that it is equally tight on every machine. Within that limit the questions are asked
+twice: full votes answer them, on the same clock, and then the kernel does.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,8 +22,9 @@ from fastmath.contest.questions import read_questions, write_questions
 from fastmath.contest.report import FullVotes, require_substance, summarize
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import Engine
-from fastmath.kernel.full_vote import FullVote, vote_in_full
+from fastmath.kernel.full_vote import AMPLE_SECONDS, FullVote, vote_in_full
 from fastmath.kernel.journal import read_records
+from fastmath.policies.clock import ClockRules, tell_time
 from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.inference import KernelSettings
 from fastmath.recipe.sections import Recipe
@@ -42,7 +45,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
             starts at `stage.root`, and an empty text takes the held-out problems.
 
     Returns:
-        The report, as `fastmath.contest.report.summarize` describes it. Its figures of the full vote are None where
+        The report, as `fastmath.contest.report.summarize` describes it. Its figures of full votes are None where
         `kernel.limit_seconds` is set.
 
     Raises:
@@ -67,12 +70,12 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     try:
         engine = keeper.wait(timeout=None)
         system_prompt = SYSTEM_PROMPTS[stage.recipe.kernel.system_prompt or stage.recipe.model.system_prompt]
-        full = None
+        full = same_clock = None
+        limit = settings.limit_seconds or math.inf
         if not settings.limit_seconds:
-            counter = ProgressCounter(stage.folder, "question", asked.height, "full votes")
-            full = measure_full_votes(engine, asked, settings, system_prompt, lambda: counter.add(1))
-            counter.close({TOKENS_PER_SECOND: full.tokens / full.seconds})
-        limit = settings.limit_seconds or settings.limit_share * full.seconds
+            full = _count_full_votes(stage, engine, asked, system_prompt, math.inf)
+            limit = settings.limit_share * full.seconds
+            same_clock = _count_full_votes(stage, engine, asked, system_prompt, limit)
         logger.info("%d questions in %.1f s", asked.height, limit)
         kernel = build_kernel(stage.recipe, model, keeper, limit, asked.height, stage.folder / JOURNAL)
         counter = ProgressCounter(stage.folder, "question", asked.height, f"contest of {limit:.0f} s")
@@ -83,7 +86,7 @@ def run_contest(stage: Stage, questions: str = "") -> dict[str, Any]:
     finally:
         keeper.close()
     records = read_records(stage.folder / JOURNAL)
-    report = summarize(asked, records, full, seconds, limit)
+    report = summarize(asked, records, full, seconds, limit, same_clock)
     counter.close({TOKENS_PER_SECOND: report["tokens"] / seconds})
     write_json(stage.folder / "report.json", report)
     require_substance(report, records, settings.require_votes)
@@ -119,40 +122,61 @@ def serve_contest(recipe: Recipe, model: Path, folder: Path, started: float, sea
         serve(kernel.predict, recipe.kernel.profile, search)
 
 
-def measure_full_votes(
+def play_full_votes(
     engine: Engine,
     asked: pl.DataFrame,
     settings: KernelSettings,
     system_prompt: str | None,
+    limit: float = math.inf,
     count: Callable[[], None] = lambda: None,
 ) -> FullVotes:
-    """Let all samples of every question vote, one question after another and without a clock.
+    """Let all samples of every question vote, one question after another.
+
+    Under a limit each question has an even share of the time that is left, on the clock that the kernel has, and what
+    has ended when its share is over votes. Without one the engine is warmed up first.
 
     Args:
         engine: engine that draws the samples.
         asked: the questions, from `read_questions`.
         settings: number of samples and sampling parameters.
         system_prompt: text of the system turn; None for no such turn.
+        limit: time limit of all questions together, in seconds; infinite = no clock.
         count: is called after every question.
     """
     # The full vote is the baseline and stands for other kernels: its samples end where theirs do, with the reasoning.
     profile, sampling = CONTESTS[settings.profile], replace(make_sampling(settings), stop="think_end")
+    clock = ClockRules(limit, asked.height)
+    kind = "full" if math.isinf(limit) else "clock"
 
-    def vote(prompt: list[int], name: str) -> FullVote:
-        return engine.run(
-            vote_in_full(engine, prompt, sampling, profile, settings.samples, name, hang_seconds=settings.hang_seconds)
+    def vote(prompt: list[int], name: str, seconds: float) -> FullVote:
+        work = vote_in_full(
+            engine, prompt, sampling, profile, settings.samples, f"{kind}-{name}", seconds, settings.hang_seconds
         )
+        return engine.run(work)
 
     # Columns are read by position: the second is called `problem` in AIMO2 and AIMO3, `question` elsewhere.
     prompts = {row[0]: render_prompt(engine.tokenizer, row[1], system_prompt) for row in asked.iter_rows()}
-    # An engine finishes its setup during its first requests; the warm-up keeps that time out of the measurement.
-    vote(next(iter(prompts.values())), "warm-up")
+    if math.isinf(limit):
+        # An engine finishes its setup during its first requests; the warm-up keeps that time out of the measurement.
+        vote(next(iter(prompts.values())), "warm-up", AMPLE_SECONDS)
     began = time.monotonic()
-    votes = {}
+    votes, answered = {}, 0
     for name, prompt in prompts.items():
-        votes[name] = vote(prompt, f"full-{name}")
+        share = tell_time(clock, time.monotonic() - began, len(votes)).share
+        votes[name] = vote(prompt, name, min(share, AMPLE_SECONDS))
+        answered += time.monotonic() - began <= limit
         count()
     seconds = time.monotonic() - began
-    return FullVotes(
-        {name: found.answer for name, found in votes.items()}, seconds, sum(found.tokens for found in votes.values())
-    )
+    answers = {name: found.answer for name, found in votes.items()}
+    return FullVotes(answers, answered, seconds, sum(found.tokens for found in votes.values()))
+
+
+def _count_full_votes(
+    stage: Stage, engine: Engine, asked: pl.DataFrame, system_prompt: str | None, limit: float
+) -> FullVotes:
+    """Play full votes, and say in the stage's progress how far they are."""
+    label = "full votes" if math.isinf(limit) else f"full votes in {limit:.0f} s"
+    counter = ProgressCounter(stage.folder, "question", asked.height, label)
+    full = play_full_votes(engine, asked, stage.recipe.kernel, system_prompt, limit, lambda: counter.add(1))
+    counter.close({TOKENS_PER_SECOND: full.tokens / full.seconds})
+    return full

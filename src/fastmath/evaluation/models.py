@@ -85,6 +85,12 @@ def list_models(recipe: Recipe) -> list[str]:
     return [*base, *made, *further]
 
 
+def name_last_model(recipe: Recipe) -> str:
+    """Name of the model that a run's contest plays: the last one that it makes, or the base model."""
+    maker = find_model_stage("kernel", recipe) or ""
+    return next(name for name in reversed(MODELS) if MODELS[name][0] == maker)
+
+
 def find_models(stage: Stage) -> dict[str, Candidate]:
     """Every model that there is: those that the run has made so far, and those that the recipe names.
 

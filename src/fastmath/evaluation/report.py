@@ -82,13 +82,14 @@ def build_report(run_dir: Path | str) -> dict[str, Any]:
 
 
 def refresh_report(stage: Stage) -> None:
-    """Add the contest of the stage `kernel` to the report of a run, if the run's present models have been evaluated.
-
-    A contest of other questions than the run's own stays out of it.
-    """
-    evaluation = Stage("evaluate", stage.recipe, stage.run_dir, stage.root)
-    if not stage.parameters and evaluation.is_current():
+    """Add the contest of the stage `kernel` to the report of a run, if it belongs there, see `is_evaluated`."""
+    if is_evaluated(stage):
         build_report(stage.run_dir)
+
+
+def is_evaluated(stage: Stage) -> bool:
+    """Whether the contest of the stage `kernel` asks the run's own questions, and its present models were evaluated."""
+    return not stage.parameters and Stage("evaluate", stage.recipe, stage.run_dir, stage.root).is_current()
 
 
 def read_tables(run_dir: Path | str) -> dict[str, pl.DataFrame]:

@@ -188,10 +188,14 @@ def _describe_kernel(run: str, kernel: Mapping[str, Any]) -> str:
     share = kernel["tokens"] / kernel["tokens_full_vote"] if kernel.get("tokens_full_vote") else None
     against = "" if share is None else f", {share:.0%} of the {kernel['tokens_full_vote']:,} of full votes"
     voted = f", {kernel['by_vote']} by a vote" if "by_vote" in kernel else ""  # reports of earlier versions have none
+    full = kernel.get("full_vote_same_clock")
+    beside = (
+        f" Full votes on the same clock: {full['by_vote']} by a vote, {full['right_by_vote']} right." if full else ""
+    )
     return (
         f"Kernel{f' of {run}' if run else ''}: {kernel['answered']} of {kernel['questions']} questions answered in "
         f"time{voted}, {kernel['correct']} right, in {kernel['seconds']:.1f} s of {kernel['limit_seconds']:.1f} s, "
-        f"with {kernel['tokens']:,} tokens{against}."
+        f"with {kernel['tokens']:,} tokens{against}.{beside}"
     )
 
 

@@ -150,7 +150,8 @@ def play_contest(python: Path, contest: Mapping[str, Any], show: Callable[[str],
         show: is called with every line of the process's output.
 
     Returns:
-        The folder with `contest.md`, `contest.png`, `report.json` and `questions.jsonl`.
+        The folder with `contest.md`, `contest.png`, `limits.md`, `report.json` and `questions.jsonl`, and `limits.png`
+        where votes were recorded.
 
     Raises:
         ContestProcessError: the contest failed.

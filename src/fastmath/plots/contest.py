@@ -161,10 +161,10 @@ def _draw_bank(axis: Axes, records: Sequence[Record], limit: float) -> None:
 def _headline(records: Sequence[Record], limit: float, answers: Mapping[str, int]) -> str:
     in_time = sum(record["elapsed_seconds"] <= limit for record in records)
     by_vote = sum(bool(record["votes"]) for record in records)
-    parts = [f"{in_time} of {len(records)} questions answered in time", f"{by_vote} by a vote"]
-    if answers:
-        parts.append(f"{sum(_is_right(record, answers) is True for record in records)} right")
-    return ", ".join(parts)
+    right = sum(_is_right(record, answers) is True for record in records)
+    told = f"{in_time} of {len(records)} questions answered in time, {by_vote} by a vote"
+    known = f", {right} right by vote" if answers else ""
+    return f"{told} and {len(records) - by_vote} by the fallback{known}"
 
 
 def _is_right(record: Record, answers: Mapping[str, int]) -> bool | None:

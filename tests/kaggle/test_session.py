@@ -1,0 +1,47 @@
+"""The process of a contest that is not scored: what counts as finished, and what it shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fastmath.kaggle import session
+from fastmath.kaggle.results import compare_with_full_votes
+from fastmath.kaggle.showing import LIMITS_FIGURE, LIMITS_TABLE, show_limits
+
+
+def test_a_contest_that_could_not_be_drawn_has_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A contest that leaves no report has nothing that could be drawn.
+    monkeypatch.setattr(session, "play_contest", lambda *_: None)
+    (tmp_path / "inputs").mkdir()
+    contest = {"recipe": "nano", "run_dir": str(tmp_path / "run"), "overrides": {}, "force": False, "questions": ""}
+    with pytest.raises(FileNotFoundError):
+        session.play(contest | {"inputs": str(tmp_path / "inputs"), "started": 0.0})
+    assert json.loads((tmp_path / "run" / "kernel" / "manifest.json").read_text())["status"] == "failed"
+
+
+REPORT = {
+    **{"questions": 50, "answered": 50, "by_vote": 48, "by_fallback": 2, "right_by_vote": 46, "tokens": 900},
+    **{"seconds": 5.9, "limit_seconds": 6.0, "tokens_full_vote": 2_000, "correct_full_vote": 48},
+    "seconds_full_vote": 10.0,
+    "full_vote_same_clock": {"answered": 50, "by_vote": 1, "by_fallback": 49, "right_by_vote": 1, "tokens": 1_500},
+}
+
+
+def test_full_votes_on_the_same_clock_and_without_one_stand_beside_the_kernel() -> None:
+    table = compare_with_full_votes(REPORT)
+    assert table[""].to_list() == ["this kernel", "full vote, same clock", "full vote, no clock"]
+    assert table["right by vote"].to_list() == [46, 1, 48]
+    assert table["by fallback"].to_list() == [2, 49, None]
+
+
+def test_where_no_full_votes_were_played_the_kernel_stands_alone() -> None:
+    missing = dict.fromkeys(("tokens_full_vote", "correct_full_vote", "seconds_full_vote", "full_vote_same_clock"))
+    assert compare_with_full_votes(REPORT | missing).height == 1
+
+
+def test_the_notebook_shows_the_replay_s_figure_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / LIMITS_TABLE).write_text("Nothing is replayed.")
+    assert [shown.data for shown in show_limits(tmp_path)] == ["Nothing is replayed."]
+    (tmp_path / LIMITS_FIGURE).write_bytes(b"")
+    assert len(show_limits(tmp_path)) == 2
