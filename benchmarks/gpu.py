@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from real_weights import describe_data, keep, write_source
+from machine_results import keep
+from real_weights import describe_data, write_source
 
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 from fastmath.runs.provenance import describe_commit, describe_hardware, list_package_versions

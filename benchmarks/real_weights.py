@@ -32,6 +32,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from machine_results import keep
+
 from fastmath.engine.checkpoint import has_4bit_kernels
 from fastmath.engine.expand import expand_checkpoint
 from fastmath.evaluation.model_card import export_model
@@ -253,14 +255,6 @@ def summarise(run_dir: Path, aimo: Path) -> dict[str, Any]:
         "kernel": report["kernel"],
         "kernel_aimo2": contest["kernel"],
     }
-
-
-def keep(name: str, result: Mapping[str, Any], machine: str) -> None:
-    """Write a result to the folder of its machine in `benchmarks/results`."""
-    slug = re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")
-    kept = Path(__file__).parent / "results" / slug / f"{name}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def main() -> None:

@@ -10,18 +10,16 @@ second count from the first sample's start, without the load. The last line is o
 """
 
 import argparse
-import itertools
 import json
-import multiprocessing
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from neighbour import busy_neighbour
 
 from fastmath.evaluation.models import find_reading
 from fastmath.prompts import SYSTEM_PROMPTS
@@ -98,20 +96,6 @@ def compare_with_bare(job: SamplingJob, pairs: int) -> list[float]:
             print(f"pair {pair}: bare {speeds[bare]:,.0f}, ours {speeds[ours]:,.0f} tokens/s", file=sys.stderr)
             ratios.append(speeds[ours] / speeds[bare])
         return ratios
-
-
-@contextmanager
-def busy_neighbour() -> Iterator[None]:
-    process = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
-    process.start()
-    yield
-    process.kill()
-    process.join()
-
-
-def spin() -> None:
-    for _ in itertools.count():
-        pass
 
 
 def measure_processes(run_dir: Path, recipe: Recipe, name: str, place: Path) -> float:

@@ -1,9 +1,11 @@
 """The memory monitor; of the GPUs NVML's module alone is faked."""
 
+import subprocess
 import sys
 import time
 from types import ModuleType, SimpleNamespace
 
+import psutil
 import pytest
 
 from fastmath.runs import memory
@@ -38,6 +40,24 @@ def test_the_peak_of_the_processes_is_measured():
     with MemoryMonitor() as monitor:
         pass
     assert monitor.peak_gib > 0
+
+
+def test_another_process_is_measured_without_this_one():
+    idle = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with MemoryMonitor(psutil.Process(idle.pid)) as monitor:
+        wait_for(lambda: monitor.peak_gib > 0)
+        idle.communicate(b"\n")
+    # An interpreter alone takes some 10 MiB; this one has imported a good deal more.
+    assert monitor.peak_gib < psutil.Process().memory_info().rss / 2**30
+
+
+def test_a_process_that_has_ended_takes_nothing():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    process = psutil.Process(ended.pid)
+    ended.wait()
+    with MemoryMonitor(process) as monitor:
+        pass
+    assert monitor.peak_gib == 0.0
 
 
 def test_the_peak_of_the_gpus_is_that_of_the_fullest_one(used):

@@ -11,7 +11,7 @@ its contests in which it was answered right. The kernel's rule is compared with 
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,7 +130,7 @@ def replay_limits(recordings: Sequence[Recording], setting: LimitSetting) -> Lim
         samples=setting.samples,
         unlimited=_estimate_right(unlimited[None, :, 0], setting)[0],
         rules={name: _summarize(figures, unlimited[:, 2].mean(), setting) for name, figures in played.items()},
-        gains={name: _estimate_gains(right[setting.rule] - theirs, setting) for name, theirs in others.items()},
+        gains=_estimate_gains({name: right[setting.rule] - theirs for name, theirs in others.items()}, setting),
     )
 
 
@@ -192,9 +192,14 @@ def _estimate_right(shares: NDArray[np.float64], setting: LimitSetting) -> list[
     return [Estimate(*column) for column in intervals.T.tolist()]
 
 
-def _estimate_gains(differences: NDArray[np.float64], setting: LimitSetting) -> tuple[Estimate, ...]:
-    """The same of differences of shares; (limits, P) → one estimate a limit."""
-    by_limit = {str(limit): row for limit, row in zip(setting.limits, differences, strict=True)}
-    found = estimate_differences(by_limit, setting.seed).values()
-    scale = setting.questions
-    return tuple(Estimate(scale * each.difference, scale * each.low, scale * each.high) for each in found)
+def _estimate_gains(
+    differences: Mapping[str, NDArray[np.float64]], setting: LimitSetting
+) -> dict[str, tuple[Estimate, ...]]:
+    """The same of differences of shares by rule, each (limits, P); all share their resamples."""
+    places = [(name, row) for name in differences for row in range(len(setting.limits))]
+    found = estimate_differences({f"{name} {row}": differences[name][row] for name, row in places}, setting.seed)
+    scaled = {
+        key: Estimate(*(setting.questions * end for end in (each.difference, each.low, each.high)))
+        for key, each in found.items()
+    }
+    return {name: tuple(scaled[f"{name} {row}"] for row in range(len(setting.limits))) for name in differences}

@@ -14,7 +14,7 @@ SAMPLE_SECONDS = 1.0
 
 
 class MemoryMonitor:
-    """Context manager that measures the memory of this process and all its children, and that of the GPUs, in a thread.
+    """Context manager that measures the memory of a process and all its children, and that of the GPUs, in a thread.
 
     Of the main memory it is the resident part. Pages that processes share are counted in each of them, so the sum is an
     upper bound. Of a GPU it is the whole device: what other processes, also those of other users, hold is included.
@@ -24,9 +24,11 @@ class MemoryMonitor:
         peak_gpu_gib: largest memory in use on a single GPU so far, in GiB; None where there is no GPU.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, process: psutil.Process | None = None) -> None:
+        """Measure this process and its children; None takes the running process."""
         self.peak_gib = 0.0
         self.peak_gpu_gib: float | None = None
+        self._process = process or psutil.Process()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory-monitor", daemon=True)
 
@@ -48,15 +50,20 @@ class MemoryMonitor:
         }
 
     def _watch(self) -> None:
-        own = psutil.Process()
         with open_gpus() as gpus:
             while True:
-                resident = 0
-                for process in (own, *own.children(recursive=True)):
-                    with contextlib.suppress(psutil.NoSuchProcess):  # it ended after the children were listed
-                        resident += process.memory_info().rss
-                self.peak_gib = max(self.peak_gib, resident / 2**30)
+                self.peak_gib = max(self.peak_gib, self._measure_resident() / 2**30)
                 used = (self.peak_gpu_gib, *(gpu.used_gib() for gpu in gpus))
                 self.peak_gpu_gib = max((each for each in used if each is not None), default=None)
                 if self._stop.wait(SAMPLE_SECONDS):
                     return
+
+    def _measure_resident(self) -> int:
+        """Resident bytes of the process and all its children; those that have ended have none."""
+        processes, resident = [self._process], 0
+        with contextlib.suppress(psutil.NoSuchProcess):
+            processes += self._process.children(recursive=True)
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended after the children were listed
+                resident += process.memory_info().rss
+        return resident
