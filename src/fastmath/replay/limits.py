@@ -96,8 +96,13 @@ class LimitReplay:
 
 
 @dataclass(frozen=True)
-class _Contest:
-    """One contest: places of its problems among the recordings, and the questions with their samples as drawn."""
+class DrawnContest:
+    """One contest.
+
+    Attributes:
+        places: places of its problems among the recordings, in the order in which they are asked.
+        questions: the problems, with their samples as drawn.
+    """
 
     places: tuple[int, ...]
     questions: tuple[Recording, ...]
@@ -134,7 +139,7 @@ def replay_limits(recordings: Sequence[Recording], setting: LimitSetting) -> Lim
     )
 
 
-def make_contests(recordings: Sequence[Recording], setting: LimitSetting) -> list[_Contest]:
+def make_contests(recordings: Sequence[Recording], setting: LimitSetting) -> list[DrawnContest]:
     """Contests that ask all problems equally often, give or take one, with their samples in random order.
 
     Example: 20 contests of 50 questions ask each of 200 problems five times.
@@ -158,13 +163,13 @@ def make_contests(recordings: Sequence[Recording], setting: LimitSetting) -> lis
         order += rng.sample(range(len(recordings)), len(recordings))
     asked = [tuple(order[index * setting.questions : (index + 1) * setting.questions]) for index in range(count)]
     return [
-        _Contest(places, tuple(draw_samples(recordings[place], setting.samples, rng) for place in places))
+        DrawnContest(places, tuple(draw_samples(recordings[place], setting.samples, rng) for place in places))
         for places in asked
     ]
 
 
 def _play_all(
-    contests: Sequence[_Contest], problems: int, policy: Policy, setting: LimitSetting, limit: float
+    contests: Sequence[DrawnContest], problems: int, policy: Policy, setting: LimitSetting, limit: float
 ) -> NDArray[np.float64]:
     """Play all contests under one limit; (P, 3): right, by a vote and tokens, means over the contests of a problem."""
     rules = ContestSetting(limit, setting.slowdown, setting.samples, full_samples=setting.samples)
