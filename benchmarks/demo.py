@@ -63,7 +63,11 @@ def measure(command: Sequence[str], checkout: Path, beside: bool) -> dict[str, A
     with busy_neighbour() if beside else contextlib.nullcontext():
         run = subprocess.Popen(command, cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True)
         with MemoryMonitor(psutil.Process(run.pid)) as memory:
-            output, _ = run.communicate()
+            try:
+                output, _ = run.communicate()
+            finally:
+                run.terminate()  # where this benchmark was interrupted; the run then ends in its own order
+                run.wait()
     seconds = time.monotonic() - began
     if run.returncode:
         raise RuntimeError(f"the run in {checkout} ended with exit code {run.returncode}; what it said stands above")

@@ -18,9 +18,10 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def run_of(outcome: str) -> list[str]:
-    """A command that prints what `fastmath run --json` does."""
+    """A command that prints what `fastmath run --json` does, and lives long enough to be looked at."""
     stage = {"stage": "build_data", "outcome": outcome, "seconds": 1.23, "peak_memory_gib": 0.5}
-    return [sys.executable, "-c", f"print({json.dumps(json.dumps({'run_dir': 'x', 'stages': [stage]}))})"]
+    told = json.dumps({"run_dir": "x", "stages": [stage]})
+    return [sys.executable, "-c", f"import time; print({told!r}); time.sleep(0.5)"]
 
 
 def test_a_checkout_is_run_as_its_own_project_file_says(demo: ModuleType, tmp_path: Path) -> None:
