@@ -10,3 +10,11 @@ ROUNDS, WITH_SPREAD = "groups/rounds", "groups/with_spread"
 """Metrics of oversampling: further generations of a batch, and share of groups with spread in what is trained on."""
 RIGHT = "judge/correct"
 """Metric: share of the judged completions of a step that are right."""
+GENERATION, REWARDS, VALIDATION, UPDATE = "time/generation", "time/rewards", "time/validation", "time/update"
+PARTS = (GENERATION, REWARDS, VALIDATION, UPDATE)
+"""Metrics: seconds since the last logged step, by what they were spent on. The update is all that the others are not:
+log-probabilities, loss, gradients, the optimiser, and saving."""
+TOKENS = "generation/tokens"
+"""Metric: tokens of completions since the last logged step, on all processes together, validations left out."""
+TOKENS_PER_SECOND = "generation/tokens_per_second"
+"""Metric: those tokens over the seconds of generation."""
