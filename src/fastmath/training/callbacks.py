@@ -16,10 +16,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from fastmath.runs.environment import PARENT_VARIABLE
 from fastmath.runs.metrics import read_metrics
 from fastmath.runs.progress import TOKENS_PER_SECOND, ProgressFile
-from fastmath.training.timing import TOKENS
+from fastmath.training.launch import STOP_FILE
+from fastmath.training.metric_names import TOKENS
 
-STOP_FILE = "stop"
-"""A file of this name in the stage's folder asks the trainer to save a checkpoint and stop."""
 SHOWN_METRICS: Mapping[str, str] = {
     "loss": "loss",
     "mean_token_accuracy": "token accuracy",

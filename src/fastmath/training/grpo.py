@@ -19,7 +19,6 @@ from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.pipeline import make_stage
 from fastmath.runs.stage import Stage
 from fastmath.runs.start_model import find_start_model
-from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard, TokenLimit
 from fastmath.training.interpolation import interpolate_product, is_trained
 from fastmath.training.judge import make_judge
 from fastmath.training.launch import launch, run_training_process
@@ -75,6 +74,7 @@ def train(folder: Path, run_dir: Path) -> None:
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
     from fastmath.engine.colocation import keep_weights_loadable
+    from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard, TokenLimit
     from fastmath.training.checkpoints import CandidateKeeper, train_from_last_checkpoint
     from fastmath.training.guard import Guard
     from fastmath.training.models import load_model, make_adapters

@@ -26,11 +26,12 @@ from fastmath.runs.locks import hold_together, trainer_lock
 from fastmath.runs.process import Process, kill_tree, run_child
 from fastmath.runs.progress import ProgressBar
 from fastmath.runs.stage import Stage, StageStoppedError
-from fastmath.training.callbacks import STOP_FILE
 from fastmath.training.failure import ERRORS, error_file, explain_failure, read_errors
 
 logger = logging.getLogger(__name__)
 
+STOP_FILE = "stop"
+"""A file of this name in the stage's folder asks the trainer to save a checkpoint and stop."""
 CALL_FILE = "launch.json"
 """Name of the file with which the first of several nodes calls the others, in the folder of a training."""
 

@@ -14,7 +14,6 @@ from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.pipeline import make_stage
 from fastmath.runs.stage import Stage
 from fastmath.runs.start_model import find_start_model
-from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.sets import require_training_set
 from fastmath.training.trainers import build_sft_config
@@ -53,6 +52,7 @@ def train(folder: Path, run_dir: Path) -> None:
         run_dir: the run folder, with the products of the data stage.
     """
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
+    from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
     from fastmath.training.checkpoints import train_from_last_checkpoint
     from fastmath.training.data_order import OrderedSFTTrainer
     from fastmath.training.examples import read_training_set

@@ -9,14 +9,7 @@ from typing import Any
 import torch
 from trl import GRPOTrainer
 
-GENERATION, REWARDS, VALIDATION, UPDATE = "time/generation", "time/rewards", "time/validation", "time/update"
-PARTS = (GENERATION, REWARDS, VALIDATION, UPDATE)
-"""Metrics: seconds since the last logged step, by what they were spent on. The update is all that the others are not:
-log-probabilities, loss, gradients, the optimiser, and saving."""
-TOKENS = "generation/tokens"
-"""Metric: tokens of completions since the last logged step, on all processes together, validations left out."""
-TOKENS_PER_SECOND = "generation/tokens_per_second"
-"""Metric: those tokens over the seconds of generation."""
+from fastmath.training.metric_names import GENERATION, PARTS, REWARDS, TOKENS, TOKENS_PER_SECOND, UPDATE
 
 
 class TimedGRPOTrainer(GRPOTrainer):

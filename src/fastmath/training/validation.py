@@ -20,10 +20,11 @@ from fastmath.runs.files import write_parquet
 from fastmath.sampling.sampler import make_drawing, sample_problems
 from fastmath.training.callbacks import StopGuard
 from fastmath.training.checkpoints import CandidateKeeper
+from fastmath.training.metric_names import VALIDATION
 from fastmath.training.policy_engine import PolicyEngine
 from fastmath.training.selection import Validation, list_validation_files, measure_samples, read_validations
 from fastmath.training.sets import choose_validation_sampling
-from fastmath.training.timing import VALIDATION, TimedGRPOTrainer
+from fastmath.training.timing import TimedGRPOTrainer
 
 
 class Validator:
