@@ -99,12 +99,13 @@ def write_completions(folder: Path, steps: int) -> None:
     log = RolloutLog(folder, 3)
     for step in range(1, steps + 1):
         wrong = "<script>alert(1)</script> so \\boxed{0}.\n</think>"
+        cut = {"text": "and again " * 30, "answer": None, "cut": True, "tokens": 256}
         log.write(
             step,
             [
                 make_completion(step),
                 make_completion(step, text=wrong, answer="0", correct=False, rewards={"cosine": -0.5}, reward=0.2),
-                make_completion(step, text="and again " * 30, answer=None, correct=False, cut=True, tokens=256),
+                make_completion(step, correct=False, rewards={"cosine": -0.1}, reward=-0.1, **cut),
             ],
         )
 

@@ -104,6 +104,7 @@ def read_curve_set(
     *,
     metrics: Collection[str] | None = None,
     span: tuple[int, int] | None = None,
+    windows: Sequence[int] | None = None,
 ) -> CurveSet:
     """Read the logs of trainings of one kind; those that have not begun have no lines.
 
@@ -112,10 +113,11 @@ def read_curve_set(
         training: which stage they are of.
         metrics: metrics whose panels are drawn; None draws all.
         span: first and last step to draw; None draws all.
+        windows: windows by which every line may be smoothed; None chooses them by the longest training.
     """
     logs = {name: read_metrics(folder / "metrics.jsonl") for name, folder in folders.items()}
     marks = {name: read_marks(folder) for name, folder in folders.items()}
-    return make_curve_set(logs, training, marks, metrics=metrics, span=span)
+    return make_curve_set(logs, training, marks, metrics=metrics, span=span, windows=windows)
 
 
 def make_curve_set(
@@ -125,6 +127,7 @@ def make_curve_set(
     *,
     metrics: Collection[str] | None = None,
     span: tuple[int, int] | None = None,
+    windows: Sequence[int] | None = None,
     limit: int = MOST_STEPS,
 ) -> CurveSet:
     """The lines of trainings of one kind, from what they have logged.
@@ -135,6 +138,7 @@ def make_curve_set(
         marks: name of a run → its events; None for none.
         metrics: metrics whose panels are drawn; None draws all.
         span: first and last step to draw; None draws all.
+        windows: windows by which every line may be smoothed; None chooses them by the longest training.
         limit: number of steps of a training up to which every step is drawn.
     """
     series = {name: read_series(rows) for name, rows in logs.items()}
@@ -142,7 +146,7 @@ def make_curve_set(
     panels = [panel for panel in panels if metrics is None or panel.metric in metrics]
     there = {panel for panel in panels if any(panel.metric in found for found in series.values())}
     points = [len(found[panel.metric]) for found in series.values() for panel in there if panel.metric in found]
-    windows = choose_windows(max(points, default=0))
+    windows = choose_windows(max(points, default=0)) if windows is None else tuple(windows)
     curves = []
     for name, found in series.items():
         own = [panel for panel in panels if panel.metric in found]

@@ -15,7 +15,6 @@ with the extension that comes with plotly."""
 CONFIG: Mapping[str, Any] = {
     "displaylogo": False,
     "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "plotlyServerURL": "",
 }
 """plotly.js's configuration: without its logo, and without a way to send a figure to a server."""
@@ -73,7 +72,15 @@ def make_layout(theme: Theme = EITHER) -> dict[str, Any]:
             "align": "left",
             "namelength": -1,
         },
-        "margin": {"l": 58, "r": 16, "t": 40, "b": 44},
+        # Upright, in a margin of its own, where it hides neither legend nor lines.
+        "modebar": {
+            "orientation": "v",
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": theme.ink,
+            "activecolor": COLOURS[0],
+            "remove": ["select2d", "lasso2d", "autoScale2d"],
+        },
+        "margin": {"l": 60, "r": 36, "t": 70, "b": 48},
     }
 
 
