@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,15 +26,17 @@ START_SECONDS = 60.0
 
 @dataclass
 class Visit:
-    """A page of the browser, and what its console complained of.
+    """A page of the browser, and what went wrong in it.
 
     Attributes:
         page: the page.
         errors: errors of the console and exceptions of scripts.
+        outside: addresses on other machines that it asked for.
     """
 
     page: Page
     errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
 
 
 @contextlib.contextmanager
@@ -62,8 +65,14 @@ def visit(browser: Browser, address: str, *, offline: bool = False, width: int =
     seen = Visit(context.new_page())
     seen.page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    seen.page.on("request", lambda request: seen.outside.append(request.url) if _is_outside(request.url) else None)
     seen.page.goto(address)
     return seen
+
+
+def _is_outside(address: str) -> bool:
+    parts = urllib.parse.urlsplit(address)
+    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1"
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fastmath.recipe.load import load_recipe
+from fastmath.runs.pipeline import make_stage
 from fastmath.training.findings import Finding, write_line
 from fastmath.training.rollout_log import LoggedCompletion, RolloutLog
 
@@ -128,3 +130,11 @@ def write_trainings(run_dir: Path, steps: int = 60, seed: int = 0) -> Path:
     write_completions(grpo, steps)
     (grpo / "chosen.json").write_text(json.dumps({"step": chosen, "steps": steps}))
     return run_dir
+
+
+def write_finished_run(run_dir: Path, recipe: str = "nano", steps: int = 60) -> Path:
+    """A run folder whose stages `sft` and `grpo` have finished, as far as the notebook of the curves can tell."""
+    for name in ("sft", "grpo"):
+        with make_stage(name, load_recipe(recipe), run_dir).running():
+            pass
+    return write_trainings(run_dir, steps)

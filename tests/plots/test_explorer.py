@@ -6,7 +6,7 @@ import pytest
 
 from fastmath.plots.explorer import CurveExplorer, choose_completions, explore_curves
 from fastmath.plots.run_folders import UnknownRunError, choose_runs, find_runs
-from helpers.made_training import make_completion, write_trainings
+from helpers.made_training import make_completion, make_grpo_rows, write_rows, write_trainings
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +103,25 @@ def test_a_run_without_completions_says_so(tmp_path: Path) -> None:
 
 def test_an_outcome_that_no_completion_has_leaves_none() -> None:
     assert choose_completions([make_completion(1)], 1, "wrong") == []
+
+
+def test_a_run_that_is_being_written_is_followed(tmp_path: Path) -> None:
+    rows = list(make_grpo_rows(30))
+    write_rows(tmp_path / "run" / "grpo" / "metrics.jsonl", iter(rows[:11]))
+    explorer = CurveExplorer(tmp_path / "run")
+    explorer.follow.value = False  # the test itself says when
+    write_rows(tmp_path / "run" / "grpo" / "metrics.jsonl", iter(rows))
+    explorer.catch_up()
+    reward = next(trace for trace in explorer.figure.data if trace.meta["of"] == "smoothed")
+    assert (list(reward.x), explorer.span.value) == (list(range(1, 31)), (0, 30))
+
+
+def test_steps_that_were_chosen_stay_chosen_while_the_run_goes_on(tmp_path: Path) -> None:
+    rows = list(make_grpo_rows(30))
+    write_rows(tmp_path / "run" / "grpo" / "metrics.jsonl", iter(rows[:11]))
+    explorer = CurveExplorer(tmp_path / "run")
+    explorer.follow.value = False
+    explorer.span.value = (2, 5)
+    write_rows(tmp_path / "run" / "grpo" / "metrics.jsonl", iter(rows))
+    explorer.catch_up()
+    assert (explorer.span.value, explorer.span.max) == ((2, 5), 30)

@@ -14,10 +14,10 @@ RENDERER = "plotly_mimetype"
 with the extension that comes with plotly."""
 CONFIG: Mapping[str, Any] = {
     "displaylogo": False,
-    "responsive": True,
     "plotlyServerURL": "",
 }
-"""plotly.js's configuration: without its logo, and without a way to send a figure to a server."""
+"""plotly.js's configuration: without its logo, and without a way to send a figure to a server. `responsive` is left
+out: JupyterLab's extension fits figures to their place itself, and with it a figure loses its height there."""
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c")
 """Okabe and Ito's colours, which the colour-blind tell apart; without black and yellow, one of which is lost on a dark
