@@ -30,7 +30,7 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
     marked = [entry["token_budget"] for entry in report["models"][0]["budgets"]]
     with plt.rc_context(dict(STYLE)):
         figure, (single, majority, spent) = plt.subplots(1, 3, figsize=(13, 4.4), sharey=True)
-        budgets = _budget_grid(samples, max(marked))
+        budgets = make_budget_grid(samples, max(marked))
         colours = choose_colours([entry["name"] for entry in report["models"]])
         for entry in report["models"]:
             name = entry["name"]
@@ -56,7 +56,7 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
     return figure
 
 
-def _budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
+def make_budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
     """Token budgets from the shortest sample's length to the largest budget, evenly spaced on a logarithmic axis."""
     shortest = max(1, min(int(arrays.tokens.min()) for arrays in samples.values()))
     return np.unique(np.geomspace(min(shortest, largest), largest, _CURVE_POINTS).round().astype(np.int64))
@@ -65,12 +65,12 @@ def _budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[n
 def _mark_budgets(axis: Axes, budgets: Sequence[int]) -> None:
     axis.set_xscale("log")
     ticks = sorted(set(budgets))
-    axis.set_xticks(ticks, _label_apart(ticks))
+    axis.set_xticks(ticks, label_apart(ticks))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.tick_params(axis="x", which="minor", size=0)
 
 
-def _label_apart(ticks: Sequence[int]) -> list[str]:
+def label_apart(ticks: Sequence[int]) -> list[str]:
     """A label for the largest tick, and downwards for those that are far enough below the last label to be read."""
     labels = []
     last = math.inf

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
+from IPython.display import display
 
 RENDERER = "plotly_mimetype"
 """plotly's renderer that puts the figure itself into the notebook, and no script: JupyterLab draws it, trusted or not,
 with the extension that comes with plotly."""
 CONFIG: Mapping[str, Any] = {
     "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "plotlyServerURL": "",
 }
-"""plotly.js's configuration: without its logo, and without a way to send a figure to a server."""
+"""plotly.js's configuration: without its logo, and without a way to send a figure to a server. `responsive` is left
+out: JupyterLab's extension fits figures to their place itself, and with it a figure loses its height there."""
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c")
 """Okabe and Ito's colours, which the colour-blind tell apart; without black and yellow, one of which is lost on a dark
@@ -71,7 +72,15 @@ def make_layout(theme: Theme = EITHER) -> dict[str, Any]:
             "align": "left",
             "namelength": -1,
         },
-        "margin": {"l": 58, "r": 16, "t": 40, "b": 44},
+        # Upright, in a margin of its own, where it hides neither legend nor lines.
+        "modebar": {
+            "orientation": "v",
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": theme.ink,
+            "activecolor": COLOURS[0],
+            "remove": ["select2d", "lasso2d", "autoScale2d"],
+        },
+        "margin": {"l": 60, "r": 36, "t": 70, "b": 48},
     }
 
 
@@ -96,4 +105,11 @@ def fade(colour: str, opacity: float) -> str:
 
 def show_figure(figure: go.Figure) -> None:
     """Show a figure in a notebook, so that hover, legend, zoom and its sliders also work without a kernel."""
-    figure.show(renderer=RENDERER, config=dict(CONFIG))
+    display(make_bundle(figure), raw=True)
+
+
+def make_bundle(figure: go.Figure) -> dict[str, Any]:
+    """A figure as a notebook keeps it: by MIME type, with words for readers that cannot draw it."""
+    bundle = pio.renderers[RENDERER].to_mimebundle(figure.to_dict())
+    drawn = {kind: content | {"config": dict(CONFIG)} for kind, content in bundle.items()}
+    return drawn | {"text/plain": "an interactive figure, which JupyterLab draws with the extension of plotly"}

@@ -30,7 +30,8 @@ def plot_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
                 if points:
                     axis.plot(*zip(*points, strict=True), color=colour, label=name)
             axis.set(xlabel="epoch", title=label)
-        axes[0].legend()
+        if axes[0].lines:
+            axes[0].legend()
     return figure
 
 
