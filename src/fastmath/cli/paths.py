@@ -10,7 +10,8 @@ from fastmath.recipe.load import REPOSITORY_FOLDER
 from fastmath.runs.stages import MODEL_SECTIONS, NOTEBOOKS, comes_before
 
 _PATH_SETTINGS = re.compile(
-    r"data\.(?:sources\.\d+\.path|test_path|decontaminate\.files(?:\.\d+)?)|(?:sft|grpo)\.accelerate|model\.name"
+    r"data\.(?:sources\.\d+\.path|(?:test|validation)_path|decontaminate\.files\.\d+)|(?:sft|grpo)\.accelerate"
+    r"|evaluate\.(?:sets\.\d+|models\.[^.]+(?:\.path)?)|model\.name"
 )
 """Settings that may hold a path; a Hub name or the name of a shipped file is left as it is."""
 
@@ -58,11 +59,15 @@ def resolve_recipe(recipe: str) -> str:
 
 def resolve_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The overrides with absolute paths where they name a file or folder that is there."""
-    return {key: _resolve(value) if _PATH_SETTINGS.fullmatch(key) else value for key, value in overrides.items()}
+    return {key: _resolve(key, value) for key, value in overrides.items()}
 
 
-def _resolve(value: Any) -> Any:
+def _resolve(key: str, value: Any) -> Any:
     if isinstance(value, list):
-        return [_resolve(item) for item in value]
-    there = isinstance(value, str) and value != "" and (Path.cwd() / value).exists()
+        return [_resolve(f"{key}.{index}", item) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {name: _resolve(f"{key}.{name}", item) for name, item in value.items()}
+    if not isinstance(value, str) or not value or not _PATH_SETTINGS.fullmatch(key):
+        return value
+    there = (Path.cwd() / value).exists()
     return str((Path.cwd() / value).resolve()) if there else value
