@@ -46,6 +46,14 @@ def test_what_is_missing_is_named(tmp_path, overrides, message):
         check(tmp_path, **overrides)
 
 
+def test_problems_without_traces_are_refused_by_a_recipe_that_learns_from_them(tmp_path):
+    (tmp_path / "rows.csv").write_text("problem,answer\n1+1?,2\n")
+    source = {"name": "a", "kind": "problems", "path": "rows.csv", "grpo": True}
+    with pytest.raises(SettingsError, match="leave out what wants them: --set sft=null --set quantize=null"):
+        check(tmp_path, data__sources=[source])
+    check(tmp_path, data__sources=[source], sft=None, quantize=None)
+
+
 def test_a_csv_of_traces_in_lists_is_refused(tmp_path):
     (tmp_path / "rows.csv").write_text("problem,answer,generations\n1+1?,2,two\n")
     with pytest.raises(SettingsError, match=r"rows\.csv is a CSV, .* want kind published or problems, or JSONL"):

@@ -18,9 +18,11 @@ def check_data(recipe: Recipe, root: Path) -> None:
         root: folder at which relative paths start.
 
     Raises:
-        SettingsError: a file is missing or broken, or holds too few problems, or what lies on the Hub is not pinned.
+        SettingsError: a file is missing or broken, or holds too few problems, or what lies on the Hub is not pinned; or
+            no source has the traces that the recipe wants.
     """
     require_pinned_model(recipe, root)
+    _require_traces(recipe)
     for source in recipe.data.sources:
         if source.path is None:
             continue
@@ -46,6 +48,18 @@ def check_data(recipe: Recipe, root: Path) -> None:
     held_out = read_held_out(recipe.data, recipe.seed, root)
     usable = held_out.problems.height
     recipe.require_held_out(usable, f"{root / path} holds {usable} usable")
+
+
+def _require_traces(recipe: Recipe) -> None:
+    """Refuse sources of problems alone for a recipe that learns from traces, or calibrates its quantisation on them."""
+    wanting = [name for name in ("sft", "quantize") if getattr(recipe, name) is not None]
+    sources = recipe.data.sources
+    if sources and wanting and all(source.kind == "problems" for source in sources):
+        raise SettingsError(
+            f"every source has the kind `problems`, whose rows have no traces, and {' and '.join(wanting)} of the "
+            f"recipe {recipe.name} want some; add a source that has them, or leave out what wants them: "
+            + " ".join(f"--set {name}=null" for name in wanting)
+        )
 
 
 def require_pinned_model(recipe: Recipe, root: Path) -> None:
