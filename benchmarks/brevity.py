@@ -34,7 +34,7 @@ from nano_runs import begin_from, make_start, run_stage, sample_model, tell_mean
 from fastmath.plots.style import save_figure
 from fastmath.runs.files import write_json
 from fastmath.runs.metrics import read_metrics
-from fastmath.training.guard import read_findings
+from fastmath.training.findings import read_findings
 from fastmath.training.selection import read_choice
 
 CHECKOUT = str(Path(__file__).parent.parent.absolute())

@@ -23,7 +23,7 @@ from typing import Any
 from nano_runs import begin_from, make_start, run_stage, sample_model, tell_means
 
 from fastmath.runs.files import write_json
-from fastmath.training.guard import read_findings
+from fastmath.training.findings import read_findings
 from fastmath.training.selection import Validation, read_choice, read_validations
 
 TASK: Mapping[str, Any] = {"sft.first_epoch_run": False}

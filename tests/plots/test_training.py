@@ -1,11 +1,8 @@
 """Training curves: what they hold; how they look is judged by eye."""
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fastmath.plots.training import plot_losses, plot_reward_curves, running_mean, summarize_metrics
+from fastmath.plots.training import plot_losses, plot_reward_curves, summarize_metrics
 
 SFT = [{"step": step, "loss": 3.0 / step} for step in range(1, 31)]
 GRPO = [
@@ -23,19 +20,6 @@ GRPO = [
     }
     for step in range(1, 21)
 ]
-
-
-def test_running_mean_of_the_worked_example() -> None:
-    # (1 + 2) / 2, (1 + 2 + 6) / 3, (2 + 6) / 2
-    assert running_mean(np.array([1.0, 2.0, 6.0]), 3) == pytest.approx([1.5, 3.0, 4.0])
-
-
-@given(st.lists(st.floats(-100, 100), min_size=1, max_size=40), st.integers(1, 60))
-def test_a_running_mean_keeps_the_length_and_stays_between_the_extremes(values: list[float], width: int) -> None:
-    means = running_mean(np.array(values), width)
-    assert len(means) == len(values)
-    assert means.min() >= min(values) - 1e-6
-    assert means.max() <= max(values) + 1e-6
 
 
 def test_reward_curves_have_a_line_a_reward_function() -> None:
@@ -72,8 +56,3 @@ def test_a_step_without_a_finite_value_is_a_gap() -> None:
     panel = next(axis for axis in plot_reward_curves(SFT, rows).axes if "divergence" in axis.get_title(loc="left"))
     # the raw line and its mean; step 5 has the index 4
     assert [np.isnan(line.get_ydata()).nonzero()[0].tolist() for line in panel.get_lines()] == [[4], [4]]
-
-
-def test_nan_is_left_out_of_the_means_around_it() -> None:
-    # 1 / 1, -, 3 / 1
-    assert running_mean(np.array([1.0, np.nan, 3.0]), 3) == pytest.approx([1.0, np.nan, 3.0], nan_ok=True)

@@ -6,7 +6,8 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.recipe.grpo import GuardSettings
-from fastmath.training.guard import Guard, Row, judge_rows, read_findings
+from fastmath.training.findings import read_findings
+from fastmath.training.guard import Guard, Row, judge_rows
 
 SETTINGS = GuardSettings(window=2)
 

@@ -15,7 +15,7 @@ from fastmath.recipe.load import load_recipe
 from fastmath.runs.stage import Stage
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 from fastmath.training import grpo
-from fastmath.training.guard import read_findings
+from fastmath.training.findings import read_findings
 from fastmath.training.selection import read_choice
 from fastmath.training.sets import read_validation_set
 from fastmath.training.validation import _divide

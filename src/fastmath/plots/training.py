@@ -10,22 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
+from fastmath.plots.series import running_mean
 from fastmath.plots.style import MUTED, PALETTE, STYLE
-
-
-def running_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Mean over a centred window of `width` values, narrower at both ends; the result is as long as `values`.
-
-    NaN stays NaN and is left out of the means around it.
-
-    Example: 1, 2, 6 with width 3 gives (1+2)/2, (1+2+6)/3, (2+6)/2 = 1.5, 3, 4.
-    """
-    kernel = np.ones(max(1, min(width, len(values))))
-    middle = len(kernel) // 2
-    finite = np.isfinite(values)
-    sums = np.convolve(np.where(finite, values, 0.0), kernel)[middle : middle + len(values)]
-    counts = np.convolve(finite.astype(float), kernel)[middle : middle + len(values)]
-    return np.where(finite, sums / np.maximum(counts, 1.0), np.nan)
 
 
 def plot_losses(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:

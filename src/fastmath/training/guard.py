@@ -10,45 +10,25 @@ The validation and the share of right rollouts are compared with their own best.
 divergence and the others tell earlier and less surely, and have wide limits.
 """
 
-import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from fastmath.recipe.grpo import GuardSettings, Limits
 from fastmath.runs.metrics import read_metrics
 from fastmath.training.callbacks import tell_all
-from fastmath.training.policy import LOG_RATIO, WITHOUT_SPREAD
+from fastmath.training.findings import GUARD_FILE, Finding, read_findings, write_line
+from fastmath.training.metric_names import LOG_RATIO, RIGHT, WITHOUT_SPREAD
 from fastmath.training.selection import PASS_1
 
 logger = logging.getLogger(__name__)
 
-GUARD_FILE = "guard.jsonl"
-"""Name of the file, in a GRPO stage's folder, with one finding a line."""
-
 Row: TypeAlias = Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One signal that is beyond a limit.
-
-    Attributes:
-        step: step at which it was found.
-        level: `warn`, or `stop` where the training ends.
-        signal: name of the signal, a key of `grpo.guard`.
-        message: what was found, and what to look at.
-    """
-
-    step: int
-    level: Literal["warn", "stop"]
-    signal: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -154,7 +134,7 @@ SIGNALS: Sequence[Signal] = (
     Signal("validation", _measure_validation, "the validation's pass@1 is {value:.3f} below its best so far"),
     Signal(
         "correct",
-        _measure_fall("judge/correct"),
+        _measure_fall(RIGHT),
         "the share of right rollouts is {value:.3f} below its best window so far",
     ),
     Signal("reward", _measure_reward, "the reward is {value:.2f} standard deviations below its best window so far"),
@@ -201,7 +181,7 @@ class Guard(TrainerCallback):
         self._rows = [row for row in read_metrics(self._folder / "metrics.jsonl") if row["step"] <= state.global_step]
         kept = [finding for finding in read_findings(self._folder) if finding.step <= state.global_step]
         if state.is_world_process_zero and state.global_step < state.max_steps:
-            path.write_text("".join(_write_line(finding) for finding in kept))
+            path.write_text("".join(write_line(finding) for finding in kept))
 
     def on_log(
         self,
@@ -219,16 +199,7 @@ class Guard(TrainerCallback):
             if (finding.signal, finding.level) not in self._known:
                 logger.warning("step %d: %s", finding.step, finding.message)
                 with (self._folder / GUARD_FILE).open("a") as file:
-                    file.write(_write_line(finding))
+                    file.write(write_line(finding))
         self._known = {(finding.signal, finding.level) for finding in findings}
         if tell_all(any(finding.level == "stop" for finding in findings), args.device):
             control.should_training_stop = True
-
-
-def read_findings(folder: Path) -> list[Finding]:
-    """What the guard of a GRPO stage has found, in order; nothing where it has none."""
-    return [Finding(**row) for row in read_metrics(folder / GUARD_FILE)]
-
-
-def _write_line(finding: Finding) -> str:
-    return json.dumps(vars(finding)) + "\n"

@@ -9,6 +9,7 @@ from fastmath.answers.extract import AnswerPlace
 from fastmath.answers.judge import Judgement, judge_completions
 from fastmath.answers.verifier import Verifier
 from fastmath.recipe.grpo import VerificationSettings
+from fastmath.training.metric_names import RIGHT
 
 LogMetric: TypeAlias = Callable[[str, float], None]
 """TRL's function that logs a metric by its name."""
@@ -75,7 +76,7 @@ def _log(judgements: Sequence[Judgement], log_metric: LogMetric | None, log_extr
         for reason, count in reasons.items():
             log_metric(f"judge/cannot_judge/{reason}".replace(" ", "_"), count / len(judgements))
         if judged:
-            log_metric("judge/correct", sum(judged) / len(judged))
+            log_metric(RIGHT, sum(judged) / len(judged))
     if log_extra is not None:
         log_extra("extracted_answer", [item.answer for item in judgements])
         log_extra(CORRECT, [item.correct for item in judgements])

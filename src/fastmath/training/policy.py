@@ -7,6 +7,7 @@ from accelerate.utils import gather_object
 
 from fastmath.recipe.grpo import OversamplingSettings
 from fastmath.training.judge import CORRECT
+from fastmath.training.metric_names import ALL_RIGHT, ALL_WRONG, LOG_RATIO, ROUNDS, WITH_SPREAD, WITHOUT_SPREAD
 from fastmath.training.oversampling import (
     count_tokens,
     draw_fresh_rows,
@@ -17,15 +18,6 @@ from fastmath.training.oversampling import (
     pair_groups,
 )
 from fastmath.training.timing import TimedGRPOTrainer
-
-LOG_RATIO = "sampling/log_ratio/mean"
-"""Metric: mean over tokens of log p(policy) - log p(sampler), in nats."""
-WITHOUT_SPREAD = "groups/without_spread"
-"""Metric: share of the sampled groups whose completions all earn the same, so that nothing is learned from them."""
-ALL_RIGHT, ALL_WRONG = "groups/all_right", "groups/all_wrong"
-"""Metrics: shares of the sampled groups whose judged completions are all right, or all wrong."""
-ROUNDS, WITH_SPREAD = "groups/rounds", "groups/with_spread"
-"""Metrics of oversampling: further generations of a batch, and share of groups with spread in what is trained on."""
 
 
 class WatchedGRPOTrainer(TimedGRPOTrainer):

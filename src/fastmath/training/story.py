@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmath.runs.metrics import read_metrics
-from fastmath.training.guard import read_findings
+from fastmath.training.findings import read_findings
 from fastmath.training.selection import PASS_1, PREFIX, read_choice, read_interpolation
 from fastmath.training.timing import GENERATION, PARTS, TOKENS
 

@@ -1,0 +1,12 @@
+"""Names of our own metrics in `metrics.jsonl`, beside TRL's, for those who read them without a trainer."""
+
+LOG_RATIO = "sampling/log_ratio/mean"
+"""Metric: mean over tokens of log p(policy) - log p(sampler), in nats."""
+WITHOUT_SPREAD = "groups/without_spread"
+"""Metric: share of the sampled groups whose completions all earn the same, so that nothing is learned from them."""
+ALL_RIGHT, ALL_WRONG = "groups/all_right", "groups/all_wrong"
+"""Metrics: shares of the sampled groups whose judged completions are all right, or all wrong."""
+ROUNDS, WITH_SPREAD = "groups/rounds", "groups/with_spread"
+"""Metrics of oversampling: further generations of a batch, and share of groups with spread in what is trained on."""
+RIGHT = "judge/correct"
+"""Metric: share of the judged completions of a step that are right."""
