@@ -16,7 +16,7 @@ from fastmath.evaluation.tables import samples_of
 from fastmath.plots.style import STYLE, SeriesStyle, choose_model_styles
 
 _CURVE_POINTS = 80
-_FIRST_PERCENTILE = 1
+_FIRST_PERCENTILE, _BEFORE = 1, 0.9
 _LABEL_RATIO = 1.2
 
 
@@ -59,15 +59,15 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
 def find_budgets(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
     """Token budgets at which the curves are drawn, evenly spaced on a logarithmic axis up to the largest.
 
-    They begin where the models begin to be right: at the 1st percentile of the lengths of all right samples. Below that
-    every curve is nearly 0, and one short sample would leave most of the axis empty.
+    They begin a tenth before the models begin to be right, at the 1st percentile of the lengths of all right samples.
+    Below that every curve is nearly 0, and one short sample would leave most of the axis empty.
 
     Args:
         samples: model name → samples.
         largest: the largest budget, in tokens.
     """
     lengths = np.concatenate([arrays.tokens[arrays.correct] for arrays in samples.values()])
-    first = int(np.percentile(lengths, _FIRST_PERCENTILE)) if len(lengths) else 1
+    first = int(_BEFORE * np.percentile(lengths, _FIRST_PERCENTILE)) if len(lengths) else 1
     first = min(max(1, first), largest)
     return np.unique(np.geomspace(first, largest, _CURVE_POINTS).round().astype(np.int64))
 
