@@ -54,6 +54,22 @@ def test_problems_without_traces_are_refused_by_a_recipe_that_learns_from_them(t
     check(tmp_path, data__sources=[source], sft=None, quantize=None)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("rows.csv", "question,solution\n1+1?,2\n"), ("rows.jsonl", '{"question": "1+1?", "solution": "2"}\n')],
+)
+def test_columns_of_other_names_are_asked_to_be_mapped(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    source = {"name": "a", "kind": "problems", "path": name, "grpo": True}
+    without = {"sft": None, "quantize": None}
+    with pytest.raises(
+        SettingsError, match=r"its columns are question, solution\. Map them: columns: \{problem: <their"
+    ):
+        check(tmp_path, data__sources=[source], **without)
+    columns = {"problem": "question", "answer": "solution"}
+    check(tmp_path, data__sources=[source | {"columns": columns}], **without)
+
+
 def test_a_csv_of_traces_in_lists_is_refused(tmp_path):
     (tmp_path / "rows.csv").write_text("problem,answer,generations\n1+1?,2,two\n")
     with pytest.raises(SettingsError, match=r"rows\.csv is a CSV, .* want kind published or problems, or JSONL"):

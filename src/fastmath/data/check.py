@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastmath.data.held_out import read_held_out
 from fastmath.data.problem_files import require_problem_file
-from fastmath.data.sources import require_no_csv_lists
+from fastmath.data.sources import check_local_source
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.pins import HUB_SCHEME, require_commit
 from fastmath.recipe.sections import Recipe
@@ -26,15 +26,15 @@ def check_data(recipe: Recipe, root: Path) -> None:
     for source in recipe.data.sources:
         if source.path is None:
             continue
-        if (root / source.path).is_file():
-            require_no_csv_lists(source, [root / source.path])
-        elif not (root / source.path).exists():
-            if source.revision is None and source.path.count("/") != 1:  # no OWNER/NAME of a Hub dataset either
-                raise SettingsError(
-                    f"source {source.name!r}: there is no {root / source.path}; name a file or folder that is there, "
-                    "or a Hub dataset with its `revision` (a commit)"
-                )
-            require_commit(f"source {source.name!r}, `revision`", source.path, source.revision)
+        if (root / source.path).exists():
+            check_local_source(source, root)
+            continue
+        if source.revision is None and source.path.count("/") != 1:  # no OWNER/NAME of a Hub dataset either
+            raise SettingsError(
+                f"source {source.name!r}: there is no {root / source.path}; name a file or folder that is there, or a "
+                "Hub dataset with its `revision` (a commit)"
+            )
+        require_commit(f"source {source.name!r}, `revision`", source.path, source.revision)
     for file in recipe.data.decontaminate.files:
         require_problem_file("`data.decontaminate.files`", file, root)
     if recipe.data.validation_path is not None:

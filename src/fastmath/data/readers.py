@@ -60,6 +60,15 @@ def list_files(path: Path) -> list[Path]:
     return files
 
 
+def find_first_shard(files: Sequence[Path]) -> Shard | None:
+    """The first shard of files, without looking at the rest of them; None where they hold no row.
+
+    Raises:
+        SettingsError: the parquet file is broken.
+    """
+    return next((shard for file in files for shard in _cut_file(file, 0, SHARD_BYTES)), None)
+
+
 def list_shards(files: Sequence[Path], shard_bytes: int = SHARD_BYTES) -> list[Shard]:
     """Cut files into shards, in the order of their rows.
 

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastmath.data.readers import CSV_SUFFIXES, Shard, list_files, list_shards, read_columns, read_shard
+from fastmath.data.readers import (
+    CSV_SUFFIXES,
+    Shard,
+    find_first_shard,
+    list_files,
+    list_shards,
+    read_columns,
+    read_shard,
+)
 from fastmath.data.repair import repair_text
 from fastmath.data.schemas import (
     FURTHER_COLUMNS,
@@ -65,7 +73,7 @@ def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int, root: 
     if source.kind == "nano":
         return [Part(source, None, nano, seed)]
     files = _find_files(source, root)
-    require_no_csv_lists(source, files)
+    _require_no_csv_lists(source, files)
     shards = list_shards(files)
     if not shards:
         raise SettingsError(f"source {source.name!r}: {source.path} has no rows")
@@ -73,12 +81,23 @@ def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int, root: 
     return [Part(source, shard) for shard in shards]
 
 
-def require_no_csv_lists(source: SourceSettings, files: Sequence[Path]) -> None:
-    """Refuse CSV for a kind whose rows hold lists, of traces or of turns.
+def check_local_source(source: SourceSettings, root: Path) -> None:
+    """Check the form and the columns of a source on this machine, by the beginning of its first file.
+
+    A JSON array is not looked into, as it has to be read whole.
 
     Raises:
-        SettingsError: one of the files is a CSV, and the kind has lists.
+        SettingsError: the source is empty, or its columns do not fit its kind.
     """
+    files = _find_files(source, root)
+    _require_no_csv_lists(source, files)
+    first = find_first_shard(files)
+    if first is None or first.form != "array":
+        _check_columns(source, [] if first is None else read_columns(first))
+
+
+def _require_no_csv_lists(source: SourceSettings, files: Sequence[Path]) -> None:
+    """Refuse CSV for a kind whose rows hold lists, of traces or of turns."""
     table = next((file for file in files if file.name.endswith(CSV_SUFFIXES)), None)
     if table is not None and source.kind not in TEXT_KINDS:
         raise SettingsError(
