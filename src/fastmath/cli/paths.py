@@ -7,6 +7,7 @@ from typing import Any
 
 from fastmath.recipe.errors import require_known
 from fastmath.recipe.load import REPOSITORY_FOLDER
+from fastmath.recipe.pins import HUB_SCHEME
 from fastmath.runs.stages import MODEL_SECTIONS, NOTEBOOKS, comes_before
 
 _PATH_SETTINGS = re.compile(
@@ -14,6 +15,8 @@ _PATH_SETTINGS = re.compile(
     r"|evaluate\.(?:sets\.\d+|models\.[^.]+(?:\.path)?)|model\.name"
 )
 """Settings that may hold a path; a Hub name or the name of a shipped file is left as it is."""
+_FILE_SETTINGS = re.compile(r"data\.(?:(?:test|validation)_path|decontaminate\.files\.\d+)|evaluate\.sets\.\d+")
+"""Those that hold a file and no name of anything else, so that a missing one is looked for where the person stands."""
 
 
 def name_run(recipe: str, overrides: Mapping[str, Any], model: str | None = None) -> str:
@@ -58,7 +61,7 @@ def resolve_recipe(recipe: str) -> str:
 
 
 def resolve_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The overrides with absolute paths where they name a file or folder that is there."""
+    """The overrides with absolute paths where they name a file or folder that is there, or one that is nowhere."""
     return {key: _resolve(key, value) for key, value in overrides.items()}
 
 
@@ -69,5 +72,7 @@ def _resolve(key: str, value: Any) -> Any:
         return {name: _resolve(f"{key}.{name}", item) for name, item in value.items()}
     if not isinstance(value, str) or not value or not _PATH_SETTINGS.fullmatch(key):
         return value
-    there = (Path.cwd() / value).exists()
-    return str((Path.cwd() / value).resolve()) if there else value
+    here = Path.cwd() / value
+    only_file = _FILE_SETTINGS.fullmatch(key) and not value.startswith(HUB_SCHEME)
+    meant = here.exists() or (only_file and not (REPOSITORY_FOLDER / value).exists())
+    return str(here.resolve()) if meant else value
