@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fastmath.evaluation.metrics import SampleArrays
 from fastmath.evaluation.report import measure
-from fastmath.plots.accuracy import find_budgets, plot_accuracy_against_tokens
+from fastmath.plots.accuracy import make_budget_grid, plot_accuracy_against_tokens
 from fastmath.plots.style import save_figure
 from helpers.samples import make_arrays
 
@@ -47,11 +47,11 @@ def test_the_axis_begins_where_right_answers_do() -> None:
     answers = np.zeros((20, 10))
     tokens[0, 0] = 2  # one right sample in two hundred
     tokens[1], answers[1] = 5, 1  # ten short ones that are wrong
-    assert find_budgets({"mine": make_arrays(answers, tokens)}, 100)[[0, -1]].tolist() == [54, 100]  # 0.9 x 60
+    assert make_budget_grid({"mine": make_arrays(answers, tokens)}, 100)[[0, -1]].tolist() == [54, 100]  # 0.9 x 60
 
 
 def test_without_a_right_answer_the_axis_begins_with_one_token() -> None:
-    assert find_budgets({"mine": make_arrays(np.ones((2, 2)))}, 100)[0] == 1
+    assert make_budget_grid({"mine": make_arrays(np.ones((2, 2)))}, 100)[0] == 1
 
 
 def test_the_last_panel_has_a_curve_and_not_three_points() -> None:
@@ -59,7 +59,7 @@ def test_the_last_panel_has_a_curve_and_not_three_points() -> None:
     spent = draw(samples).axes[2].lines[0].get_xdata()
     # the largest budget cuts nothing
     assert spent[-1] == samples["mine"].tokens.mean()
-    assert len(spent) == len(find_budgets(samples, 100))
+    assert len(spent) == len(make_budget_grid(samples, 100))
 
 
 def test_what_lies_on_another_curve_is_told_from_it() -> None:

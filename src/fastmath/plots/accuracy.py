@@ -31,7 +31,7 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
     marked = [entry["token_budget"] for entry in report["models"][0]["budgets"]]
     with plt.rc_context(dict(STYLE)):
         figure, (single, majority, spent) = plt.subplots(1, 3, figsize=(13, 4.4), sharey=True)
-        budgets = find_budgets(samples, max(marked))
+        budgets = make_budget_grid(samples, max(marked))
         styles = choose_model_styles([entry["name"] for entry in report["models"]])
         for entry in report["models"]:
             name = entry["name"]
@@ -56,7 +56,7 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
     return figure
 
 
-def find_budgets(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
+def make_budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
     """Token budgets at which the curves are drawn, evenly spaced on a logarithmic axis up to the largest.
 
     They begin a tenth before the models begin to be right, at the 1st percentile of the lengths of all right samples.
@@ -75,12 +75,12 @@ def find_budgets(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[n
 def _mark_budgets(axis: Axes, budgets: Sequence[int]) -> None:
     axis.set_xscale("log")
     ticks = sorted(set(budgets))
-    axis.set_xticks(ticks, _label_apart(ticks))
+    axis.set_xticks(ticks, label_apart(ticks))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.tick_params(axis="x", which="minor", size=0)
 
 
-def _label_apart(ticks: Sequence[int]) -> list[str]:
+def label_apart(ticks: Sequence[int]) -> list[str]:
     """A label for the largest tick, and downwards for those that are far enough below the last label to be read."""
     labels = []
     last = math.inf
