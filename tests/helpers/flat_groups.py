@@ -22,6 +22,7 @@ from fastmath.prompts import build_messages, render_prompt
 from fastmath.recipe.grpo import OversamplingSettings
 from fastmath.recipe.sections import NanoModelSettings
 from fastmath.training.policy import WatchedGRPOTrainer
+from fastmath.training.rollout_log import RolloutLog
 
 GENERATIONS = 4
 SHAPE = NanoModelSettings(hidden_size=32, intermediate_size=64, layers=1, heads=2, vocabulary_size=320)
@@ -82,6 +83,7 @@ def make_trainer(
     oversampling: OversamplingSettings | None = None,
     *,
     groups: int = 4,
+    rollout_log: RolloutLog | None = None,
     **settings: Any,
 ) -> RecordingTrainer:
     """A trainer on these problems, by number, whose batches have so many groups in each process.
@@ -92,6 +94,7 @@ def make_trainer(
         flat: number of a problem → whether it is flat.
         oversampling: how groups without spread are replaced.
         groups: groups of a batch of one process.
+        rollout_log: where completions are logged.
         settings: further settings of GRPOConfig.
     """
     tokenizer = AutoTokenizer.from_pretrained(model)
@@ -126,6 +129,7 @@ def make_trainer(
         processing_class=tokenizer,
         rollout_func=roll_out,
         oversampling=oversampling,
+        rollout_log=rollout_log,
     )
 
 
@@ -134,7 +138,8 @@ def main() -> None:
     # One problem in three has spread, so that the processes lack different numbers of groups.
     flat = {number: number % 3 > 0 for number in range(30)}
     settings = {"use_cpu": False, "ddp_backend": "gloo", "max_steps": 2}
-    trainer = make_trainer(folder / "model", folder / "run", flat, OversamplingSettings(rounds=2), groups=2, **settings)
+    oversampling, log = OversamplingSettings(rounds=2), RolloutLog(folder, 3)
+    trainer = make_trainer(folder / "model", folder / "run", flat, oversampling, groups=2, rollout_log=log, **settings)
     trainer.train()
     told = {
         "generations": trainer.generations,

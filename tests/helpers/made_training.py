@@ -1,5 +1,6 @@
 """Trainings that were never made: logs of the form that TRL, the validation and the guard write."""
 
+import dataclasses
 import json
 import math
 import random
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmath.training.findings import Finding, write_line
+from fastmath.training.rollout_log import LoggedCompletion, RolloutLog
 
 Row = dict[str, Any]
 
@@ -83,6 +85,31 @@ def _validate(accuracy: float, majority: float, tokens: float) -> Row:
     }
 
 
+def make_completion(step: int, **changes: Any) -> LoggedCompletion:
+    """A right completion of a step, but for what is changed."""
+    text = f"2 + {step} is {2 + step}, so \\boxed{{{2 + step}}}.\n</think>"
+    right = LoggedCompletion(
+        step, f"What is 2 + {step}?", str(2 + step), text, str(2 + step), True, False, 20, {"cosine": 0.75}, 1.5
+    )
+    return dataclasses.replace(right, **changes)
+
+
+def write_completions(folder: Path, steps: int) -> None:
+    """Three completions of every step: a right one, a wrong one with a tag of HTML, and one that was cut."""
+    log = RolloutLog(folder, 3)
+    for step in range(1, steps + 1):
+        wrong = "<script>alert(1)</script> so \\boxed{0}.\n</think>"
+        cut = {"text": "and again " * 30, "answer": None, "cut": True, "tokens": 256}
+        log.write(
+            step,
+            [
+                make_completion(step),
+                make_completion(step, text=wrong, answer="0", correct=False, rewards={"cosine": -0.5}, reward=0.2),
+                make_completion(step, correct=False, rewards={"cosine": -0.1}, reward=-0.1, **cut),
+            ],
+        )
+
+
 def write_rows(path: Path, rows: Iterator[Row]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -98,5 +125,6 @@ def write_trainings(run_dir: Path, steps: int = 60, seed: int = 0) -> Path:
     finding = Finding(steps // 2, "warn", "flat", "80% of the groups have no spread in their rewards")
     (grpo / "guard.jsonl").write_text(write_line(finding))
     chosen = steps * 5 // 6 // 10 * 10
+    write_completions(grpo, steps)
     (grpo / "chosen.json").write_text(json.dumps({"step": chosen, "steps": steps}))
     return run_dir

@@ -8,7 +8,7 @@ import pytest
 
 from fastmath.plots.lines import make_curve_set, read_curve_set
 from fastmath.plots.marks import read_marks
-from fastmath.plots.panels import list_panels
+from fastmath.plots.panels import MAIN_METRICS, list_panels
 from helpers.made_training import make_grpo_rows, make_sft_rows, write_trainings
 
 ROWS = list(make_grpo_rows(40))
@@ -59,10 +59,10 @@ def test_a_span_leaves_out_the_other_steps_and_smooths_as_before() -> None:
 
 
 def test_thinning_is_told() -> None:
-    thinned = make_curve_set({"run": list(make_grpo_rows(3000))}, "grpo")
+    thinned = make_curve_set({"run": ROWS}, "grpo", limit=30)
     (curves,) = thinned.curves
-    assert curves.drawn < curves.logged == 3001
-    assert thinned.describe_thinning().startswith(f"Drawn are run: {curves.drawn:,} of 3,001 steps")
+    assert curves.drawn < curves.logged == 41
+    assert thinned.describe_thinning().startswith(f"Drawn are run: {curves.drawn:,} of 41 steps")
 
 
 def test_nothing_is_told_where_every_step_is_drawn() -> None:
@@ -70,7 +70,7 @@ def test_nothing_is_told_where_every_step_is_drawn() -> None:
 
 
 def test_all_lines_of_a_thinned_training_have_the_same_steps() -> None:
-    (curves,) = make_curve_set({"run": list(make_grpo_rows(3000))}, "grpo").curves
+    (curves,) = make_curve_set({"run": ROWS}, "grpo", limit=30).curves
     assert curves.lines["reward"].steps.tolist() == curves.lines["entropy"].steps.tolist()
 
 
@@ -107,3 +107,8 @@ def test_a_product_between_two_models_is_told_as_such(tmp_path: Path) -> None:
 def test_a_run_without_a_training_of_the_kind_is_drawn_empty(tmp_path: Path) -> None:
     (curves,) = read_curve_set({"run": tmp_path / "grpo"}, "grpo").curves
     assert (curves.marks, curves.steps) == ((), (0, 0))
+
+
+def test_only_the_metrics_that_are_asked_for_are_drawn() -> None:
+    curve_set = make_curve_set({"run": ROWS}, "grpo", metrics=MAIN_METRICS["grpo"])
+    assert [panel.metric for panel in curve_set.panels] == list(MAIN_METRICS["grpo"])

@@ -2,7 +2,7 @@
 
 import polars
 
-from fastmath.plots.traces import render_samples, render_trace
+from fastmath.plots.traces import render_samples, render_text, render_trace
 from fastmath.sampling.samples import SAMPLE_SCHEMA
 
 PROBLEMS = polars.DataFrame({"id": ["p0"], "problem": ["is 1 < 2?"], "answer": [7]})
@@ -29,3 +29,17 @@ def test_an_answer_stands_beside_what_is_known_of_it() -> None:
 def test_rechecks_are_grey_and_steps_are_not() -> None:
     step, recheck = render_trace("?", "(1) 3+4=7\nwait (1) 3+4=7").split("<pre")[1].splitlines()
     assert ("inherit" in step, "inherit" in recheck) == (True, False)
+
+
+def test_the_box_that_is_read_is_marked() -> None:
+    text = render_text("no \\boxed{1}, so \\boxed{7<8}.\n</think> It is \\boxed{9}.")
+    assert [part.partition("</mark>")[0].partition(">")[2] for part in text.split("<mark")[1:]] == ["7&lt;8", "9"]
+
+
+def test_a_box_over_two_lines_is_marked_in_both() -> None:
+    first, second = render_text("\\boxed{1 +\n2}</think>").splitlines()
+    assert ("1 +\n".strip() in first, first.count("<mark"), second.count("<mark")) == (True, 1, 1)
+
+
+def test_a_tag_of_html_in_a_box_is_escaped() -> None:
+    assert "<script>" not in render_text("\\boxed{<script>}</think>")

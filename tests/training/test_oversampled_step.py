@@ -11,8 +11,9 @@ import torch
 
 from fastmath.recipe.grpo import OversamplingSettings
 from fastmath.recipe.load import find_accelerate_file
+from fastmath.training import rollout_log
 from helpers import flat_groups
-from helpers.flat_groups import GENERATIONS, RecordingTrainer, make_completion, make_model, make_trainer
+from helpers.flat_groups import GENERATIONS, RecordingTrainer, make_completion, make_model, make_problem, make_trainer
 
 HALF = {number: number % 2 == 0 for number in range(24)}
 """24 problems, of which the even ones are flat."""
@@ -33,7 +34,8 @@ def train(trainer: RecordingTrainer) -> RecordingTrainer:
 def filled(model: Path, tmp_path_factory: pytest.TempPathFactory) -> RecordingTrainer:
     """Two steps on one batch whose groups all have spread; the old policy's log-probabilities are in the batch, too."""
     folder = tmp_path_factory.mktemp("filled")
-    return train(make_trainer(model, folder, HALF, ALL, max_steps=2, num_iterations=2))
+    log = rollout_log.RolloutLog(folder, 5)
+    return train(make_trainer(model, folder, HALF, ALL, rollout_log=log, max_steps=2, num_iterations=2))
 
 
 def read_completions(batch: dict[str, torch.Tensor]) -> list[list[int]]:
@@ -61,6 +63,18 @@ def test_groups_that_have_spread_keep_their_places(filled: RecordingTrainer) -> 
     assert any(HALF[number] for number in first)
     kept = [place for place, number in enumerate(first) if not HALF[number]]
     assert [trained[place] for place in kept] == [first[place] for place in kept]
+
+
+def test_the_first_completions_of_what_was_sampled_first_are_logged(filled: RecordingTrainer) -> None:
+    logged = rollout_log.read_completions(Path(filled.args.output_dir))
+    # one of each of the four prompts, and the second of the first one, for both steps on this batch
+    numbers = [*filled.generations[0], filled.generations[0][0]]
+    assert [(each.step, each.problem) for each in logged] == [(1, make_problem(number)) for number in numbers]
+    # the first completion of a prompt that is not flat earns 0 and is wrong, the second earns 1
+    expected = [0.7 if HALF[number] else place // 4 for place, number in enumerate(numbers)]
+    assert [each.rewards["score"] for each in logged] == pytest.approx(expected)
+    assert [each.correct for each in logged] == [reward > 0 for reward in expected]
+    assert {each.cut for each in logged} == {False}
 
 
 def test_no_prompt_is_sampled_twice_for_a_batch(filled: RecordingTrainer) -> None:
@@ -154,3 +168,5 @@ def test_two_processes_make_equal_rounds_and_replace_their_own_groups(model: Pat
         spread = [max(map(abs, group)) > 0.1 for group in groups]
         assert row["groups/with_spread"] == sum(spread) / 4
     assert sum(row["groups/rounds"] for row in first["log"]) == len(sampled) - 2
+    # the first of the two processes logs alone, 3 completions in each of the 2 steps
+    assert [each.step for each in rollout_log.read_completions(tmp_path)] == [1, 1, 1, 2, 2, 2]

@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 from fastmath.answers.integers import to_int
 from fastmath.prompts import THINK_END
 
-__all__ = ["AnswerPlace", "extract_answer", "extract_boxed", "to_int"]
+__all__ = ["AnswerPlace", "extract_answer", "extract_boxed", "find_box", "to_int"]
 
 AnswerPlace = Literal["reasoning", "anywhere", "after"]
 
@@ -31,13 +31,19 @@ def extract_boxed(text: str) -> str | None:
 
     Example: `\boxed{1}, no, \boxed{\frac{1}{2}} and \boxed{` gives `\frac{1}{2}`.
     """
+    span = find_box(text)
+    return None if span is None else text[slice(*span)].strip()
+
+
+def find_box(text: str) -> tuple[int, int] | None:
+    """Where the content of the box begins and ends that `extract_boxed` reads; None where there is none."""
     first = _BOX_START.search(text)
     if first is None:
         return None
     for start, end in reversed(_find_boxes(text, first.start())):
         # Linear time: the match stops where visible text begins, and an empty box contains no other box.
         if end is not None and not _BLANK.fullmatch(text, start, end):
-            return text[start:end].strip()
+            return start, end
     return None
 
 

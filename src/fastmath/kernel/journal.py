@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class QuestionRecord:
         bank_seconds: seconds saved so far compared with an even share per question; negative = the contest is behind.
         text_hash: hash of the question's text, see `hash_text`; empty in journals of earlier versions.
         engine_starts: number of engines whose start had begun by then, those from before a restart included.
+        vote_seconds: time of each vote, in seconds since the contest began; empty in journals of earlier versions.
     """
 
     id: str
@@ -60,6 +61,7 @@ class QuestionRecord:
     bank_seconds: float = 0.0
     text_hash: str = ""
     engine_starts: int = 0
+    vote_seconds: list[float] = field(default_factory=list)
 
 
 class Journal:

@@ -260,6 +260,7 @@ class Kernel:
             bank_seconds=round(self._bank_seconds(elapsed), 4),
             text_hash=text_hash,
             engine_starts=self.journal.engine_starts + self.keeper.starts,
+            vote_seconds=[round(at, 4) for at in list(solver.vote_times)],
         )
 
     def _bank_seconds(self, elapsed: float) -> float:

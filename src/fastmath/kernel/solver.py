@@ -120,7 +120,7 @@ class Solver:
         errors: sample → reason why it failed.
         answer: the last action; None = the question is still open.
         started: number of samples started so far.
-        first_vote_at: time of the first vote, in seconds since the contest began; None = no vote so far.
+        vote_times: time of each vote, in seconds since the contest began.
     """
 
     rules: SolverRules
@@ -130,7 +130,7 @@ class Solver:
     errors: dict[int, str] = field(default_factory=dict)
     answer: Answer | None = None
     started: int = 0
-    first_vote_at: float | None = None
+    vote_times: list[float] = field(default_factory=list)
     _live: set[int] = field(default_factory=set)
     _waves: list[int] = field(init=False)
     _wave_is_owed: bool = True
@@ -183,7 +183,7 @@ class Solver:
         start, opening = self.allotment.start, [vote.answer for vote in self.votes[:OPENING]]
         return Outcome(
             seconds=now - start,
-            first_vote_seconds=None if self.first_vote_at is None else self.first_vote_at - start,
+            first_vote_seconds=self.vote_times[0] - start if self.vote_times else None,
             opening=len(set(opening)) == 1 if len(opening) == OPENING else None,
         )
 
@@ -234,8 +234,7 @@ class Solver:
         self.ballot.add(vote)
         if vote is None:
             return
-        if self.first_vote_at is None:
-            self.first_vote_at = now
+        self.vote_times.append(now)
         if self.plan.patience is not None:
             self._answer_at = self.plan.patience.answer_at(self.ballot.posterior)
 

@@ -73,7 +73,7 @@ def tabulate_contest(records: Sequence[Record], answers: Mapping[str, int] | Non
             "order": range(1, len(records) + 1),
             "id": [record["id"] for record in records],
             "answer": [record["answer"] for record in records],
-            "right": [_is_right(record, known) for record in records],
+            "right": [is_right(record, known) for record in records],
             "votes": [describe_votes(record["votes"]) for record in records],
             "samples": [record["samples"] for record in records],
             "stopped by": [record["reason"] for record in records],
@@ -111,7 +111,7 @@ def _draw_timeline(
         axis.plot([share, share], [row - 0.3, row + 0.3], color=INK, linewidth=1.1, zorder=4)
         width = max(end - began, edge / 800)
         axis.barh(row, width, left=began, height=_BAR, color=colours[record["reason"]], zorder=3)
-        right = _is_right(record, answers)
+        right = is_right(record, answers)
         colour = _UNKNOWN if right is None else _RIGHT if right else _WRONG
         axis.text(
             1.01,
@@ -163,11 +163,11 @@ def _headline(records: Sequence[Record], limit: float, answers: Mapping[str, int
     by_vote = sum(bool(record["votes"]) for record in records)
     parts = [f"{in_time} of {len(records)} questions answered in time", f"{by_vote} by a vote"]
     if answers:
-        parts.append(f"{sum(_is_right(record, answers) is True for record in records)} right")
+        parts.append(f"{sum(is_right(record, answers) is True for record in records)} right")
     return ", ".join(parts)
 
 
-def _is_right(record: Record, answers: Mapping[str, int]) -> bool | None:
+def is_right(record: Record, answers: Mapping[str, int]) -> bool | None:
     """Whether a vote is right; a fallback never is. None where the answer is not known."""
     if record["id"] not in answers:
         return None

@@ -4,7 +4,7 @@ All panels have one axis of steps, so that pointing anywhere tells all values of
 zooms into all. Faint lines are single steps, strong ones their running mean.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,8 @@ def plot_curves(
     curve_set: CurveSet,
     window: int | None = None,
     *,
-    controls: bool = True,
+    slider: bool = True,
+    colours: Mapping[str, str] | None = None,
     theme: Theme = EITHER,
 ) -> go.Figure:
     """Draw trainings of one kind, each in its colour, one quantity a panel.
@@ -52,28 +53,29 @@ def plot_curves(
     Args:
         curve_set: what to draw.
         window: window by which lines are smoothed at first; None takes the one nearest to a tenth of the longest.
-        controls: whether the figure has a slider for the smoothing and buttons for logarithmic axes.
+        slider: whether the figure carries a slider for the smoothing, which needs no kernel.
+        colours: name of a run → its colour; None gives them by their order.
         theme: colours of what is no data.
     """
     most = max((curves.logged for curves in curve_set.curves), default=0)
     window = choose_window(curve_set.windows, most) if window is None else window
-    colours = choose_run_colours([curves.name for curves in curve_set.curves])
+    names = [curves.name for curves in curve_set.curves]
+    colours = choose_run_colours(names) if colours is None else colours
     figure = go.Figure()
     axes = {panel.metric: f"y{place + 2}" for place, panel in enumerate(curve_set.panels)}
     for curves in curve_set.curves:
         for panel in curve_set.panels:
             if panel.metric in curves.lines:
-                traces = _draw_line(curves, panel, window, colours[curves.name], len(colours))
+                traces = _draw_line(curves, panel, window, colours[curves.name], len(names))
                 figure.add_traces([trace.update(xaxis="x", yaxis=axes[panel.metric]) for trace in traces])
     _name_once(figure)
     figure.add_traces(list(_draw_events(curve_set.curves)))
     figure.update_layout(make_layout(theme))
     _lay_out(figure, curve_set, theme)
-    if controls and curve_set.panels:
-        figure.update_layout(
-            sliders=[_make_slider(figure, curve_set, window, theme)] if len(curve_set.windows) > 1 else [],
-            updatemenus=_make_menus(curve_set.panels, theme),
-        )
+    if curve_set.panels:
+        figure.update_layout(updatemenus=_make_menus(curve_set.panels, theme))
+    if slider and len(curve_set.windows) > 1:
+        figure.update_layout(sliders=[_make_slider(figure, curve_set, window, theme)])
     return figure
 
 
@@ -194,7 +196,6 @@ def _lay_out(figure: go.Figure, curve_set: CurveSet, theme: Theme) -> None:
         hovermode="x unified", hoversubplots="axis", annotations=annotations, uirevision="kept",
         shapes=_list_vertical_lines(curve_set.curves),
         legend={"orientation": "h", "x": 0, "y": 1 + _CONTROLS / inner, "yanchor": "bottom"},
-        modebar={"orientation": "v", "bgcolor": "rgba(0,0,0,0)", "color": theme.ink, "activecolor": COLOURS[0]},
         height=inner + 2 * _CONTROLS + _BOTTOM + 18 * len(notes),
         margin={"l": 60, "r": 36, "t": _CONTROLS + 34, "b": _BOTTOM + 18 * len(notes)},
     )  # fmt: skip

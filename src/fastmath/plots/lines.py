@@ -4,7 +4,7 @@ All lines of a training are drawn at the same steps, so that whoever points at o
 step. Smoothing is of all logged values, before any are left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,26 +99,35 @@ class CurveSet:
 
 
 def read_curve_set(
-    folders: Mapping[str, Path], training: Training, span: tuple[int, int] | None = None, limit: int = MOST_STEPS
+    folders: Mapping[str, Path],
+    training: Training,
+    *,
+    metrics: Collection[str] | None = None,
+    span: tuple[int, int] | None = None,
+    windows: Sequence[int] | None = None,
 ) -> CurveSet:
     """Read the logs of trainings of one kind; those that have not begun have no lines.
 
     Args:
         folders: name of a run → folder of its training, with `metrics.jsonl`.
         training: which stage they are of.
+        metrics: metrics whose panels are drawn; None draws all.
         span: first and last step to draw; None draws all.
-        limit: number of steps of a training up to which every step is drawn.
+        windows: windows by which every line may be smoothed; None chooses them by the longest training.
     """
     logs = {name: read_metrics(folder / "metrics.jsonl") for name, folder in folders.items()}
     marks = {name: read_marks(folder) for name, folder in folders.items()}
-    return make_curve_set(logs, training, marks, span, limit)
+    return make_curve_set(logs, training, marks, metrics=metrics, span=span, windows=windows)
 
 
 def make_curve_set(
     logs: Mapping[str, Sequence[Mapping[str, Any]]],
     training: Training,
     marks: Mapping[str, Sequence[Mark]] | None = None,
+    *,
+    metrics: Collection[str] | None = None,
     span: tuple[int, int] | None = None,
+    windows: Sequence[int] | None = None,
     limit: int = MOST_STEPS,
 ) -> CurveSet:
     """The lines of trainings of one kind, from what they have logged.
@@ -127,14 +136,17 @@ def make_curve_set(
         logs: name of a run → rows of its `metrics.jsonl`.
         training: which stage they are of.
         marks: name of a run → its events; None for none.
+        metrics: metrics whose panels are drawn; None draws all.
         span: first and last step to draw; None draws all.
+        windows: windows by which every line may be smoothed; None chooses them by the longest training.
         limit: number of steps of a training up to which every step is drawn.
     """
     series = {name: read_series(rows) for name, rows in logs.items()}
     panels = list_panels(training, (metric for found in series.values() for metric in found))
+    panels = [panel for panel in panels if metrics is None or panel.metric in metrics]
     there = {panel for panel in panels if any(panel.metric in found for found in series.values())}
     points = [len(found[panel.metric]) for found in series.values() for panel in there if panel.metric in found]
-    windows = choose_windows(max(points, default=0))
+    windows = choose_windows(max(points, default=0)) if windows is None else tuple(windows)
     curves = []
     for name, found in series.items():
         own = [panel for panel in panels if panel.metric in found]

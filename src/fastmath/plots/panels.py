@@ -1,6 +1,6 @@
 """Which curves a training has: one quantity a panel, so that the colour can always say the run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,12 @@ SFT_PANELS = (
     Panel("grad_norm", "Norm of the gradient", "", "Spikes are batches unlike the others."),
 )
 """The panels of supervised fine-tuning."""
+
+MAIN_METRICS: Mapping[Training, tuple[str, ...]] = {
+    "sft": ("loss", "mean_token_accuracy"),
+    "grpo": ("reward", RIGHT, "completions/mean_length", "kl", PASS_1),
+}
+"""The metrics by which a training is watched while it runs."""
 
 _REWARD = Panel(
     "reward",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
+from IPython.display import display
 
 RENDERER = "plotly_mimetype"
 """plotly's renderer that puts the figure itself into the notebook, and no script: JupyterLab draws it, trusted or not,
@@ -13,7 +15,6 @@ with the extension that comes with plotly."""
 CONFIG: Mapping[str, Any] = {
     "displaylogo": False,
     "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "plotlyServerURL": "",
 }
 """plotly.js's configuration: without its logo, and without a way to send a figure to a server."""
@@ -71,7 +72,15 @@ def make_layout(theme: Theme = EITHER) -> dict[str, Any]:
             "align": "left",
             "namelength": -1,
         },
-        "margin": {"l": 58, "r": 16, "t": 40, "b": 44},
+        # Upright, in a margin of its own, where it hides neither legend nor lines.
+        "modebar": {
+            "orientation": "v",
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": theme.ink,
+            "activecolor": COLOURS[0],
+            "remove": ["select2d", "lasso2d", "autoScale2d"],
+        },
+        "margin": {"l": 60, "r": 36, "t": 70, "b": 48},
     }
 
 
@@ -96,4 +105,11 @@ def fade(colour: str, opacity: float) -> str:
 
 def show_figure(figure: go.Figure) -> None:
     """Show a figure in a notebook, so that hover, legend, zoom and its sliders also work without a kernel."""
-    figure.show(renderer=RENDERER, config=dict(CONFIG))
+    display(make_bundle(figure), raw=True)
+
+
+def make_bundle(figure: go.Figure) -> dict[str, Any]:
+    """A figure as a notebook keeps it: by MIME type, with words for readers that cannot draw it."""
+    bundle = pio.renderers[RENDERER].to_mimebundle(figure.to_dict())
+    drawn = {kind: content | {"config": dict(CONFIG)} for kind, content in bundle.items()}
+    return drawn | {"text/plain": "an interactive figure, which JupyterLab draws with the extension of plotly"}

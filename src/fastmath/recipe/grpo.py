@@ -163,6 +163,8 @@ class GrpoSettings(TrainingSettings):
         interpolation: share of the trained weights in the product, the rest of which is the start model's: what GRPO
             takes from the majority and from pass@k comes back with most of the brevity kept
             (`fastmath.training.interpolation`). None takes the trained weights as they are.
+        logged_completions: completions of every step that are kept, whole and with their rewards, in
+            `completions.jsonl`; 0 keeps none. A million characters of completions are a megabyte of file.
     """
 
     rewards: tuple[RewardSettings, ...] = Field(min_length=1)
@@ -176,6 +178,7 @@ class GrpoSettings(TrainingSettings):
     oversampling: OversamplingSettings | None = None
     pass_rates: PassRateSettings | None = None
     interpolation: float | None = Field(None, gt=0, lt=1)
+    logged_completions: int = Field(4, ge=0)
 
     @model_validator(mode="before")
     @classmethod

@@ -48,7 +48,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def keep_deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings, by dotted key, that can change a stage's result.
 
-    Left out are the numbers of worker processes and what a trainer logs, prints and keeps. With
+    Left out are the numbers of worker processes and what a training logs, prints and keeps. With
     `load_best_model_at_end` the steps at which checkpoints are saved decide which one is chosen, so they stay.
     Accelerate files are compared by their contents (`fastmath.runs.sources`), so their names are left out. None is no
     setting, so that a run does not grow old by a setting that is new.
@@ -62,7 +62,7 @@ def _is_neutral(key: str, flat: Mapping[str, Any]) -> bool:
     if section.endswith(".launch"):
         return name in MEETING_PLACE
     if not section.endswith(".trainer"):
-        return name in ("workers", "accelerate")
+        return name in ("workers", "accelerate", "logged_completions")
     if name in CHECKPOINT_SETTINGS:
         return not flat.get(f"{section}.load_best_model_at_end")
     return name in NEUTRAL_TRAINER_SETTINGS or name.startswith("log")

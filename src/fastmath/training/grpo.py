@@ -80,6 +80,7 @@ def train(folder: Path, run_dir: Path) -> None:
     from fastmath.training.models import load_model, make_adapters
     from fastmath.training.policy import WatchedGRPOTrainer
     from fastmath.training.rehearsal import Rehearsal
+    from fastmath.training.rollout_log import RolloutLog
     from fastmath.training.rollouts import end_rollouts
     from fastmath.training.validation import ValidationCallback, Validator
 
@@ -103,6 +104,7 @@ def train(folder: Path, run_dir: Path) -> None:
             peft_config=make_adapters(recipe.grpo.lora),
             callbacks=[MetricsWriter(folder / "metrics.jsonl"), ProgressWriter(folder), stop],
             oversampling=recipe.grpo.oversampling,
+            rollout_log=RolloutLog(folder, recipe.grpo.logged_completions) if recipe.grpo.logged_completions else None,
         )
     if recipe.grpo.rehearsal:
         trainer.add_callback(Rehearsal(trainer, folder))

@@ -15,6 +15,8 @@ LogMetric: TypeAlias = Callable[[str, float], None]
 """TRL's function that logs a metric by its name."""
 LogExtra: TypeAlias = Callable[[str, list[Any]], None]
 """TRL's function that adds a column, one value per completion, to the logged completions."""
+ANSWER = "extracted_answer"
+"""Column of the logged completions: content of the box that was read, None for none."""
 CORRECT = "correct"
 """Column of the logged completions: whether the answer is correct, None where it cannot be judged."""
 
@@ -78,5 +80,5 @@ def _log(judgements: Sequence[Judgement], log_metric: LogMetric | None, log_extr
         if judged:
             log_metric(RIGHT, sum(judged) / len(judged))
     if log_extra is not None:
-        log_extra("extracted_answer", [item.answer for item in judgements])
+        log_extra(ANSWER, [item.answer for item in judgements])
         log_extra(CORRECT, [item.correct for item in judgements])

@@ -1,12 +1,13 @@
 """TRL's GRPOTrainer that also watches its sampler and its groups, and can replace groups that teach nothing."""
 
+import math
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 
 from fastmath.recipe.grpo import OversamplingSettings
-from fastmath.training.judge import CORRECT
+from fastmath.training.judge import ANSWER, CORRECT
 from fastmath.training.metric_names import ALL_RIGHT, ALL_WRONG, LOG_RATIO, ROUNDS, WITH_SPREAD, WITHOUT_SPREAD
 from fastmath.training.oversampling import (
     count_tokens,
@@ -17,6 +18,8 @@ from fastmath.training.oversampling import (
     name_prompt,
     pair_groups,
 )
+from fastmath.training.reward_base import text_of
+from fastmath.training.rollout_log import LoggedCompletion, RolloutLog, choose_places
 from fastmath.training.timing import TimedGRPOTrainer
 
 
@@ -41,11 +44,21 @@ class WatchedGRPOTrainer(TimedGRPOTrainer):
     `all_right` and `all_wrong`: they tell of the policy, not of the groups that were chosen. Its log of completions is
     that of the last generation.
 
+    **The completions.** With a log for them, a few of each step are kept with their rewards: those of its first
+    generation, so that oversampling changes nothing about what is seen. TRL's own log of completions
+    (`log_completions`) prints them and keeps a file of all of them a step.
+
     The methods that are overridden (trl 1.16.0, trl/trainer/grpo_trainer.py) keep their results, but for the replaced
     groups.
     """
 
-    def __init__(self, *arguments: Any, oversampling: OversamplingSettings | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        oversampling: OversamplingSettings | None = None,
+        rollout_log: RolloutLog | None = None,
+        **options: Any,
+    ) -> None:
         """Build TRL's trainer.
 
         Args:
@@ -53,10 +66,11 @@ class WatchedGRPOTrainer(TimedGRPOTrainer):
             oversampling: how groups without spread are replaced; None keeps them. The completions of each process must
                 divide into whole groups, and advantages must depend on the group alone (`build_grpo_config` sees to
                 both).
+            rollout_log: where a few completions of every step are logged, by the first process; None logs none.
             options: those of GRPOTrainer.
         """
         super().__init__(*arguments, **options)
-        self._oversampling = oversampling
+        self._oversampling, self._rollout_log = oversampling, rollout_log
         self._spread: list[bool] = []  # of the groups of all processes, in the last generation
 
     def _calculate_rewards(self, inputs: list[dict[str, Any]], *arguments: Any) -> torch.Tensor:
@@ -69,7 +83,41 @@ class WatchedGRPOTrainer(TimedGRPOTrainer):
         if any(value is not None for value in correct):
             agreement = measure_agreement(correct, generations)
             self.record(dict(zip((ALL_RIGHT, ALL_WRONG), agreement, strict=True)))
+        if self._rollout_log is not None and self.model.training and self.is_world_process_zero():
+            self._log_rollouts(self._rollout_log, inputs, *arguments, rewards[: len(inputs)])
         return rewards
+
+    def _log_rollouts(
+        self,
+        log: RolloutLog,
+        inputs: list[dict[str, Any]],
+        prompts: list[Any],
+        completions: list[Any],
+        completion_ids: list[list[int]],
+        rewards: torch.Tensor,
+    ) -> None:
+        """Log a few of this process's completions; `rewards`, (B, reward functions), has NaN for None."""
+        answers, correct = (self._pending_extra_logs.get(name, [None] * len(inputs)) for name in (ANSWER, CORRECT))
+        ends = {*self.eos_token_ids, self._tokenizer.pad_token_id}
+        sums = (rewards * self.reward_weights.to(rewards)).nansum(dim=1)  # (B,)
+        logged = []
+        for place in choose_places(len(inputs), self.num_generations, log.count):
+            earned = [None if math.isnan(value) else value for value in rewards[place].tolist()]
+            logged.append(
+                LoggedCompletion(
+                    step=self.state.global_step + 1,
+                    problem=text_of(prompts[place]),
+                    gold=str(inputs[place].get("answer", "")),
+                    text=text_of(completions[place]),
+                    answer=answers[place],
+                    correct=correct[place],
+                    cut=completion_ids[place][-1] not in ends,
+                    tokens=len(completion_ids[place]),
+                    rewards=dict(zip(self.reward_func_names, earned, strict=True)),
+                    reward=None if earned.count(None) == len(earned) else sums[place].item(),
+                )
+            )
+        log.write(self.state.global_step + 1, logged)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         batch = super()._generate_and_score_completions(inputs)

@@ -84,7 +84,7 @@ class Reward(ABC):
             log_extra: TRL's function that logs a column, passed on to the judge.
             trainer_state: the trainer's state, which counts the steps; None stands for the first step.
         """
-        texts = [_text_of(completion) for completion in completions]
+        texts = [text_of(completion) for completion in completions]
         step = 0 if trainer_state is None else trainer_state.global_step
         judgements = self.judge.judge(texts, answer, log_metric, log_extra)
         parts = zip(judgements, completion_ids, texts, map(str, answer), strict=True)
@@ -137,5 +137,6 @@ def require_tokens(name: str, tokens: object) -> None:
         raise ValueError(f"`{name}` is {tokens!r}; want a positive number of tokens")
 
 
-def _text_of(completion: Completion) -> str:
+def text_of(completion: Completion) -> str:
+    """The text of a completion or of a prompt; of a conversation that of its last message."""
     return completion if isinstance(completion, str) else completion[-1]["content"]
