@@ -20,10 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from policies_plot import plot_policies
 from tqdm import tqdm
 
+from fastmath.plots.style import save_figure
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import PUBLIC, find_policies
 from fastmath.policies.voting import Ballot, Vote, leading_answer
@@ -124,35 +125,6 @@ def compare(scores: np.ndarray) -> dict[str, Any]:
     return result
 
 
-def draw_figure(scores: np.ndarray, path: Path) -> None:
-    """Right answers against the limit, every rule with its 95 % band, and what the kernel's rule gains."""
-    figure, (axis, gain_axis) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained", width_ratios=[3, 2])
-    colors = plt.colormaps["tab10"].colors
-    for index, name in enumerate(RULES):
-        values = scores[index].reshape(len(LIMITS), -1)
-        mean, error = values.mean(axis=1), 1.96 * values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
-        ours = index == 0
-        color = "black" if ours else colors[(index - 1) % len(colors)]
-        axis.plot(LIMITS, mean, color=color, lw=2.5 if ours else 1.2, label=name, marker="o", ms=4 if ours else 2)
-        axis.fill_between(LIMITS, mean - error, mean + error, color=color, alpha=0.15, lw=0)
-    axis.plot(LIMITS, scores[-1].mean(axis=(1, 2)), color="grey", ls=":", label="oracle")
-    axis.set_xlabel("limit, as a share of what full votes of 16 take")
-    axis.set_ylabel("right answers of 50")
-    axis.legend(frameon=False, fontsize=8, loc="lower right")
-    best = scores[1:-1].reshape(len(RULES) - 1, len(LIMITS), -1)
-    for index, limit in enumerate(LIMITS):
-        rule = best[:, index].mean(axis=1).argmax()
-        mean, low, high = interval(scores[0, index].ravel() - best[rule, index])
-        gain_axis.errorbar(limit, mean, yerr=[[mean - low], [high - mean]], color="black", marker="o", capsize=3)
-        gain_axis.annotate(RULES[1 + rule], (limit, mean), xytext=(6, 6), textcoords="offset points", fontsize=7)
-    gain_axis.axhline(0, color="grey", lw=0.8)
-    gain_axis.set_xlabel("limit")
-    gain_axis.set_ylabel("gain over the best public rule (named)")
-    for each in (axis, gain_axis):
-        each.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
-
-
 def render_table(scores: np.ndarray) -> str:
     """Mean scores as Markdown, best of each column bold."""
     means = scores.mean(axis=(2, 3))
@@ -204,7 +176,7 @@ def main() -> None:
         print(f"\nslowdown {slowdown}, {seeds} contests a model\n\n{render_table(scores)}\n", flush=True)
         result[f"slowdown {slowdown}"] = compare(scores)
         if slowdown == SLOWDOWNS[0] and arguments.figure:
-            draw_figure(scores, arguments.figure)
+            save_figure(plot_policies(scores, RULES, LIMITS), arguments.figure)
     print(json.dumps(result))
 
 

@@ -28,7 +28,7 @@ from nano_runs import begin_from, run_stage, sample_model, tell_means
 
 from fastmath.evaluation.intervals import share_intervals
 from fastmath.evaluation.metrics import NO_ANSWER, read_samples
-from fastmath.plots.style import MODEL_COLOURS, STYLE, save_figure
+from fastmath.plots.style import MODEL_STYLES, STYLE, save_figure
 from fastmath.runs.files import write_json
 from fastmath.runs.metrics import read_stage_metrics
 
@@ -127,14 +127,12 @@ def plot(result: Mapping[str, Any]) -> Figure:
         for model, label in (("sft", "SFT"), ("grpo", "SFT + GRPO, equal total compute")):
             rows = [result["epochs"][count][model] for count in epochs]
             value, low, high = np.array([row["pass1_interval"] for row in rows]).T
-            colour = MODEL_COLOURS[model]
-            accuracy.errorbar(
-                epochs, value, [value - low, high - value], color=colour, marker="o", capsize=3, label=label
-            )
-            length.plot(epochs, [row["tokens"] for row in rows], color=colour, marker="o", label=label)
+            drawn = {"color": MODEL_STYLES[model].colour, "marker": MODEL_STYLES[model].marker, "label": label}
+            accuracy.errorbar(epochs, value, [value - low, high - value], capsize=3, **drawn)
+            length.plot(epochs, [row["tokens"] for row in rows], **drawn)
         accuracy.set(title="pass@1", xlabel="epochs of fine-tuning")
         length.set(title="tokens per sample", xlabel="epochs of fine-tuning", ylim=(0, None))
-        accuracy.legend(loc="lower right")
+        figure.legend(*length.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 

@@ -41,7 +41,11 @@ def test_a_seed_is_part_of_the_run_s_name(overrides, name):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("data.test_path", "test.csv"), ("sft.accelerate", "zero9.yaml"), ("data.sources.0.path", "test.csv")],
+    [
+        *(("data.test_path", "test.csv"), ("data.validation_path", "test.csv"), ("sft.accelerate", "zero9.yaml")),
+        *(("data.sources.0.path", "test.csv"), ("evaluate.sets.0", "test.csv"), ("evaluate.models.mine", "configs")),
+        ("evaluate.models.mine.path", "configs"),
+    ],
 )
 def test_a_file_in_an_override_starts_where_the_person_stands(elsewhere, key, value):
     assert resolve_overrides({key: value}) == {key: str(elsewhere / value)}
@@ -58,6 +62,22 @@ def test_a_setting_that_is_no_path_stays_as_it_is():
 def test_lists_of_files_are_resolved_too(elsewhere):
     key = "data.decontaminate.files"
     assert resolve_overrides({key: ["test.csv"]}) == {key: [str(elsewhere / "test.csv")]}
+
+
+@pytest.mark.parametrize("key", ["data.test_path", "data.validation_path", "evaluate.sets.0"])
+def test_a_file_that_is_nowhere_is_missed_where_the_person_stands(elsewhere, key):
+    assert resolve_overrides({key: "gone.csv"}) == {key: str(elsewhere / "gone.csv")}
+
+
+@pytest.mark.parametrize("value", ["hf://datasets/b/c@d/e.csv", "tests/fixtures/questions.csv"])
+def test_a_file_of_the_hub_or_of_the_checkout_stays_as_it_is(value):
+    assert resolve_overrides({"data.test_path": value}) == {"data.test_path": value}
+
+
+def test_files_in_a_list_of_sources_are_resolved_too(elsewhere):
+    sources = [{"name": "test.csv", "path": "test.csv"}]
+    resolved = {"name": "test.csv", "path": str(elsewhere / "test.csv")}
+    assert resolve_overrides({"data.sources": sources}) == {"data.sources": [resolved]}
 
 
 @pytest.mark.parametrize(

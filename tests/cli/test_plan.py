@@ -58,6 +58,26 @@ def test_a_revision_is_not_needed_for_a_plan():
     assert invoke("plan", "fast_math_qwen3_14b", "--gpus", "8", "--gpu", "h200").exit_code == 0
 
 
+def list_planned(*arguments):
+    finished = invoke("plan", *arguments, "--gpus", "0", "--memory", "16", "--json")
+    plan = json.loads(finished.output)
+    return plan["parameters"], [stage["stage"] for stage in plan["stages"]]
+
+
+def test_a_model_of_ones_own_is_planned_from_the_stage_that_reads_it(tmp_path):
+    shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = shape | {"model_type": "llama", "vocab_size": 100, "tie_word_embeddings": True}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    # four 64 x 64 and three 64 x 96, two norms of 64, an embedding of 100 x 64 and the last norm
+    parameters = 4 * 64 * 64 + 3 * 64 * 96 + 2 * 64 + 100 * 64 + 64
+    settings = ("smollm2_135m", "--model", str(tmp_path), "--from", "grpo", "--to", "evaluate")
+    assert list_planned(*settings) == (parameters, ["grpo", "quantize_awq", "evaluate"])
+
+
+def test_some_of_the_stages_are_planned_alone():
+    assert list_planned("nano", "--from", "evaluate")[1] == ["evaluate", "kernel"]
+
+
 def test_the_doctor_prints_one_line_a_finding():
     finished = invoke("doctor")
     assert finished.exit_code == 0

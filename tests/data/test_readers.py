@@ -30,17 +30,21 @@ def write_as(folder, form):
             path.write_text(json.dumps(ROWS))
         case "json.gz":
             path.write_bytes(gzip.compress(json.dumps(ROWS).encode()))
+        case "csv":
+            polars.DataFrame(ROWS).write_csv(path, include_bom=True)
+        case "csv.gz":
+            path.write_bytes(gzip.compress(polars.DataFrame(ROWS).write_csv().encode()))
         case "parquet":
             polars.DataFrame(ROWS).write_parquet(path, row_group_size=7)
     return path
 
 
-@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "json", "json.gz", "parquet"])
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "json", "json.gz", "csv", "csv.gz", "parquet"])
 def test_every_form_gives_the_same_numbered_rows(tmp_path, form):
     assert read(write_as(tmp_path, form)) == list(enumerate(ROWS))
 
 
-@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "json", "parquet"])
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "json", "csv", "parquet"])
 def test_columns_are_known_before_rows_are_read(tmp_path, form):
     assert read_columns(list_shards([write_as(tmp_path, form)])[0]) == ["problem", "answer"]
 

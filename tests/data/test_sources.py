@@ -184,6 +184,26 @@ def test_a_hub_dataset_without_a_revision_is_refused():
         read("someone/some-dataset")
 
 
+def test_training_problems_come_from_a_csv_with_columns_of_its_own(tmp_path):
+    (tmp_path / "mine.csv").write_text('question,solution\n"1, 2?",025\n,7\n')
+    first, second = read(tmp_path / "mine.csv", "problems", columns={"problem": "question", "answer": "solution"})
+    assert (first.problem, first.answer) == ("1, 2?", "25")
+    assert second.reason == "malformed: no text in 'problem'"
+
+
+def test_traces_come_from_a_csv(tmp_path):
+    trace = "<think>\nTwo and two.\n</think>\n\nThe answer is \\boxed{4}."
+    (tmp_path / "mine.csv").write_text(f'problem,generation,answer\n2+2?,"{trace}",4\n')
+    (row,) = read(tmp_path / "mine.csv", "published")
+    assert (row.generations, row.correct) == ((trace,), (True,))
+
+
+def test_lists_of_traces_do_not_come_from_a_csv(tmp_path):
+    (tmp_path / "mine.csv").write_text("problem,answer,generations\n2+2?,4,four\n")
+    with pytest.raises(SettingsError, match="rows of kind 'openr1' hold lists, which a CSV cannot"):
+        read(tmp_path / "mine.csv")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_held_out_problems_may_begin_with_a_byte_order_mark(tmp_path, encoding):
     path = tmp_path / "test.csv"

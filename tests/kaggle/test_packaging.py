@@ -29,6 +29,7 @@ from fastmath.kaggle.wheels import (
     read_wheel_list,
     require_built_for,
 )
+from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 
 SOURCE = REPOSITORY_FOLDER / TEMPLATES
@@ -133,6 +134,23 @@ def test_an_unknown_parameter_is_refused():
 def test_the_templates_without_an_owner_are_refused(tmp_path):
     (problem,) = check_metadata(write_package(tmp_path, PackageOptions()))
     assert "--owner" in problem
+
+
+@pytest.mark.parametrize("owner", ["Jane-Doe", "jane doe", "jane/doe"])
+def test_an_owner_that_no_address_has_is_refused_before_anything_is_written(owner, tmp_path):
+    with pytest.raises(SettingsError, match=f"--owner is '{owner}'; want .* such as 'jane-?doe'"):
+        build_package(tmp_path / "package", PackageOptions(owner=owner), REPOSITORY_FOLDER)
+    assert not (tmp_path / "package").exists()
+
+
+def test_a_policy_that_does_not_travel_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "own_rules.py").write_text(
+        "from fastmath.policies.public import PublicPolicy\n\n\nRule = PublicPolicy\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    recipe = load_recipe("nano", {"kernel.policy": "own_rules:Rule"})
+    with pytest.raises(SettingsError, match="'own_rules:Rule' is of a module that does not travel"):
+        build_package(tmp_path / "package", OWNED, REPOSITORY_FOLDER, recipe=recipe)
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -1,6 +1,5 @@
 """Replays: the virtual engine's arithmetic, agreement with the reference, and what the kernel's policy reaches."""
 
-import gzip
 import importlib.util
 import json
 import math
@@ -192,11 +191,9 @@ def test_a_full_vote_takes_what_its_samples_take_side_by_side(made: list[Recordi
 
 
 @pytest.fixture(scope="module")
-def nano(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
+def nano() -> list[Recording]:
     """Votes of a nano run's AWQ model, whose samples are all about as long."""
-    path = tmp_path_factory.mktemp("votes") / "nano.jsonl"
-    path.write_bytes(gzip.decompress((FIXTURES / "votes" / "nano.jsonl.gz").read_bytes()))
-    return read_votes(path, "awq")
+    return read_votes(FIXTURES / "votes" / "nano.jsonl.gz", "awq")
 
 
 def score_all(recordings: list[Recording], limit: float, seeds: int) -> dict[str, float]:

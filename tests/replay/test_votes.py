@@ -1,5 +1,6 @@
 """Recorded votes: what a file may hold, and what is drawn from it."""
 
+import gzip
 import json
 import random
 from pathlib import Path
@@ -59,6 +60,20 @@ def test_a_gold_of_another_contest_is_refused_with_the_contests_that_it_fits(tmp
 def test_an_unknown_model_is_told_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(VotesFileError, match="no question of n; want one of m"):
         read_votes(write(tmp_path, ROW), model="n")
+
+
+def test_a_gzipped_file_is_read_like_any_other(tmp_path: Path) -> None:
+    plain = write(tmp_path, ROW)
+    packed = tmp_path / "votes.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_votes(packed) == read_votes(plain)
+
+
+def test_a_gzipped_file_that_breaks_off_is_named(tmp_path: Path) -> None:
+    packed = tmp_path / "votes.jsonl.gz"
+    packed.write_bytes(gzip.compress(json.dumps(ROW).encode())[:-9])
+    with pytest.raises(VotesFileError, match=r"votes\.jsonl\.gz cannot be read"):
+        read_votes(packed)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ def files(tmp_path):
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "a.jsonl").write_text('{"problem": "1+1", "answer": "2"}\n')
     (tmp_path / "test.jsonl").write_text('{"problem": "2+2", "answer": "4"}\n')
+    (tmp_path / "watched.csv").write_text("problem,answer\n3+3,6\n")
     (tmp_path / "two.yaml").write_text("num_processes: 2\n")
     return tmp_path
 
@@ -28,6 +29,7 @@ def recipe(files):
         {
             "data.sources": [source],
             "data.test_path": "test.jsonl",
+            "data.validation_path": "watched.csv",
             "evaluate.problems": 1,
             "sft.accelerate": str(files / "two.yaml"),
         },
@@ -43,6 +45,7 @@ def test_every_file_is_named_by_its_setting(recipe, files):
     assert list_sources("build_data", recipe, files) == {
         "source mine: a.jsonl": files / "rows" / "a.jsonl",
         "data.test_path": files / "test.jsonl",
+        "data.validation_path": files / "watched.csv",
     }
 
 
@@ -54,7 +57,7 @@ def test_a_hub_name_is_no_file(files):
     assert "model.name" not in list_sources("sft", load_recipe("nano"), files)
 
 
-@pytest.mark.parametrize("name", ["rows/a.jsonl", "test.jsonl"])
+@pytest.mark.parametrize("name", ["rows/a.jsonl", "test.jsonl", "watched.csv"])
 def test_changed_data_make_a_finished_stage_stale(stage, files, name):
     with stage.running():
         pass

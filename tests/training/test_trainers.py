@@ -52,6 +52,7 @@ def test_the_comparison_ends_its_schedule_after_one_epoch(tmp_path):
         ("grpo.trainer.num_generations", 1, "is 1; want at least 2"),
         ("grpo.trainer.num_generations", 7, "1 x 128 x 1), which do not divide into groups of 7"),
         ("grpo.trainer.vllm_max_model_length", 160, "want room for the prompt, too"),
+        ("sft.trainer.report_to", "tensorbord", "is 'tensorbord'; did you mean 'tensorboard'?"),
         ("sft.trainer.fp16", None, "is None: input should be a valid boolean"),
         ("sft.accelerate", "zero9", "there is no accelerate configuration 'zero9'; want one of cpu, "),
         ("grpo.rewards.0.name", "cosin", "there is no reward 'cosin'; did you mean 'cosine'"),
@@ -62,6 +63,24 @@ def test_what_cannot_work_is_refused_with_the_nearest_value_or_the_bound(key, va
     with pytest.raises(SettingsError) as refused:
         check_trainers(load_recipe("nano", overrides))
     assert message in str(refused.value)
+
+
+def test_a_tracker_reaches_both_trainers(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainers, "get_available_reporting_integrations", lambda: ["tensorboard"])
+    overrides = {"sft.trainer.report_to": "tensorboard", "grpo.trainer.report_to": ["tensorboard"]}
+    recipe = load_recipe("nano", overrides)
+    configs = build_sft_config(recipe, tmp_path), build_grpo_config(recipe, tmp_path)
+    assert [config.report_to for config in configs] == [["tensorboard"]] * 2
+
+
+def test_without_one_nobody_is_told(tmp_path):
+    assert build_sft_config(load_recipe("nano"), tmp_path).report_to == []
+
+
+def test_a_tracker_that_is_not_installed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainers, "get_available_reporting_integrations", lambda: [])
+    with pytest.raises(SettingsError, match=r"`grpo.trainer.report_to` is 'wandb', whose package is not installed"):
+        build_grpo_config(load_recipe("nano", {"grpo.trainer.report_to": "wandb"}), tmp_path)
 
 
 def test_what_only_trl_knows_is_refused_in_its_own_words():

@@ -22,15 +22,14 @@ from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
 from fastmath.cli.plan import plan
 from fastmath.cli.replay import replay
-from fastmath.cli.stages import exiting_on_interrupt, run_and_say
+from fastmath.cli.stages import choose_stages, exiting_on_interrupt, run_and_say
 from fastmath.cli.status import status
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe, parse_assignments
-from fastmath.recipe.sections import Recipe
 from fastmath.runs.locks import RunLockedError
-from fastmath.runs.pipeline import make_stage, open_stage, select_stages
+from fastmath.runs.pipeline import make_stage, open_stage
 from fastmath.runs.stage import MissingStageError, StageFailedError
-from fastmath.runs.stages import NOTEBOOKS, comes_before
+from fastmath.runs.stages import NOTEBOOKS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(kernel, name="kernel")
@@ -84,7 +83,7 @@ def run(
     recipe, folder = resolve_recipe(recipe), find_run(recipe, run_dir, overrides, model)
     if model is not None:
         overrides |= resolve_overrides(begin_from(model, first))
-    stages = _choose_stages(load_recipe(recipe, overrides), first, last, model is not None)
+    stages = choose_stages(load_recipe(recipe, overrides), first, last, model is not None)
     opened = open_stage(stages[0], recipe, str(folder), overrides, force)
     check_recipe(opened.recipe, opened.root, stages)
     made = [make_stage(stage, opened.recipe, folder) for stage in stages]
@@ -106,14 +105,6 @@ def run(
     typer.echo(f"{len(stages)} stages in {time.monotonic() - started:.1f} s")
     _say_report(folder, stages)
     typer.echo(f"look at {', '.join(Path(NOTEBOOKS[stage]).name for stage in stages)} in {folder}")
-
-
-def _choose_stages(recipe: Recipe, first: str | None, last: str | None, with_model: bool) -> list[str]:
-    """The stages to run; from a model of one's own the data are built first, wherever the run begins."""
-    stages = select_stages(recipe, None if with_model else first, last)
-    if with_model and first is not None:
-        stages = [name for name in stages if name == "build_data" or not comes_before(name, first)]
-    return stages
 
 
 def _say_report(folder: Path, stages: Sequence[str]) -> None:

@@ -7,12 +7,16 @@ from typing import Any
 
 from fastmath.recipe.errors import require_known
 from fastmath.recipe.load import REPOSITORY_FOLDER
+from fastmath.recipe.pins import HUB_SCHEME
 from fastmath.runs.stages import MODEL_SECTIONS, NOTEBOOKS, comes_before
 
 _PATH_SETTINGS = re.compile(
-    r"data\.(?:sources\.\d+\.path|test_path|decontaminate\.files(?:\.\d+)?)|(?:sft|grpo)\.accelerate|model\.name"
+    r"data\.(?:sources\.\d+\.path|(?:test|validation)_path|decontaminate\.files\.\d+)|(?:sft|grpo)\.accelerate"
+    r"|evaluate\.(?:sets\.\d+|models\.[^.]+(?:\.path)?)|model\.name"
 )
 """Settings that may hold a path; a Hub name or the name of a shipped file is left as it is."""
+_FILE_SETTINGS = re.compile(r"data\.(?:(?:test|validation)_path|decontaminate\.files\.\d+)|evaluate\.sets\.\d+")
+"""Those that hold a file and no name of anything else, so that a missing one is looked for where the person stands."""
 
 
 def name_run(recipe: str, overrides: Mapping[str, Any], model: str | None = None) -> str:
@@ -57,12 +61,18 @@ def resolve_recipe(recipe: str) -> str:
 
 
 def resolve_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The overrides with absolute paths where they name a file or folder that is there."""
-    return {key: _resolve(value) if _PATH_SETTINGS.fullmatch(key) else value for key, value in overrides.items()}
+    """The overrides with absolute paths where they name a file or folder that is there, or one that is nowhere."""
+    return {key: _resolve(key, value) for key, value in overrides.items()}
 
 
-def _resolve(value: Any) -> Any:
+def _resolve(key: str, value: Any) -> Any:
     if isinstance(value, list):
-        return [_resolve(item) for item in value]
-    there = isinstance(value, str) and value != "" and (Path.cwd() / value).exists()
-    return str((Path.cwd() / value).resolve()) if there else value
+        return [_resolve(f"{key}.{index}", item) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {name: _resolve(f"{key}.{name}", item) for name, item in value.items()}
+    if not isinstance(value, str) or not value or not _PATH_SETTINGS.fullmatch(key):
+        return value
+    here = Path.cwd() / value
+    only_file = _FILE_SETTINGS.fullmatch(key) and not value.startswith(HUB_SCHEME)
+    meant = here.exists() or (only_file and not (REPOSITORY_FOLDER / value).exists())
+    return str(here.resolve()) if meant else value

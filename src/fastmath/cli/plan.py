@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from fastmath.cli.paths import find_run, resolve_overrides, resolve_recipe
+from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
+from fastmath.cli.stages import choose_stages
 from fastmath.planning.machine import GPUS, Machine, find_machine
 from fastmath.planning.plan import Plan, make_plan
 from fastmath.planning.stage_plan import StagePlan
@@ -30,18 +31,28 @@ def plan(
     ] = None,
     gpu: Annotated[str | None, typer.Option(help=f"model of the GPUs: {', '.join(GPUS)}")] = None,
     nodes: Annotated[int, typer.Option(min=1, help="number of nodes")] = 1,
+    first: Annotated[str | None, typer.Option("--from", help="first stage")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last stage")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="model that the first stage begins from: a folder, or a Hub name with @COMMIT")
+    ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="run folder whose data are counted, if they are there")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a dotted key of a recipe")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the plan as one JSON object")] = False,
 ) -> None:
     """Plan a recipe: memory of each GPU by stage, hours, disk. Exit code 1: it does not fit.
 
-    Nothing is downloaded and no GPU is touched. A recipe may leave commits open; `fastmath run` wants them.
+    Nothing is downloaded and no GPU is touched. A recipe may leave commits open; `fastmath run` wants them. The stages
+    and the model are chosen as `fastmath run` chooses them.
     """
     overrides = resolve_overrides(parse_assignments(assignments or []))
+    folder = find_run(recipe, run_dir, overrides, model)
+    if model is not None:
+        overrides |= resolve_overrides(begin_from(model, first))
     settings = load_recipe(resolve_recipe(recipe), overrides)
     machine = describe_machine(gpus, memory, gpu, nodes)
-    made = make_plan(settings, machine, REPOSITORY_FOLDER, find_run(recipe, run_dir, overrides))
+    stages = choose_stages(settings, first, last, model is not None)
+    made = make_plan(settings, machine, REPOSITORY_FOLDER, folder, stages)
     typer.echo(json.dumps(describe_plan(made)) if as_json else "\n".join(render_plan(made)))
     if not made.fits:
         raise typer.Exit(1)

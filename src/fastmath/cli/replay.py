@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fastmath.answers.contests import CONTESTS
+from fastmath.contest.policy import find_policy
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import find_policies
 from fastmath.recipe.errors import SettingsError, require_known
@@ -17,10 +18,10 @@ from fastmath.replay.votes import Recording, read_votes
 
 
 def replay(
-    votes: Annotated[Path | None, typer.Option(help="JSONL of id, gold, model, answers[], tokens[]")] = None,
+    votes: Annotated[Path | None, typer.Option(help="JSONL of id, gold, model, answers[], tokens[]; also .gz")] = None,
     model: Annotated[str | None, typer.Option(help="only this model's questions")] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="most samples per question")] = 16,
-    policy: Annotated[str, typer.Option(help="name of the policy, or `list` to print the names")] = "default",
+    policy: Annotated[str, typer.Option(help="name of the policy, package.module:ClassName, or `list`")] = "default",
     profile: Annotated[str, typer.Option(help=f"contest that reads golds and votes: {', '.join(CONTESTS)}")] = "aimo2",
     contest: Annotated[bool, typer.Option("--contest", help="replay contests of 50 questions on one clock")] = False,
     limit: Annotated[float, typer.Option(min=0, help="time limit, as a share of the time of full votes of 16")] = 0.5,
@@ -30,11 +31,11 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Replay a policy on recorded samples: single questions without a clock, or whole contests."""
-    policies = find_policies()
     if policy == "list":
+        policies = find_policies()
         typer.echo(json.dumps(list(policies)) if as_json else "\n".join(map(_describe, policies.items())))
         return
-    require_known("--policy", policy, policies)
+    rule = find_policy(policy, "--policy")
     require_known("--profile", profile, CONTESTS)
     if votes is None:
         raise SettingsError("--votes is missing; want a JSONL file of recorded samples")
@@ -44,11 +45,9 @@ def replay(
     cores = processes or os.cpu_count() or 1
     if contest:
         setting = ContestSetting(limit, slowdown, n)
-        result = {"policy": policy, "limit": limit} | replay_contests(
-            recordings, policies[policy], setting, seeds, cores
-        )
+        result = {"policy": policy, "limit": limit} | replay_contests(recordings, rule, setting, seeds, cores)
     else:
-        result = {"policy": policy, "n": n} | replay_questions(recordings, policies[policy], n, seeds, cores)
+        result = {"policy": policy, "n": n} | replay_questions(recordings, rule, n, seeds, cores)
     typer.echo(json.dumps(result) if as_json else _render(result, recordings))
 
 

@@ -9,10 +9,23 @@ from typing import Any
 import typer
 
 from fastmath.cli.live import LiveLine
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.interrupts import Interrupts
-from fastmath.runs.pipeline import StageResult, run_stage
+from fastmath.runs.pipeline import StageResult, run_stage, select_stages
+from fastmath.runs.stages import comes_before
 
 EXIT_INTERRUPTED = 130
+
+
+def choose_stages(recipe: Recipe, first: str | None, last: str | None, with_model: bool) -> list[str]:
+    """The stages to run; from a model of one's own the data are built first, wherever the run begins.
+
+    The errors are those of `fastmath.runs.pipeline.select_stages`.
+    """
+    stages = select_stages(recipe, None if with_model else first, last)
+    if with_model and first is not None:
+        stages = [name for name in stages if name == "build_data" or not comes_before(name, first)]
+    return stages
 
 
 def run_and_say(

@@ -1,16 +1,36 @@
-"""Look-up of the policy that a recipe names."""
+"""Look-up of the policy that a recipe or a command names."""
+
+from typing import Protocol
 
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import find_policies
-from fastmath.recipe.errors import require_known
+from fastmath.recipe.errors import SettingsError, require_known
+from fastmath.recipe.imports import import_class
+
+WANTED = "a class that has the method `plan` of `fastmath.policies.plan.Policy`"
 
 
-def find_policy(name: str) -> Policy:
-    """The policy with the name that a recipe gives as `kernel.policy`.
+def find_policy(name: str, label: str = "`kernel.policy`") -> Policy:
+    """The policy of a name, or one from outside the project by its import path, `package.module:ClassName`.
+
+    Args:
+        name: a name of `fastmath.policies.public.find_policies`, or an import path; its class is called without
+            arguments.
+        label: setting or option that named the policy; the error message begins with it.
 
     Raises:
-        fastmath.recipe.errors.SettingsError: no policy has this name; the message lists the known names.
+        fastmath.recipe.errors.SettingsError: no policy has this name, or what the path names is no policy.
     """
+    if ":" in name:
+        kind = import_class(label, name, WANTED, _has_plan)
+        try:
+            return kind()
+        except TypeError as error:
+            raise SettingsError(f"{label} {name!r}: {error}; want a class whose fields all have defaults") from error
     policies = find_policies()
-    require_known("`kernel.policy`", name, policies)
+    require_known(label, name, policies)
     return policies[name]
+
+
+def _has_plan(kind: type) -> bool:
+    return callable(getattr(kind, "plan", None)) and kind is not Policy and Protocol not in kind.__bases__

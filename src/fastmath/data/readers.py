@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+import polars
 import pyarrow
 import pyarrow.parquet
 
@@ -16,7 +17,8 @@ from fastmath.recipe.errors import SettingsError
 SHARD_BYTES = 32 * 2**20
 """Size of a shard of JSON lines, in bytes."""
 _BATCH_ROWS = 32
-_SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".json", ".json.gz", ".ndjson")
+CSV_SUFFIXES = (".csv", ".csv.gz")
+_SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".json", ".json.gz", ".ndjson", *CSV_SUFFIXES)
 
 RawRow = dict[str, Any] | str
 """A row as it stands in the file, or the reason why it could not be read."""
@@ -28,15 +30,16 @@ class Shard:
 
     Attributes:
         path: the file.
-        form: `parquet` (one row group), `lines` (one JSON object per line) or `array` (one JSON array).
+        form: `parquet` (one row group), `lines` (one JSON object per line), `array` (one JSON array) or `csv`, whose
+            values are all text, null where a cell is empty.
         first_row: number of the shard's first row within the source, from 0.
-        rows: number of rows; 0 for compressed lines and for arrays, where it is unknown until the shard is read.
+        rows: number of rows; 0 for compressed lines, arrays and CSV, where it is unknown until the shard is read.
         start: first byte of the shard in the file; for parquet the index of its row group.
         end: byte of the file at which the shard ends, exclusive; for parquet the index of the next row group.
     """
 
     path: Path
-    form: Literal["parquet", "lines", "array"]
+    form: Literal["parquet", "lines", "array", "csv"]
     first_row: int
     rows: int
     start: int
@@ -57,16 +60,25 @@ def list_files(path: Path) -> list[Path]:
     return files
 
 
+def find_first_shard(files: Sequence[Path]) -> Shard | None:
+    """The first shard of files, without looking at the rest of them; None where they hold no row.
+
+    Raises:
+        SettingsError: the parquet file is broken.
+    """
+    return next((shard for file in files for shard in _cut_file(file, 0, SHARD_BYTES)), None)
+
+
 def list_shards(files: Sequence[Path], shard_bytes: int = SHARD_BYTES) -> list[Shard]:
     """Cut files into shards, in the order of their rows.
 
     Args:
         files: files of one source, in order.
         shard_bytes: size at which a file of JSON lines is cut, in bytes, rounded up to the next end of a line. A
-            parquet file is cut into its row groups; compressed files and JSON arrays are not cut.
+            parquet file is cut into its row groups; compressed files, JSON arrays and CSV are not cut.
 
     Raises:
-        SettingsError: a parquet file or a JSON array is broken.
+        SettingsError: a parquet file, a JSON array or a CSV is broken.
     """
     shards: list[Shard] = []
     first_row = 0
@@ -85,7 +97,7 @@ def read_shard(shard: Shard, columns: Sequence[str] | None = None) -> Iterator[t
         columns: columns to read from parquet, as far as the file has them; None reads all. Other formats give all.
 
     Raises:
-        SettingsError: the parquet file or the JSON array is broken.
+        SettingsError: the parquet file, the JSON array or the CSV is broken.
     """
     match shard.form:
         case "parquet":
@@ -94,6 +106,8 @@ def read_shard(shard: Shard, columns: Sequence[str] | None = None) -> Iterator[t
             rows = _read_lines(shard)
         case "array":
             rows = iter(_load_array(shard.path))
+        case "csv":
+            rows = _load_csv(shard.path).iter_rows(named=True)
     for offset, row in enumerate(rows):
         yield shard.first_row + offset, row if isinstance(row, dict | str) else "malformed: no JSON object"
 
@@ -102,6 +116,8 @@ def read_columns(shard: Shard) -> list[str]:
     """Names of the columns, from the parquet schema or from the first row that is a JSON object."""
     if shard.form == "parquet":
         return pyarrow.parquet.read_schema(shard.path).names
+    if shard.form == "csv":
+        return _load_csv(shard.path).columns
     return next((list(row) for _, row in read_shard(shard) if isinstance(row, dict)), [])
 
 
@@ -115,6 +131,8 @@ def _cut_file(file: Path, first_row: int, shard_bytes: int) -> Iterator[Shard]:
             rows = metadata.row_group(group).num_rows
             yield Shard(file, "parquet", first_row, rows, group, group + 1)
             first_row += rows
+    elif file.name.endswith(CSV_SUFFIXES):
+        yield Shard(file, "csv", first_row, 0, 0, file.stat().st_size)
     elif _is_array(file):
         yield Shard(file, "array", first_row, 0, 0, file.stat().st_size)
     elif file.suffix == ".gz":
@@ -158,6 +176,16 @@ def _load_array(path: Path) -> list[Any]:
             f"{path} is a JSON array that breaks at line {error.lineno}, column {error.colno} ({error.msg}); fetch the "
             "file again, or turn it into one object a line, of which a broken one is put aside alone"
         ) from error
+
+
+def _load_csv(path: Path) -> polars.DataFrame:
+    with _open(path) as stream:
+        content = stream.read()
+    try:
+        return polars.read_csv(content, infer_schema=False)
+    except polars.exceptions.PolarsError as error:
+        hint = f"; `iconv -f latin1 -t utf-8 {path.name}` may mend it" if "utf-8" in str(error).lower() else ""
+        raise SettingsError(f"{path} is no CSV of text in UTF-8: {str(error).splitlines()[0]}{hint}") from error
 
 
 def _read_lines(shard: Shard) -> Iterator[Any]:

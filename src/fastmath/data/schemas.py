@@ -19,6 +19,9 @@ WANTED_COLUMNS = {
 }
 """Columns that a source must have, by its kind."""
 
+TEXT_KINDS = ("published", "problems")
+"""Kinds whose columns are all text, so that a CSV can hold them."""
+
 FURTHER_COLUMNS = ("uuid", "correctness_math_verify", "correctness_llama", "is_reasoning_complete", "finish_reasons")
 """Columns that are read where a source has them."""
 

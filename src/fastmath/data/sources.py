@@ -1,6 +1,7 @@
 """The sources of a recipe: their files, their parts, and their rows as `SourceRow`s or `Reject`s."""
 
 import fnmatch
+import itertools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,11 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars
-
-from fastmath.data.readers import RawRow, Shard, list_files, list_shards, read_columns, read_shard
+from fastmath.data.readers import (
+    CSV_SUFFIXES,
+    Shard,
+    find_first_shard,
+    list_files,
+    list_shards,
+    read_columns,
+    read_shard,
+)
 from fastmath.data.repair import repair_text
-from fastmath.data.schemas import FURTHER_COLUMNS, WANTED_COLUMNS, MalformedRowError, Reject, SourceRow, read_row
+from fastmath.data.schemas import (
+    FURTHER_COLUMNS,
+    TEXT_KINDS,
+    WANTED_COLUMNS,
+    MalformedRowError,
+    Reject,
+    SourceRow,
+    read_row,
+)
 from fastmath.nano.rows import generate_rows
 from fastmath.recipe.data import NanoDataSettings, SourceSettings
 from fastmath.recipe.errors import SettingsError
@@ -57,11 +72,38 @@ def list_parts(source: SourceSettings, nano: NanoDataSettings, seed: int, root: 
     """
     if source.kind == "nano":
         return [Part(source, None, nano, seed)]
-    shards = list_shards(_find_files(source, root))
+    files = _find_files(source, root)
+    _require_no_csv_lists(source, files)
+    shards = list_shards(files)
     if not shards:
         raise SettingsError(f"source {source.name!r}: {source.path} has no rows")
     _check_columns(source, read_columns(shards[0]))
     return [Part(source, shard) for shard in shards]
+
+
+def check_local_source(source: SourceSettings, root: Path) -> None:
+    """Check the form and the columns of a source on this machine, by the beginning of its first file.
+
+    A JSON array is not looked into, as it has to be read whole.
+
+    Raises:
+        SettingsError: the source is empty, or its columns do not fit its kind.
+    """
+    files = _find_files(source, root)
+    _require_no_csv_lists(source, files)
+    first = find_first_shard(files)
+    if first is None or first.form != "array":
+        _check_columns(source, [] if first is None else read_columns(first))
+
+
+def _require_no_csv_lists(source: SourceSettings, files: Sequence[Path]) -> None:
+    """Refuse CSV for a kind whose rows hold lists, of traces or of turns."""
+    table = next((file for file in files if file.name.endswith(CSV_SUFFIXES)), None)
+    if table is not None and source.kind not in TEXT_KINDS:
+        raise SettingsError(
+            f"source {source.name!r}: {table} is a CSV, and rows of kind {source.kind!r} hold lists, which a CSV "
+            f"cannot; want kind {' or '.join(TEXT_KINDS)}, or JSONL or parquet"
+        )
 
 
 def read_part(part: Part) -> Iterator[SourceRow | Reject]:
@@ -96,7 +138,7 @@ def read_problems(path: Path, wanted: Sequence[str] = ("problem", "answer")) -> 
     if not path.is_file():
         raise SettingsError(f"{path} names held-out problems, and there is no such file")
     repaired, broken = 0, 0
-    for index, row in _read_rows(path):
+    for index, row in itertools.chain.from_iterable(map(read_shard, list_shards([path]))):
         if isinstance(row, str):
             hint = f"; `iconv -f latin1 -t utf-8 {path.name}` may mend it" if "UTF-8" in row else ""
             raise SettingsError(f"{path}, row {index}: {row}{hint}")
@@ -118,19 +160,6 @@ def _first_text(row: Mapping[str, object], columns: Sequence[str]) -> str:
 
 def _to_text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def _read_rows(path: Path) -> Iterator[tuple[int, RawRow]]:
-    if path.suffix != ".csv":
-        for shard in list_shards([path]):
-            yield from read_shard(shard)
-        return
-    try:
-        table = polars.read_csv(path, infer_schema=False)
-    except polars.exceptions.PolarsError as error:
-        hint = f"; `iconv -f latin1 -t utf-8 {path.name}` may mend it" if "utf-8" in str(error).lower() else ""
-        raise SettingsError(f"{path} is no CSV of text in UTF-8: {str(error).splitlines()[0]}{hint}") from error
-    yield from enumerate(table.iter_rows(named=True))
 
 
 def _read_records(part: Part) -> Iterable[tuple[int, dict[str, Any] | str]]:

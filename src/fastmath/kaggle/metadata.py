@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fastmath.recipe.errors import SettingsError
+
 KERNEL, DATASET = "kernel-metadata.json", "dataset-metadata.json"
 MODEL, INSTANCE = "model-metadata.json", "model-instance-metadata.json"
 DATASET_FOLDER, MODEL_FOLDER, WEIGHTS_FOLDER = "dataset", "model", "model/weights"
@@ -64,6 +66,20 @@ class PackageError(RuntimeError):
 def slugify(title: str) -> str:
     """The slug that Kaggle derives from a title."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def require_owner(owner: str) -> None:
+    """Refuse what cannot be the name of a Kaggle user in an address.
+
+    Raises:
+        SettingsError: it has other characters; the message names the nearest that has not.
+    """
+    if not _OWNER.fullmatch(owner):
+        nearest = re.sub(r"[^a-z0-9_-]", "", owner.lower()) or "your-name"
+        raise SettingsError(
+            f"--owner is {owner!r}; want your name as it stands in the address of your page on Kaggle, in lowercase "
+            f"letters, digits, `-` and `_`, such as {nearest!r}"
+        )
 
 
 def check_metadata(folder: Path) -> list[str]:

@@ -27,9 +27,11 @@ from fastmath.kaggle.metadata import (
     PLACES,
     WEIGHTS_FOLDER,
     PackageError,
+    require_owner,
     slugify,
 )
 from fastmath.kaggle.wheels import IMAGE, WHEELS, find_lists
+from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import dump_recipe, load_recipe
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.provenance import describe_commit
@@ -117,8 +119,10 @@ def build_package(
 
     Raises:
         PackageError: `repository` is not a checkout of the project, or the project's wheel could not be built.
-        fastmath.recipe.errors.SettingsError: the recipe and overrides of the notebook are not valid.
+        fastmath.recipe.errors.SettingsError: the recipe and overrides of the notebook, or the owner, are not valid.
     """
+    if options.owner is not None:
+        require_owner(options.owner)
     source = repository / TEMPLATES
     if not (source / KERNEL).is_file():
         raise PackageError(f"there is no {source / KERNEL}: a package is built in a checkout of the project")
@@ -236,7 +240,13 @@ def _notebook_parameters(options: PackageOptions, recipe: Recipe) -> dict[str, A
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / SHIPPED_RECIPE
         path.write_text(dump_recipe(recipe))
-        find_policy(load_recipe(str(path), overrides).kernel.policy)
+        policy = load_recipe(str(path), overrides).kernel.policy
+        find_policy(policy)
+    if ":" in policy and not policy.startswith("fastmath."):
+        raise SettingsError(
+            f"`kernel.policy` {policy!r} is of a module that does not travel with the package; want one inside "
+            "`src/fastmath`, whose wheel does"
+        )
     # Kaggle's working folder, without its path, so that the check can run the notebook as it is.
     return {"recipe": "", "run_dir": ".", "overrides": overrides}
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from fastmath.evaluation.metrics import SampleArrays, accuracy_curve
 from fastmath.evaluation.tables import samples_of
-from fastmath.plots.style import STYLE, choose_colours
+from fastmath.plots.style import STYLE, SeriesStyle, choose_model_styles
 
 _CURVE_POINTS = 80
+_FIRST_PERCENTILE, _BEFORE = 1, 0.9
 _LABEL_RATIO = 1.2
 
 
@@ -31,35 +32,44 @@ def plot_accuracy_against_tokens(report: Mapping[str, Any], samples: Mapping[str
     with plt.rc_context(dict(STYLE)):
         figure, (single, majority, spent) = plt.subplots(1, 3, figsize=(13, 4.4), sharey=True)
         budgets = make_budget_grid(samples, max(marked))
-        colours = choose_colours([entry["name"] for entry in report["models"]])
+        styles = choose_model_styles([entry["name"] for entry in report["models"]])
         for entry in report["models"]:
             name = entry["name"]
-            colour = colours[name]
-            curves = accuracy_curve(samples[name], budgets, k, report["seed"])
-            for axis, (value, low, high) in zip((single, majority), curves, strict=True):
-                axis.fill_between(budgets, low, high, color=colour, alpha=0.15, linewidth=0)
-                axis.plot(budgets, value, color=colour, label=name)
-            _draw_points(single, entry, "pass@1", "token_budget", colour)
-            _draw_points(majority, entry, f"majority@{k}", "token_budget", colour)
-            _draw_spending(spent, entry, colour)
+            right, voted = accuracy_curve(samples[name], budgets, k, report["seed"])
+            tokens = np.array([samples[name].cut(budget).tokens.mean() for budget in budgets])
+            _draw_model(single, entry, styles[name], "pass@1", "token_budget", budgets, right)
+            _draw_model(majority, entry, styles[name], f"majority@{k}", "token_budget", budgets, voted)
+            _draw_model(spent, entry, styles[name], "pass@1", "mean_tokens", tokens, right)
         for axis, title in ((single, "pass@1"), (majority, f"majority@{k}")):
             axis.set_title(f"{title} under a token budget")
             axis.set_xlabel("token budget (a prefix of the same samples)")
             _mark_budgets(axis, marked)
+            axis.set_xlim(budgets[0] * 0.97, budgets[-1] * 1.04)
         spent.set_title("pass@1 for the tokens spent")
-        spent.set_xlabel("mean tokens a sample, at the marked budgets")
-        spent.set_xlim(left=0)
+        spent.set_xlabel("mean tokens a sample, under all budgets")
         single.set_ylabel("share of problems")
         single.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         single.set_ylim(-0.02, 1.02)
-        figure.legend(*single.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9.5)
+        figure.legend(
+            *single.get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize=9.5, handlelength=3
+        )
     return figure
 
 
 def make_budget_grid(samples: Mapping[str, SampleArrays], largest: int) -> NDArray[np.int64]:
-    """Token budgets from the shortest sample's length to the largest budget, evenly spaced on a logarithmic axis."""
-    shortest = max(1, min(int(arrays.tokens.min()) for arrays in samples.values()))
-    return np.unique(np.geomspace(min(shortest, largest), largest, _CURVE_POINTS).round().astype(np.int64))
+    """Token budgets at which the curves are drawn, evenly spaced on a logarithmic axis up to the largest.
+
+    They begin a tenth before the models begin to be right, at the 1st percentile of the lengths of all right samples.
+    Below that every curve is nearly 0, and one short sample would leave most of the axis empty.
+
+    Args:
+        samples: model name → samples.
+        largest: the largest budget, in tokens.
+    """
+    lengths = np.concatenate([arrays.tokens[arrays.correct] for arrays in samples.values()])
+    first = int(_BEFORE * np.percentile(lengths, _FIRST_PERCENTILE)) if len(lengths) else 1
+    first = min(max(1, first), largest)
+    return np.unique(np.geomspace(first, largest, _CURVE_POINTS).round().astype(np.int64))
 
 
 def _mark_budgets(axis: Axes, budgets: Sequence[int]) -> None:
@@ -81,8 +91,22 @@ def label_apart(ticks: Sequence[int]) -> list[str]:
     return labels[::-1]
 
 
-def _draw_points(axis: Axes, entry: Mapping[str, Any], metric: str, across: str, colour: str) -> None:
-    """Draw one point per budget with its 95 % interval; `across` is the key of the budget's entry for the x axis."""
+def _draw_model(
+    axis: Axes,
+    entry: Mapping[str, Any],
+    style: SeriesStyle,
+    metric: str,
+    across: str,
+    places: NDArray[Any],
+    curve: NDArray[np.float64],
+) -> None:
+    """Draw a curve (3, K) of values, lows and highs at K places, and a point with its 95 % interval for each budget.
+
+    `across` is the key of the budget's entry for the x axis.
+    """
+    value, low, high = curve
+    axis.fill_between(places, low, high, color=style.colour, alpha=0.13, linewidth=0)
+    axis.plot(places, value, color=style.colour, linestyle=style.line)
     estimates = [budget[metric] for budget in entry["budgets"]]
     values = np.array([estimate["value"] for estimate in estimates])
     errors = [
@@ -93,17 +117,12 @@ def _draw_points(axis: Axes, entry: Mapping[str, Any], metric: str, across: str,
         [budget[across] for budget in entry["budgets"]],
         values,
         yerr=np.clip(errors, 0, None),
-        fmt="o",
-        color=colour,
-        markersize=5.5,
+        linestyle="none",
+        color=style.colour,
+        marker=style.marker,
+        markersize=6,
         markeredgecolor="white",
         elinewidth=1.2,
     )
-
-
-def _draw_spending(axis: Axes, entry: Mapping[str, Any], colour: str) -> None:
-    spent = [budget["mean_tokens"] for budget in entry["budgets"]]
-    values = [budget["pass@1"]["value"] for budget in entry["budgets"]]
-    order = np.argsort(spent)
-    axis.plot(np.take(spent, order), np.take(values, order), color=colour, linewidth=1.4, alpha=0.6)
-    _draw_points(axis, entry, "pass@1", "mean_tokens", colour)
+    # What the legend shows: the line with its marker.
+    axis.plot([], [], color=style.colour, linestyle=style.line, marker=style.marker, label=entry["name"])

@@ -1,41 +1,81 @@
 """Figures of the training data."""
 
+import dataclasses
+import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from fastmath.answers.integers import to_int
-from fastmath.plots.style import MUTED, PALETTE, STYLE
+from fastmath.plots.style import (
+    HATCHES,
+    INK,
+    MUTED,
+    PALETTE,
+    SERIES,
+    STYLE,
+    SeriesStyle,
+    add_legend,
+    choose_styles,
+)
+
+_FUNNEL_COLUMNS = 3
 
 
 def plot_funnel(funnel: Mapping[str, Mapping[str, int]]) -> Figure:
-    """One bar per source, split into the share of its rows that were kept and the shares that each rule dropped.
+    """What became of the rows: a panel a source, and in it a bar an outcome, kept rows first, then the most frequent.
 
     Args:
         funnel: source → outcome → number of rows, with the total under `rows`, as `fastmath.data.build.count_funnel`
             returns it; outcomes that begin with `GRPO` are not shown, because they do not count rows of the source.
     """
-    outcomes = {name for counts in funnel.values() for name in counts if not name.startswith("GRPO")}
-    order = ["kept", *sorted(outcomes - {"rows", "kept"})]
-    totals = np.array([counts["rows"] for counts in funnel.values()])
-    bars = [f"{name}\n{total:,} rows" for name, total in zip(funnel, totals, strict=True)]
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(8, 1.6 + 0.22 * len(order) + 0.55 * len(funnel)))
-        left = np.zeros(len(funnel))
-        for name, colour in zip(order, [PALETTE[2], *PALETTE[:2], *PALETTE[3:], MUTED], strict=False):
-            counts = np.array([row.get(name, 0) for row in funnel.values()])
-            shares = 100 * counts / np.maximum(totals, 1)
-            axis.barh(bars, shares, left=left, color=colour, label=f"{name} ({counts.sum():,})", height=0.6)
-            left += shares
-        axis.set(xlabel="% of the source's rows", title="What became of every row", xlim=(0, 100))
-        axis.invert_yaxis()
-        axis.grid(axis="y", visible=False)
-        figure.legend(loc="outside lower left", ncols=2)
+    counted = {source: list_outcomes(counts) for source, counts in funnel.items()}
+    totals = Counter[str]()
+    for outcomes in counted.values():
+        totals.update(outcomes)
+    order = ["kept", *(name for name, _ in totals.most_common() if name != "kept")]
+    columns = min(len(funnel), _FUNNEL_COLUMNS) or 1
+    rows = -(-len(funnel) // columns) or 1
+    with plt.rc_context(dict(STYLE)):
+        size = (2.6 + 3.4 * columns, 0.5 + rows * (0.8 + 0.32 * len(order)))
+        figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+        for axis, (source, outcomes) in itertools.zip_longest(axes.flat, counted.items(), fillvalue=("", {})):
+            axis.set_visible(bool(source))
+            _draw_outcomes(axis, f"{source} · {funnel.get(source, {}).get('rows', 0):,} rows", order, outcomes)
+        figure.supxlabel("% of the source's rows" if funnel else "no source was read", color=MUTED, fontsize=9.5)
     return figure
+
+
+def list_outcomes(counts: Mapping[str, int]) -> dict[str, int]:
+    """The outcomes of a source's rows in the SFT set."""
+    return {name: count for name, count in counts.items() if name != "rows" and not name.startswith("GRPO")}
+
+
+def _draw_outcomes(axis: Axes, title: str, order: Sequence[str], outcomes: Mapping[str, int]) -> None:
+    counts = np.array([outcomes.get(name, 0) for name in order])
+    shares = 100 * counts / max(counts.sum(), 1)
+    axis.barh(order, shares, color=[PALETTE[2], *[MUTED] * (len(order) - 1)], height=0.62)
+    for place, (count, share) in enumerate(zip(counts, shares, strict=True)):
+        # Beside its bar, or within it where there is no room.
+        inside = share > 70
+        axis.text(
+            share - 1 if inside else share + 1,
+            place,
+            f"{count:,}  ({share:.1f} %)" if count else "–",
+            ha="right" if inside else "left",
+            va="center",
+            fontsize=8.5,
+            color="white" if inside else INK,
+        )
+    axis.set(title=title, xlim=(0, 100), ylim=(len(order) - 0.4, -0.6))
+    axis.grid(axis="y", visible=False)
 
 
 def plot_lengths(tokens: Sequence[int], sources: Sequence[str]) -> Figure:
@@ -47,14 +87,14 @@ def plot_lengths(tokens: Sequence[int], sources: Sequence[str]) -> Figure:
     """
     names = sorted(set(sources))
     groups = [[count for count, source in zip(tokens, sources, strict=True) if source == name] for name in names]
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(8, 3.2))
+    with plt.rc_context(dict(STYLE)):
+        figure, axis = plt.subplots(figsize=(8, 3.4))
         if groups:
-            axis.hist(groups, bins=40, stacked=True, label=names, color=PALETTE[: len(names)])
+            _draw_histogram(axis, dict(zip(names, groups, strict=True)), choose_styles(names), bins=40)
             median = float(np.median(tokens))
-            axis.axvline(median, color=MUTED, linestyle="--", linewidth=1.2, label=f"median {median:,.0f} tokens")
+            axis.axvline(median, color=INK, linestyle="--", linewidth=1.2, label=f"median {median:,.0f} tokens")
         axis.set(xlabel="tokens of the chosen trace", ylabel="problems", title="How long the SFT traces are")
-        axis.legend()
+        add_legend(axis)
     return figure
 
 
@@ -65,33 +105,50 @@ def plot_accuracies(accuracies: Sequence[float], chosen: Sequence[bool]) -> Figu
         accuracies: share of correct generations of each problem.
         chosen: whether each problem is in the SFT set.
     """
-    groups = [[value for value, flag in zip(accuracies, chosen, strict=True) if flag is kept] for kept in (True, False)]
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(8, 3.2))
-        labels = [f"{name} ({len(group):,})" for name, group in zip(("chosen", "left out"), groups, strict=True)]
-        axis.hist(groups, bins=np.linspace(0, 1, 21), stacked=True, label=labels, color=[PALETTE[0], MUTED])
+    groups = {
+        name: [value for value, flag in zip(accuracies, chosen, strict=True) if flag is kept]
+        for name, kept in (("chosen", True), ("left out", False))
+    }
+    styles = dict(zip(groups, (SERIES[2], dataclasses.replace(SERIES[6], hatch=HATCHES[1])), strict=True))
+    with plt.rc_context(dict(STYLE)):
+        figure, axis = plt.subplots(figsize=(8, 3.4))
+        _draw_histogram(axis, groups, styles, bins=np.linspace(0, 1, 21))
         axis.set(xlabel="share of correct generations", ylabel="problems", title="How hard the problems are")
-        axis.legend()
+        add_legend(axis)
     return figure
+
+
+def _draw_histogram(
+    axis: Axes, groups: Mapping[str, Sequence[float]], styles: Mapping[str, SeriesStyle], bins: int | NDArray[Any]
+) -> None:
+    """Draw a stacked histogram of groups, with their names and sizes as labels."""
+    axis.hist(
+        list(groups.values()),
+        bins=bins,
+        stacked=True,
+        label=[f"{name} ({len(values):,})" for name, values in groups.items()],
+        color=[styles[name].colour for name in groups],
+        hatch=[styles[name].hatch for name in groups],
+    )
 
 
 def plot_mix(answers: Sequence[str], sources: Sequence[str]) -> Figure:
     """Number of problems in the SFT set by kind of answer (see `describe_answer`), stacked by source."""
     kinds = [describe_answer(answer) for answer in answers]
     order = [kind for kind, _ in Counter(kinds).most_common()]
-    names = sorted(set(sources))
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(8, 1.2 + 0.4 * len(order)))
+    with plt.rc_context(dict(STYLE)):
+        figure, axis = plt.subplots(figsize=(8, 1.6 + 0.4 * len(order)))
         left = np.zeros(len(order))
-        for name, colour in zip(names, PALETTE, strict=False):
+        for name, style in choose_styles(sorted(set(sources))).items():
             counts = Counter(kind for kind, source in zip(kinds, sources, strict=True) if source == name)
             widths = np.array([counts[kind] for kind in order])
-            axis.barh(order, widths, left=left, color=colour, label=f"{name} ({widths.sum():,})", height=0.6)
+            label = f"{name} ({widths.sum():,})"
+            axis.barh(order, widths, left=left, color=style.colour, hatch=style.hatch, label=label, height=0.6)
             left += widths
         axis.set(xlabel="problems", title="What the answers are")
         axis.invert_yaxis()
         axis.grid(axis="y", visible=False)
-        axis.legend()
+        add_legend(axis)
     return figure
 
 

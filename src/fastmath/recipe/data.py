@@ -95,8 +95,9 @@ class SourceSettings(Section):
             conversations, where the last box of a trace is taken as the answer; `published`: `problem, generation,
             answer`, every generation taken as correct; `problems`: `problem, answer` without traces, which can go into
             the GRPO set only.
-        path: local JSON or JSONL file (also gzipped) or parquet file, a folder of such files, or the name of a Hub
-            dataset; a relative path starts at the checkout's root. None for `nano`, required for every other kind.
+        path: local JSON, JSONL or CSV file (also gzipped) or parquet file, a folder of such files, or the name of a Hub
+            dataset; a relative path starts at the checkout's root. A CSV holds `published` or `problems`, the kinds
+            without lists. None for `nano`, required for every other kind.
         revision: commit of the Hub dataset; required before a run, unused for local files.
         file: pattern (as in `fnmatch`) of the file names to read from a Hub dataset or a local folder, for example
             `data/*.parquet`; None reads every file.

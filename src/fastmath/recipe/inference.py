@@ -164,6 +164,8 @@ class KernelSettings(Section):
             problems; None uses the contest's number.
         samples: most samples per question.
         policy: rule that stops and decides the vote on a question; `fastmath replay --policy list` prints the names.
+            One of your own is named by its import path, `package.module:ClassName`: a class with the method `plan` of
+            `fastmath.policies.plan.Policy`, which is called without arguments.
         slowdown: cost of a larger batch: an engine step with b running samples takes 1 + b / slowdown times as long as
             one with none. `benchmarks/slowdown.py` measures it.
         token_budget: most tokens per sample.

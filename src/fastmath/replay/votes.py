@@ -3,6 +3,7 @@
 The file is JSONL; each line is one question as one model answered it: `id, gold, model, answers[], tokens[]`.
 """
 
+import gzip
 import json
 import random
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def read_votes(path: Path, model: str | None = None, profile: ContestProfile = C
     """Read the recordings of a file, in the file's order.
 
     Args:
-        path: the JSONL file.
+        path: the JSONL file, gzipped where its name ends in `.gz`.
         model: name of the model whose recordings are wanted; None reads those of all models.
         profile: contest whose rules decide which answers count as votes.
 
@@ -63,8 +64,9 @@ def read_votes(path: Path, model: str | None = None, profile: ContestProfile = C
         VotesFileError: the file cannot be read, a line is not valid, or there is no recording of the model.
     """
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        lines = (gzip.decompress(content) if path.suffix == ".gz" else content).decode().splitlines()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise VotesFileError(f"{path} cannot be read: {error}") from error
     recordings = [_read_line(line, f"{path}, line {number}", profile) for number, line in enumerate(lines, 1) if line]
     models = sorted({recording.model for recording in recordings})

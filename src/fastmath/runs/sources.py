@@ -33,7 +33,8 @@ def list_sources(stage: str, recipe: Recipe, root: Path) -> dict[str, Path]:
         return found | (_list_evaluated(recipe, root) if stage == "evaluate" else {})
     data = recipe.data
     named = {f"source {source.name}": source.path for source in data.sources if source.path is not None}
-    named |= {"data.test_path": data.test_path} if data.test_path is not None else {}
+    held_out = {"data.test_path": data.test_path, "data.validation_path": data.validation_path}
+    named |= {name: file for name, file in held_out.items() if file is not None}
     named |= {f"data.decontaminate.files.{index}": file for index, file in enumerate(data.decontaminate.files)}
     local = {name: file for name, file in named.items() if not file.startswith(HUB_SCHEME)}
     return {key: path for name, file in local.items() for key, path in _list_folder(name, root / file)}

@@ -15,10 +15,7 @@ it the answer is read, is the recipe's choice (`grpo.rollouts`).
 """
 
 import dataclasses
-import importlib
-import inspect
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from typing import ClassVar
@@ -27,6 +24,7 @@ from trl.rewards import get_repetition_penalty_reward, get_soft_overlong_punishm
 
 from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.grpo import RewardSettings
+from fastmath.recipe.imports import import_class
 from fastmath.training.brevity_rewards import (
     DifficultyBudget,
     LengthAmongRight,
@@ -182,9 +180,6 @@ KINDS = (
 REWARDS: dict[str, type[Reward]] = {kind.__dict__["__name__"]: kind for kind in KINDS}
 """Reward functions by the name that a recipe uses."""
 
-IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-"""What names a reward outside the project: `package.module:ClassName`."""
-
 
 def build_rewards(settings: Sequence[RewardSettings], num_generations: int, judge: Judge | None = None) -> list[Reward]:
     """Make the reward functions of a recipe, in its order; all of them share one judge.
@@ -232,28 +227,8 @@ def _find_kind(name: str) -> type[Reward]:
 
 def _import_kind(path: str) -> type[Reward]:
     """Import the class that `package.module:ClassName` names."""
-    wanted = "a subclass of `fastmath.training.reward_base.Reward`, named `package.module:ClassName`"
-    if not IMPORT_PATH.fullmatch(path):
-        raise SettingsError(f"reward {path!r} is no import path; want {wanted}")
-    module_name, _, class_name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise SettingsError(
-            f"reward {path!r}: importing {module_name!r} failed ({error}); install the module, or put its folder, "
-            "as an absolute path, on PYTHONPATH"
-        ) from error
-    kind = getattr(module, class_name, None)
-    if kind is None:
-        kinds = [name for name, member in vars(module).items() if _is_reward(member)]
-        known = suggest(class_name, kinds) if kinds else f"; want {wanted}"
-        raise SettingsError(f"reward {path!r}: {module_name!r} has no {class_name!r}{known}")
-    if not _is_reward(kind):
-        raise SettingsError(f"reward {path!r} is {kind!r}; want {wanted}, that defines `score` or `score_group`")
+    wanted = "a subclass of `fastmath.training.reward_base.Reward` that defines `score` or `score_group`"
+    kind = import_class("reward", path, wanted, lambda member: issubclass(member, Reward))
     if not any("__name__" in base.__dict__ for base in kind.__mro__):
         raise SettingsError(f"reward {path!r} has no `__name__`; set this class variable to the name of its metrics")
     return kind
-
-
-def _is_reward(member: object) -> bool:
-    return inspect.isclass(member) and issubclass(member, Reward) and not inspect.isabstract(member)

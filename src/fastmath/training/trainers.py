@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from transformers import TrainingArguments
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 from trl import GRPOConfig, SFTConfig
 
 from fastmath.recipe.errors import SettingsError, suggest
@@ -169,9 +171,24 @@ def _build(kind: type[Config], section: str, settings: dict[str, Any], folder: P
         deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true"
         settings = ({"ddp_backend": "gloo"} if deepspeed else {"use_cpu": True}) | settings
     try:
-        return kind(output_dir=str(folder / "checkpoints"), **settings)
+        config = kind(output_dir=str(folder / "checkpoints"), **settings)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"`{section}.trainer` cannot work: {error}") from error
+    _require_trackers(section, config)
+    return config
+
+
+def _require_trackers(section: str, config: TrainingArguments) -> None:
+    """Refuse a tracker that is not installed, which transformers would find out once the model is loaded."""
+    there = get_available_reporting_integrations()
+    for name in config.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise SettingsError(f"`{section}.trainer.report_to` is {name!r}{suggest(name, INTEGRATION_TO_CALLBACK)}")
+        if name not in there:
+            raise SettingsError(
+                f"`{section}.trainer.report_to` is {name!r}, whose package is not installed; install it, or leave the "
+                "setting out: everything is also written to metrics.jsonl"
+            )
 
 
 def _find_fault(kind: type, section: str, name: str, value: Any) -> str | None:
