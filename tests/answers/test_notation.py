@@ -3,7 +3,7 @@ r"""Notations that math-verify misreads: what each rule rewrites, and what it le
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastmath.answers.notation import rewrite_notation
@@ -63,6 +63,8 @@ def test_what_is_read_well_is_left_alone(answer: str) -> None:
     assert rewrite_notation(answer) == answer
 
 
+@example("0£££")
+@example("0 £ £ £5")
 @given(st.text(r"0123456789.,~ \{}$eE££sincoverlineand=;&-", max_size=60))
 def test_rewriting_twice_changes_nothing_more(answer: str) -> None:
     once = rewrite_notation(answer)

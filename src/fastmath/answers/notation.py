@@ -14,9 +14,9 @@ _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 
 _WORD = r"(?:\\(?:text|textrm|mathrm|mbox)\s*\{\s*)?"
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 
-_CURRENCY = re.compile(
-    r"(?:\\?[£€¥₹₩₽]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?:US)?\\\$)\s*(?=[0-9.])|(?<=[0-9])\s*(?:\\\$|\\?[£€¥₹₩₽])|\\text\s*\{\s*\\?[$£€¥₹₩₽]\s*\}"
-)
+_CURRENCY = re.compile(r"(?:(?:\\?[£€¥₹₩₽]|\\(?:pounds|euro|yen)(?![A-Za-z])|(?:US)?\\\$)\s*)++")
+_CURRENCY_BEHIND = re.compile(r"(?<=[0-9])(?:\s*(?:\\\$|\\?[£€¥₹₩₽]))++|\\text\s*\{\s*\\?[$£€¥₹₩₽]\s*\}")
+_NUMBER_BEGINS = re.compile("[0-9.]")
 _MIXED = re.compile(r"(?<![0-9./^_{])([0-9]+)\s+([0-9]+)\s*/\s*([0-9]+)(?![0-9./])")
 _SCALE = re.compile(
     rf"(?<![0-9.])({_NUMBER})(?:\s|~|\\[,;:! ])*{_WORD}({'|'.join(_SCALES)})s?(?![A-Za-z])\s*\}}?", re.IGNORECASE
@@ -68,7 +68,9 @@ def rewrite_notation(answer: str) -> str:
 
 def drop_currency(answer: str) -> str:
     r"""`£5`, `\$5` and `5\$` become `5`; a plain dollar sign is kept, because it delimits mathematics."""
-    return _CURRENCY.sub("", answer)
+    # A whole run is matched wherever it stands: looking ahead from each of its signs would take quadratic time.
+    without = _CURRENCY_BEHIND.sub("", answer)
+    return _CURRENCY.sub(lambda run: "" if _NUMBER_BEGINS.match(without, run.end()) else run[0], without)
 
 
 def write_out_mixed_numbers(answer: str) -> str:
