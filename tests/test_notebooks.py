@@ -15,6 +15,7 @@ from fastmath.recipe.load import REPOSITORY_FOLDER, load_recipe
 from fastmath.runs.pipeline import run_stage
 from fastmath.runs.stage import Stage, StageFailedError
 from fastmath.runs.stages import NOTEBOOKS
+from fastmath.training.rollout_log import read_completions
 from helpers.tiny_recipe import TINY
 
 SAMPLE_COLUMNS = [
@@ -111,6 +112,20 @@ def test_metrics_stand_under_trl_s_own_names(tiny_run):
     run_dir, _ = tiny_run
     metrics = polars.read_ndjson(run_dir / "grpo" / "metrics.jsonl", infer_schema_length=None)
     assert {"step", "reward", "completions/mean_length", "rewards/cosine/mean"} <= set(metrics.columns)
+
+
+def test_a_few_completions_of_every_step_are_kept(tiny_run):
+    run_dir, _ = tiny_run
+    assert [each.step for each in read_completions(run_dir / "grpo")] == [1] * 4 + [2] * 4
+
+
+@pytest.mark.parametrize("name", ["02_sft", "03_grpo", "04_reward_curves", "06_evaluate"])
+def test_an_executed_notebook_holds_figures_that_need_no_kernel_and_no_script(tiny_run, name):
+    run_dir, _ = tiny_run
+    path = run_dir / f"{name}.ipynb"
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    assert any("application/vnd.plotly.v1+json" in output.get("data", {}) for output in outputs)
+    assert path.stat().st_size < 2_000_000  # plotly's script alone has 5 MB
 
 
 def test_the_kernel_answers_every_question_with_a_typed_answer(tiny_run):

@@ -37,6 +37,11 @@ def test_an_interval_is_told_with_each_budget(figure: go.Figure) -> None:
     assert "customdata" in curve.hovertemplate
 
 
+def test_the_axis_begins_where_something_is_right(figure: go.Figure) -> None:
+    # the shortest sample has 10 tokens, under which half of all are right, so that the first budget is the axis's
+    assert figure.layout.xaxis.range[0] == pytest.approx(1.0)
+
+
 def test_the_report_s_budgets_are_marked(figure: go.Figure) -> None:
     assert list(find(figure, "pass@1", "budgets").x) == [15, 40]
 

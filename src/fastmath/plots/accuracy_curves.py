@@ -1,5 +1,6 @@
 """Accuracy of models against the tokens that they may use, as an interactive figure."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,9 +37,11 @@ def plot_accuracy_curves(
     # The report's own budgets are among those of the lines, so that pointing at a marker tells its interval.
     budgets = np.union1d(make_budget_grid(samples, max(marked)), marked)
     figure = go.Figure()
+    rises = max(marked)
     for entry in report["models"]:
         name = entry["name"]
         curves = accuracy_curve(samples[name], budgets.tolist(), k, report["seed"])
+        rises = min(rises, _find_rise(budgets, curves[1][0]))
         for place, (curve, metric) in enumerate(zip(curves, ("pass@1", f"majority@{k}"), strict=True)):
             axes = {"xaxis": "x", "yaxis": ("y", "y2")[place]}
             traces = _draw_curve(name, metric, budgets, curve, colours[name], named=place == 0)
@@ -48,8 +51,14 @@ def plot_accuracy_curves(
         figure.add_trace(spent.update(xaxis="x2", yaxis="y3"))
     figure.update_layout(make_layout(theme))
     titles = ("pass@1 under a token budget", f"majority@{k} under a token budget", "pass@1 for the tokens spent")
-    _lay_out(figure, titles, marked, theme)
+    _lay_out(figure, titles, marked, rises, theme)
     return figure
+
+
+def _find_rise(budgets: NDArray[np.int64], values: NDArray[np.float64]) -> int:
+    """The largest budget, of (B,), under which nothing is right yet: `values`, (B,), are shares."""
+    nothing = np.flatnonzero(values == 0)
+    return int(budgets[nothing[-1] if len(nothing) else 0])
 
 
 def _draw_curve(
@@ -88,7 +97,8 @@ def _draw_budgets(
     )  # fmt: skip
 
 
-def _lay_out(figure: go.Figure, titles: Sequence[str], marked: Sequence[int], theme: Theme) -> None:
+def _lay_out(figure: go.Figure, titles: Sequence[str], marked: Sequence[int], rises: int, theme: Theme) -> None:
+    """Lay out the panels; `rises` is the budget from which on there is something to see, where the axis begins."""
     heads = [
         {"text": f"<b>{title}</b>", "x": 0, "y": top, "xref": "paper", "yref": "paper", "xanchor": "left",
          "yanchor": "bottom", "showarrow": False}
@@ -97,7 +107,8 @@ def _lay_out(figure: go.Figure, titles: Sequence[str], marked: Sequence[int], th
     share = {"tickformat": ".0%", "range": [-0.02, 1.02]}
     figure.update_layout(
         height=760, hovermode="x unified", hoversubplots="axis", annotations=heads, uirevision="kept",
-        xaxis={"type": "log", "anchor": "y2", "title": {"text": "token budget", "standoff": 4}, "tickmode": "array",
+        xaxis={"type": "log", "range": [math.log10(rises), math.log10(1.03 * max(marked))], "anchor": "y2",
+               "title": {"text": "token budget", "standoff": 4}, "tickmode": "array",
                "tickvals": list(marked), "ticktext": label_apart(marked), "hoverformat": ",.0f",
                "showspikes": True, "spikemode": "across", "spikethickness": 1, "spikecolor": theme.ink},
         xaxis2={"anchor": "y3", "title": {"text": "mean tokens a sample, at the marked budgets", "standoff": 4},

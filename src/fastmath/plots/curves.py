@@ -88,13 +88,13 @@ def _draw_line(curves: Curves, panel: Panel, window: int, colour: str, together:
         steps, ends = _enclose(line)
         spread = f"{curves.name}: spread"
         yield go.Scatter(
-            x=steps, y=ends, mode="lines", line={"width": 0}, fill="toself", fillcolor=fade(colour, 0.13),
+            x=steps, y=ends, mode="lines", line={"width": 0}, fill="toself", fillcolor=fade(colour, 0.16),
             hoverinfo="skip", name=spread, legendgroup=spread, legendrank=2, meta=meta | {"of": "band"},
             visible=True if together == 1 else "legendonly",  # several on one another are a blur
         )  # fmt: skip
     yield go.Scatter(
         **common, y=_to_float32(line.values), mode="lines+markers" if panel.measured else "lines",
-        line={"width": 1.8 if panel.measured else 1, "color": colour if panel.measured else fade(colour, 0.35)},
+        line={"width": 1.8 if panel.measured else 1, "color": colour if panel.measured else fade(colour, 0.45)},
         marker={"size": 6, "color": colour}, connectgaps=False, showlegend=False, meta=meta | {"of": "values"},
         customdata=None if line.low is None else np.stack([line.low, line.high], axis=1).astype(np.float32),
         hovertemplate=_describe_hover(curves, panel, line),
