@@ -9,7 +9,7 @@ import typer
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.policies.plan import Policy
-from fastmath.policies.public import find_policies
+from fastmath.policies.public import describe_policy, find_policies
 from fastmath.recipe.errors import SettingsError, require_known
 from fastmath.replay.simulator import ContestSetting, replay_contests, replay_questions
 from fastmath.replay.votes import Recording, read_votes
@@ -53,7 +53,7 @@ def replay(
 
 def _describe(item: tuple[str, Policy]) -> str:
     name, policy = item
-    return f"{name:<24} {(type(policy).__doc__ or '').splitlines()[0]}"
+    return f"{name:<24} {describe_policy(policy)}"
 
 
 def _render(result: dict[str, object], recordings: list[Recording]) -> str:
