@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -51,7 +52,15 @@ def open_browser() -> Iterator[Browser]:
             browser.close()
 
 
-def visit(browser: Browser, address: str, *, offline: bool = False, width: int = 1400, height: int = 1000) -> Visit:
+def visit(
+    browser: Browser,
+    address: str,
+    *,
+    offline: bool = False,
+    width: int = 1400,
+    height: int = 1000,
+    scheme: Literal["light", "dark"] = "light",
+) -> Visit:
     """Open an address in a page of its own.
 
     Args:
@@ -60,8 +69,10 @@ def visit(browser: Browser, address: str, *, offline: bool = False, width: int =
         offline: whether the page has no network.
         width: width of the window, in pixels.
         height: its height.
+        scheme: whether the reader likes pages light or dark.
     """
-    context = browser.new_context(viewport={"width": width, "height": height}, offline=offline)
+    size = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, offline=offline, color_scheme=scheme)
     seen = Visit(context.new_page())
     seen.page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))

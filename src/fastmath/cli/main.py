@@ -22,6 +22,7 @@ from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
 from fastmath.cli.plan import plan
 from fastmath.cli.replay import replay
+from fastmath.cli.report import report
 from fastmath.cli.stages import choose_stages, exiting_on_interrupt, run_and_say
 from fastmath.cli.status import status
 from fastmath.recipe.errors import SettingsError
@@ -41,6 +42,7 @@ app.command()(export)
 app.command()(join)
 app.command()(plan)
 app.command()(replay)
+app.command()(report)
 app.command()(status)
 
 EXIT_FAILED, EXIT_USAGE = 1, 2

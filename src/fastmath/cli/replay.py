@@ -10,7 +10,7 @@ import typer
 from fastmath.answers.contests import CONTESTS
 from fastmath.contest.policy import find_policy
 from fastmath.policies.plan import Policy
-from fastmath.policies.public import find_policies
+from fastmath.policies.public import describe_policy, find_policies
 from fastmath.recipe.errors import SettingsError, require_known
 from fastmath.replay.draws import replay_contests, replay_questions
 from fastmath.replay.simulator import ContestSetting
@@ -53,7 +53,7 @@ def replay(
 
 def _describe(item: tuple[str, Policy]) -> str:
     name, policy = item
-    return f"{name:<24} {(type(policy).__doc__ or '').splitlines()[0]}"
+    return f"{name:<24} {describe_policy(policy)}"
 
 
 def _render(result: dict[str, object], recordings: list[Recording]) -> str:

@@ -14,7 +14,7 @@ from fastmath.contest.policy import find_policy
 from fastmath.engine.loading import LoadProcesses, shrink_engine
 from fastmath.engine.supervision import EngineKeeper, Start
 from fastmath.engine.vllm import AsyncEngine, Engine, Sampling
-from fastmath.kernel.journal import Journal
+from fastmath.kernel.journal import JOURNAL, Journal
 from fastmath.kernel.kernel import Kernel
 from fastmath.kernel.solver import SolverRules
 from fastmath.policies.clock import ClockRules
@@ -22,8 +22,6 @@ from fastmath.prompts import SYSTEM_PROMPTS
 from fastmath.recipe.inference import KernelSettings
 from fastmath.recipe.sections import Recipe
 from fastmath.runs.model_folder import check_model_folder
-
-JOURNAL = "questions.jsonl"
 
 
 @contextlib.contextmanager

@@ -16,14 +16,14 @@ from typing import Any
 import polars as pl
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.contest.assembly import JOURNAL, build_kernel, engine_starter, make_sampling, open_kernel
+from fastmath.contest.assembly import build_kernel, engine_starter, make_sampling, open_kernel
 from fastmath.contest.gateway import KAGGLE_INPUT, LocalGateway, Predict, serve
 from fastmath.contest.questions import read_questions, write_questions
 from fastmath.contest.report import FullVotes, require_substance, summarize
 from fastmath.engine.supervision import EngineKeeper
 from fastmath.engine.vllm import Engine
 from fastmath.kernel.full_vote import AMPLE_SECONDS, FullVote, vote_in_full
-from fastmath.kernel.journal import read_records
+from fastmath.kernel.journal import JOURNAL, read_records
 from fastmath.policies.clock import ClockRules, tell_time
 from fastmath.prompts import SYSTEM_PROMPTS, render_prompt
 from fastmath.recipe.inference import KernelSettings

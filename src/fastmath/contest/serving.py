@@ -17,7 +17,7 @@ import polars as pl
 import yaml
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.contest.assembly import JOURNAL, open_kernel
+from fastmath.contest.assembly import open_kernel
 from fastmath.contest.gateway import (
     KAGGLE_INPUT,
     SUBMISSION,
@@ -30,7 +30,7 @@ from fastmath.contest.play import run_contest
 from fastmath.contest.policy import find_policy
 from fastmath.contest.questions import find_questions, read_questions, write_asked
 from fastmath.contest.report import require_substance, summarize
-from fastmath.kernel.journal import read_records
+from fastmath.kernel.journal import JOURNAL, read_records
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.load import load_recipe
 from fastmath.recipe.sections import Recipe

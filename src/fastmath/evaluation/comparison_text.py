@@ -6,11 +6,12 @@ from fastmath.evaluation.comparison import Difference, Differences
 
 TOKENS = ("tokens", "reasoning_tokens")
 """Metrics that count tokens and are no shares."""
-_NAMES = {
+METRIC_NAMES: Mapping[str, str] = {
     "answers_collected": "share of samples with an answer",
     "tokens": "tokens a sample",
     "reasoning_tokens": "tokens of its reasoning",
 }
+"""Names in words of the metrics whose own are none."""
 
 
 def describe(differences: Differences) -> list[str]:
@@ -24,7 +25,7 @@ def describe(differences: Differences) -> list[str]:
 
 
 def _describe(name: str, found: Difference) -> str:
-    label = _NAMES.get(name, name)
+    label = METRIC_NAMES.get(name, name)
     plural = "" if name in TOKENS else "s"
     interval = f"[{_write(name, found.low)}, {_write(name, found.high)}]"
     if found.difference == 0:

@@ -60,15 +60,25 @@ def render_comparisons(report: Report) -> str:
     parts = []
     for pair in report["comparisons"]:
         words = "\n".join(f"- {sentence}" for sentence in pair["words"])
-        budgets = [pair, *pair["budgets"]]
-        metrics = [name for name in _metrics(budgets[0]) if all(name in budget for budget in budgets)]
-        rows = [["token budget", *metrics], ["--:"] * (len(metrics) + 1)]
-        for budget in budgets:
-            rows.append(
-                [f"{budget['token_budget']:,}", *(write_cell(name, Difference(**budget[name])) for name in metrics)]
-            )
-        parts.append(f"### {pair['a']} → {pair['b']}\n\n{words}\n\n{_join(rows)}")
+        parts.append(f"### {pair['a']} → {pair['b']}\n\n{words}\n\n{render_budgets_table(pair)}")
     return "\n\n".join(parts)
+
+
+def render_budgets_table(pair: Mapping[str, Any]) -> str:
+    """The differences of one comparison of a report, one row per token budget."""
+    budgets = [read_differences(each) for each in (pair, *pair["budgets"])]
+    metrics = [name for name in budgets[0] if all(name in budget for budget in budgets)]
+    rows = [["token budget", *metrics], ["--:"] * (len(metrics) + 1)]
+    for each, budget in zip((pair, *pair["budgets"]), budgets, strict=True):
+        rows.append([f"{each['token_budget']:,}", *(write_cell(name, budget[name]) for name in metrics)])
+    return _join(rows)
+
+
+def read_differences(found: Mapping[str, Any]) -> dict[str, Difference]:
+    """The differences that a report holds at one token budget or of one group of problems."""
+    return {
+        name: Difference(**value) for name, value in found.items() if isinstance(value, dict) and "difference" in value
+    }
 
 
 def render_extractions(report: Report) -> str:
@@ -197,10 +207,6 @@ def _describe_kernel(run: str, kernel: Mapping[str, Any]) -> str:
         f"time{voted}, {kernel['correct']} right, in {kernel['seconds']:.1f} s of {kernel['limit_seconds']:.1f} s, "
         f"with {kernel['tokens']:,} tokens{against}.{beside}"
     )
-
-
-def _metrics(pair: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in pair.items() if isinstance(value, dict) and "difference" in value]
 
 
 def _join(rows: Iterable[Sequence[str]]) -> str:

@@ -18,6 +18,9 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+JOURNAL = "questions.jsonl"
+"""Name of the file of the records."""
+
 
 class JournalError(RuntimeError):
     """The journal belongs to another model, contest or run."""

@@ -195,3 +195,8 @@ PUBLIC: dict[str, Policy] = {
 def find_policies() -> dict[str, Policy]:
     """Every policy by its name; `default` is the kernel's own."""
     return {"default": AdaptivePolicy(load_schedule())} | PUBLIC
+
+
+def describe_policy(policy: Policy) -> str:
+    """What a policy is, in the first line of its own documentation."""
+    return (type(policy).__doc__ or "").splitlines()[0]
