@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from fastmath.policies.public import find_policies
 from fastmath.replay.limits import UNLIMITED, LimitReplay, LimitSetting, make_contests, replay_limits
 from fastmath.replay.votes import RecordedSample, Recording, VotesFileError, read_votes
 from helpers.files import FIXTURES
@@ -59,6 +60,12 @@ def test_a_fallback_is_never_right() -> None:
 def test_the_recipe_s_rule_comes_first_and_once() -> None:
     replay = replay_limits(EQUAL, dataclasses.replace(SETTING, rule="aimo3"))
     assert list(replay.rules) == ["aimo3", "full", "nemoskills"]
+
+
+def test_a_rule_from_outside_is_replayed_by_its_import_path() -> None:
+    replay = replay_limits(EQUAL, dataclasses.replace(SETTING, rule="my_rules:Mine"), find_policies()["default"])
+    assert next(iter(replay.rules)) == "my_rules:Mine"
+    assert replay.rules["my_rules:Mine"][0].right.value == 2.0  # as the default above
 
 
 def test_the_full_vote_may_be_the_recipe_s_own_rule() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import polars as pl
 
 from fastmath.answers.contests import CONTESTS
-from fastmath.contest.assembly import JOURNAL
+from fastmath.contest.policy import find_policy
 from fastmath.evaluation.models import name_last_model
 from fastmath.evaluation.report import is_evaluated
 from fastmath.kaggle.showing import LIMITS_FIGURE, LIMITS_TABLE
-from fastmath.kernel.journal import read_records
+from fastmath.kernel.journal import JOURNAL, read_records
 from fastmath.plots.contest import plot_contest, read_answers, tabulate_contest
 from fastmath.plots.limits import describe_limits, plot_limits, tabulate_limits
 from fastmath.plots.style import save_figure
@@ -71,7 +71,7 @@ def replay_votes(stage: Stage, questions: int) -> LimitReplay:
     votes, model = stage.run_dir / "evaluate" / VOTES, name_last_model(stage.recipe)
     recordings = read_votes(votes, model, CONTESTS[settings.profile])
     setting = LimitSetting(settings.policy, questions, settings.samples, settings.slowdown, seed=stage.recipe.seed)
-    return replay_limits(recordings, setting)
+    return replay_limits(recordings, setting, find_policy(settings.policy))
 
 
 def compare_with_full_votes(report: Mapping[str, Any]) -> pl.DataFrame:

@@ -36,7 +36,7 @@ class LimitSetting:
     """What is replayed.
 
     Attributes:
-        rule: name of the kernel's rule, a key of `fastmath.policies.public.find_policies`.
+        rule: name of the kernel's rule, or its import path.
         questions: number of questions of a contest.
         samples: most samples per question, and the number of samples of a full vote.
         slowdown: batch size that doubles the time of an engine step, see `fastmath.replay.simulator`.
@@ -108,18 +108,19 @@ class DrawnContest:
     questions: tuple[Recording, ...]
 
 
-def replay_limits(recordings: Sequence[Recording], setting: LimitSetting) -> LimitReplay:
+def replay_limits(recordings: Sequence[Recording], setting: LimitSetting, policy: Policy | None = None) -> LimitReplay:
     """Play the same contests with every rule under every limit.
 
     Args:
         recordings: the recorded problems of one model.
         setting: what is replayed.
+        policy: the kernel's rule; None takes that of `fastmath.policies.public.find_policies` with its name.
 
     Raises:
         fastmath.replay.votes.VotesFileError: there are no problems, or one has fewer samples than a question may take.
     """
     contests, problems = make_contests(recordings, setting), len(recordings)
-    policies = find_policies()
+    policies = find_policies() | ({} if policy is None else {setting.rule: policy})
     names = list(dict.fromkeys([setting.rule, FULL_VOTE, *PUBLIC_RULES]))
     unlimited = _play_all(contests, problems, policies[FULL_VOTE], setting, math.inf)
     played = {
