@@ -12,7 +12,7 @@ import polars as pl
 
 from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
 from fastmath.contest.questions import read_questions
-from fastmath.evaluation.models import MODELS, samples_path
+from fastmath.evaluation.models import name_last_model, samples_path
 from fastmath.kernel.journal import JOURNAL, read_records
 from fastmath.page.run_folders import Run
 from fastmath.plots.contest import Record, is_right
@@ -23,7 +23,6 @@ from fastmath.recipe.sections import Recipe
 from fastmath.replay.other_rules import choose_rules, replay_rule
 from fastmath.replay.simulator import full_vote_seconds
 from fastmath.replay.votes import RecordedSample, Recording
-from fastmath.runs.stages import find_model_stage
 
 _TABLES = ("contest.md", "limits.md")
 
@@ -118,11 +117,10 @@ def _name_reason(reason: str) -> str:
     return REASONS.get(reason, f"the policy's rule “{reason}” held")
 
 
-def _read_recordings(run: Run, recipe: Recipe, answers: Mapping[str, int]) -> tuple[str | None, dict[str, Recording]]:
+def _read_recordings(run: Run, recipe: Recipe, answers: Mapping[str, int]) -> tuple[str, dict[str, Recording]]:
     """The contest's model, and by question what the evaluation has recorded of it, where it was asked the same."""
-    stage = find_model_stage("kernel", recipe)
-    model = next((name for name, (maker, _) in reversed(MODELS.items()) if maker == (stage or "")), None)
-    if model is None or not samples_path(run.folder, model).exists():
+    model = name_last_model(recipe)
+    if not samples_path(run.folder, model).exists():
         return model, {}
     table = pl.read_parquet(samples_path(run.folder, model)).filter(pl.col("problem_id").is_in(list(answers)))
     profile = CONTESTS[recipe.kernel.profile]
@@ -160,7 +158,8 @@ class _Replays:
         limit, self._pace = math.inf, 1.0
         if self.paced:
             # Virtual seconds a second, so that full votes on recorded samples take as long as they have taken.
-            self._pace = sum(full_vote_seconds(each, self._settings.slowdown) for each in recorded) / full
+            replayed = (full_vote_seconds(each, self._settings.slowdown, self._settings.samples) for each in recorded)
+            self._pace = sum(replayed) / full
             limit = report["limit_seconds"] * self._pace
         self._clock = ClockRules(limit, len(records))
 

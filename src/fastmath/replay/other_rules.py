@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from fastmath.kernel.solver import Solver, SolverRules
 from fastmath.policies.clock import TimeLeft
 from fastmath.policies.plan import History, Policy
+from fastmath.replay.limits import FULL_VOTE, PUBLIC_RULES
 from fastmath.replay.simulator import NO_ANSWER, play_question
 from fastmath.replay.votes import Recording
 
-USUAL_RULES = ("full", "nemoskills", "aimo3")
+USUAL_RULES = (FULL_VOTE, *PUBLIC_RULES)
 """Rules to compare with: the full vote, and two of contests that were won."""
 
 
