@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from fastmath.recipe.load import REPOSITORY_FOLDER
+from fastmath.runs.memory import SAMPLE_SECONDS
 from helpers.benchmarks import load_benchmark
 
 
@@ -18,10 +19,10 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def run_of(outcome: str) -> list[str]:
-    """A command that prints what `fastmath run --json` does, and lives long enough to be looked at."""
+    """A command that prints what `fastmath run --json` does, and lives until its memory has been looked at again."""
     stage = {"stage": "build_data", "outcome": outcome, "seconds": 1.23, "peak_memory_gib": 0.5}
     told = json.dumps({"run_dir": "x", "stages": [stage]})
-    return [sys.executable, "-c", f"import time; print({told!r}); time.sleep(0.5)"]
+    return [sys.executable, "-c", f"import time; print({told!r}); time.sleep({1.5 * SAMPLE_SECONDS})"]
 
 
 def test_a_checkout_is_run_as_its_own_project_file_says(demo: ModuleType, tmp_path: Path) -> None:

@@ -20,11 +20,16 @@ def quiet() -> None:
     logging.disable(logging.NOTSET)
 
 
+BUSY_SECONDS = 20.0
+"""What a machine with other work may add to real seconds; what waits for a lost sample or engine waits for good."""
+
+
 def check(outcome: Outcome, ids: list[str], is_fake: bool = True) -> None:
+    seconds = 1.0 if is_fake else BUSY_SECONDS
     assert outcome.is_whole(ids)
-    assert outcome.late < 1.0
-    assert outcome.over < 1.0
-    assert outcome.idle < 1.0
+    assert outcome.late < seconds
+    assert outcome.over < seconds
+    assert outcome.idle < seconds
     assert outcome.disk_agrees
     assert outcome.children == 0
     if is_fake:  # in real time a call has less than the half second for which an event loop is waited
