@@ -1,12 +1,13 @@
-"""The kernel's own rule against every public one in replayed contests: a table, a figure and the remaining headroom.
+"""The kernel's own rule against every public one on a recorded exam: with and without a clock, model by model.
 
-    python benchmarks/policies.py --votes FILE [--seeds 91] [--figure docs/policies.png]
+    python benchmarks/policies.py --votes FILE:PROFILE [--seeds 200] [--figure docs/policies.png] [--keep]
+    python benchmarks/policies.py --table        # the kept results of all exams as Markdown
 
-All rules play the same contests (91 per model, or 1,001 for eleven models), so differences are paired. The headroom is
-measured by an oracle. It knows for every question when, with the best number of samples, the correct answer would first
-lead, and spends its time on the cheapest questions; no rule that answers with the leader can do better. `per_model` is
-the kernel's score minus that of the best public rule for each model, and of these the worst; slowdowns 8 and inf are
-the steep and the flat throughput curve. The last line is one JSON object.
+All rules play the same contests, so differences are paired; intervals are over contests, and for questions over
+problems. Slowdowns 8 and inf are the steep and the flat throughput curve. `worst_model` is the kernel's score minus
+that of the best public rule for each model, and of these the worst. The headroom is measured by an oracle. It knows for
+every question when, with the best number of samples, the correct answer would first lead, and spends its time on the
+cheapest questions; no rule that answers with the leader can do better. The last line is one JSON object.
 """
 
 import argparse
@@ -15,33 +16,40 @@ import json
 import math
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine_results import RESULTS, keep
 from policies_plot import plot_policies
 from tqdm import tqdm
 
+from fastmath.answers.contests import CONTESTS
 from fastmath.plots.style import save_figure
-from fastmath.policies.plan import Policy
-from fastmath.policies.public import PUBLIC, find_policies
+from fastmath.policies.public import COMPARED, find_policies
 from fastmath.policies.voting import Ballot, Vote, leading_answer
-from fastmath.replay.draws import by_model, replay_questions
+from fastmath.replay.draws import OURS, by_model, mean_with_interval
+from fastmath.replay.questions import replay_questions
 from fastmath.replay.simulator import CONTEST_SAMPLES, ContestSetting, full_vote_seconds, play_contest
 from fastmath.replay.votes import Recording, draw_contest, read_votes
 
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.0)
 SLOWDOWNS = (24.0, 8.0, math.inf)
-# The floor that was given, and ways to write the same rule again: in no comparison.
-NOT_PUBLIC = {"two-lines-8", "two-lines-6", "bound", "agree-4", "agree-5", "agree-6", "adaptive-consistency-99"}
-RULES = ["default", *(name for name in PUBLIC if name not in NOT_PUBLIC)]
+TWO_LINES = ("two-lines-8", "two-lines-6")
+RULES = (OURS, *COMPARED, *TWO_LINES)
+QUESTION_SAMPLES = (16, 32)
+NEAR = 0.2
+"""Percentage points below the full vote up to which a rule counts as as right, without a clock."""
+MACHINE = "any machine"
+"""Virtual time is the same on every one."""
 
 
 def play_seed(models: dict[str, list[Recording]], slowdown: float, seed: int) -> np.ndarray:
     """Right answers of one contest a model, (rules + oracle, limits, models)."""
-    policies: dict[str, Policy] = find_policies()
+    policies = find_policies()
     scores = np.zeros((len(RULES) + 1, len(LIMITS), len(models)))
     for m, rows in enumerate(models.values()):
         questions = draw_contest(rows, seed)
@@ -95,88 +103,119 @@ def play_all(recordings: list[Recording], slowdown: float, seeds: int) -> np.nda
         return np.stack(list(played), axis=-1)
 
 
-def interval(values: np.ndarray) -> tuple[float, float, float]:
+def interval(values: np.ndarray) -> list[float]:
     """Mean and 95 % interval of the mean."""
-    error = 1.96 * values.std(ddof=1) / math.sqrt(values.size)
-    return round(values.mean(), 2), round(values.mean() - error, 2), round(values.mean() + error, 2)
+    return [round(float(value), 2) for value in mean_with_interval(values.ravel().tolist())]
 
 
-def compare(scores: np.ndarray) -> dict[str, Any]:
-    """The kernel's rule against the best public one, by limit."""
+def compare(scores: np.ndarray, models: Sequence[str]) -> dict[str, Any]:
+    """Every rule's score and what ours has above it; the best public rule, the better two lines, the worst model."""
     result = {}
+    public = range(1, 1 + len(COMPARED))
     for index, limit in enumerate(LIMITS):
         cells = scores[:, index]  # (rules + oracle, models, seeds)
-        means = cells[1:-1].mean(axis=(1, 2))
-        best = 1 + int(means.argmax())
-        best_of_models = 1 + cells[1:-1].mean(axis=2).argmax(axis=0)  # (models,)
-        by_model_gain = np.array(
-            [cells[0, m].mean() - cells[best_of_models[m], m].mean() for m in range(cells.shape[1])]
-        )
-        gain = cells[0] - cells[best]
+        means = cells.mean(axis=(1, 2))
+        best = max(public, key=means.__getitem__)
+        lines = max((RULES.index(name) for name in TWO_LINES), key=means.__getitem__)
+        by_rule = cells.mean(axis=2)  # (rules + oracle, models)
+        margins = by_rule[0] - by_rule[list(public)].max(axis=0)
+        worst = int(margins.argmin())
         result[str(limit)] = {
-            "default": interval(cells[0].ravel()),
+            "rules": {
+                name: {"score": interval(cells[rule]), "gain": interval(cells[0] - cells[rule])}
+                for rule, name in enumerate(RULES)
+            },
             "best_public": RULES[best],
-            "its_score": round(float(means.max()), 2),
-            "paired_gain": interval(gain.ravel()),
-            "per_model_worst": round(float(by_model_gain.min()), 2),
-            "oracle": round(float(cells[-1].mean()), 2),
-            "captured": round(float(gain.mean() / (cells[-1].mean() - means.max())), 2),
+            "gain": interval(cells[0] - cells[best]),
+            "two_lines": RULES[lines],
+            "gain_on_two_lines": interval(cells[0] - cells[lines]),
+            "worst_model": [models[worst], round(float(margins[worst]), 2)],
+            "oracle": round(float(means[-1]), 2),
         }
     return result
-
-
-def render_table(scores: np.ndarray) -> str:
-    """Mean scores as Markdown, best of each column bold."""
-    means = scores.mean(axis=(2, 3))
-    lines = ["| rule | " + " | ".join(map(str, LIMITS)) + " |", "|---|" + "---|" * len(LIMITS)]
-    for index, name in enumerate([*RULES, "oracle"]):
-        cells = [
-            f"**{value:.1f}**" if index < len(RULES) and value == means[:-1, column].max() else f"{value:.1f}"
-            for column, value in enumerate(means[index])
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def compare_questions(recordings: list[Recording], seeds: int) -> dict[str, Any]:
-    """One question without a clock: the kernel's rule and every public rule within 0.5 points of the full vote."""
-    result = {}
-    for samples in (16, 32):
-        played = {
-            name: replay_questions(recordings, policy, samples, seeds, os.cpu_count() or 1)
-            for name, policy in find_policies().items()
-            if not name.startswith("two-lines") and name not in ("bound", "aimo3", "nemoskills", "agree-35-percent")
-        }
-        full = played["full"]["accuracy"]
-        near = {name: row for name, row in played.items() if name != "default" and row["accuracy"] >= full - 0.005}
-        ours = played["default"]
-        result[f"n={samples}"] = {
-            "points_to_full_vote": round(100 * (ours["accuracy"] - full), 2),
-            "tokens": ours["tokens_ratio"],
-            "wall": ours["wall_ratio"],
-            "fewest_public_tokens": min((row["tokens_ratio"], name) for name, row in near.items()),
-            "least_public_wall": min((row["wall_ratio"], name) for name, row in near.items()),
-        }
-    return result
+    """One question without a clock, by every rule."""
+    rules = {
+        name: rule for name, rule in find_policies().items() if name not in ("nemoskills", "huikang")
+    }  # by a clock
+    return {
+        str(samples): replay_questions(recordings, rules, samples, seeds, os.cpu_count() or 1)
+        for samples in QUESTION_SAMPLES
+    }
+
+
+def render(results: dict[str, dict[str, Any]]) -> str:
+    """The results of all exams as Markdown: contests at the usual slowdown, the two others in short, and questions."""
+    limits = [str(limit) for limit in LIMITS]
+    lines = ["| exam | rule | " + " | ".join(limits) + " |", "|---|---|" + "---|" * len(limits)]
+    for exam, result in results.items():
+        cells = result["slowdowns"]["24.0"]
+        for name in RULES:
+            row = [render_cell(name, cells[limit]["rules"][name]) for limit in limits]
+            lines.append(f"| {exam} | {name} | " + " | ".join(row) + " |")
+        lines.append(f"| {exam} | oracle | " + " | ".join(f"{cells[limit]['oracle']:.1f}" for limit in limits) + " |")
+    lines += ["", "| exam | slowdown | against | " + " | ".join(limits) + " |", "|---|---|---|" + "---|" * len(limits)]
+    for exam, result in results.items():
+        for slowdown, cells in result["slowdowns"].items():
+            best = [f"{render_gain(cells[limit]['gain'])} {cells[limit]['best_public']}" for limit in limits]
+            two = [render_gain(cells[limit]["gain_on_two_lines"]) for limit in limits]
+            worst = [f"{cells[limit]['worst_model'][1]:+.2f}" for limit in limits]
+            for label, row in (("best public", best), ("two lines", two), ("best public, worst model", worst)):
+                lines.append(f"| {exam} | {slowdown} | {label} | " + " | ".join(row) + " |")
+    for samples in map(str, QUESTION_SAMPLES):
+        lines += ["", f"| rule, {samples} samples | " + " | ".join(f"{exam}: points, tokens, time" for exam in results)]
+        lines[-1] += " |"
+        lines.append("|---|" + "---|" * len(results))
+        tables = [{row["policy"]: row for row in result["questions"][samples]} for result in results.values()]
+        for name in tables[0]:
+            rows = [table[name] for table in tables]
+            near = all(row["points"] >= -NEAR for row in rows)
+            lines.append(f"| {f'**{name}**' if near else name} | " + " | ".join(map(render_question, rows)) + " |")
+    return "\n".join(lines)
+
+
+def render_cell(name: str, cell: dict[str, list[float]]) -> str:
+    return f"**{cell['score'][0]:.1f}**" if name == OURS else f"{cell['score'][0]:.1f} ({render_gain(cell['gain'])})"
+
+
+def render_gain(gain: list[float]) -> str:
+    return f"{gain[0]:+.2f} ± {gain[2] - gain[0]:.2f}"
+
+
+def render_question(row: dict[str, Any]) -> str:
+    error = row["points_high"] - row["points"]
+    return f"{row['points']:+.2f} ± {error:.2f}, {row['tokens_ratio']:.3f}, {row['wall_ratio']:.3f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--votes", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=91, help="contests a model at slowdown 24")
-    parser.add_argument("--other-seeds", type=int, default=30, help="at the other slowdowns")
-    parser.add_argument("--question-seeds", type=int, default=40)
+    parser.add_argument("--votes", metavar="FILE:PROFILE")
+    parser.add_argument("--seeds", type=int, default=200, help="contests a model at slowdown 24")
+    parser.add_argument("--other-seeds", type=int, default=60, help="at the other slowdowns")
+    parser.add_argument("--question-seeds", type=int, default=100)
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--keep", action="store_true", help="keep the result for --table")
+    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
-    recordings = read_votes(arguments.votes)
-    result: dict[str, Any] = {"questions": compare_questions(recordings, arguments.question_seeds)}
+    if arguments.table:
+        kept = sorted((RESULTS / "any-machine").glob("policies-*.json"))
+        print(render({path.stem.removeprefix("policies-"): json.loads(path.read_text()) for path in kept}))
+        return
+    file, _, profile = arguments.votes.rpartition(":")
+    recordings = read_votes(Path(file), profile=CONTESTS[profile])
+    models = list(by_model(recordings))
+    result: dict[str, Any] = {"profile": profile, "seeds": arguments.seeds, "slowdowns": {}}
     for slowdown in SLOWDOWNS:
-        seeds = arguments.seeds if slowdown == SLOWDOWNS[0] else arguments.other_seeds
-        scores = play_all(recordings, slowdown, seeds)
-        print(f"\nslowdown {slowdown}, {seeds} contests a model\n\n{render_table(scores)}\n", flush=True)
-        result[f"slowdown {slowdown}"] = compare(scores)
-        if slowdown == SLOWDOWNS[0] and arguments.figure:
+        usual = slowdown == SLOWDOWNS[0]
+        scores = play_all(recordings, slowdown, arguments.seeds if usual else arguments.other_seeds)
+        result["slowdowns"][str(slowdown)] = compare(scores, models)
+        if usual and arguments.figure:
             save_figure(plot_policies(scores, RULES, LIMITS), arguments.figure)
+    result["questions"] = compare_questions(recordings, arguments.question_seeds)
+    if arguments.keep:
+        keep(f"policies-{Path(file).name.partition('.')[0]}", result, MACHINE)
     print(json.dumps(result))
 
 

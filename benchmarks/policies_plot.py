@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from fastmath.plots.style import INK, MUTED, SERIES, STYLE, SeriesStyle, add_legend
 
-OURS, FULL = "default", "full"
+OURS, FULL, TWO_LINES = "default", "full", "two-lines"
 LABEL = "limit, as a share of what full votes of 16 take"
 
 
 def plot_policies(scores: NDArray[np.float64], rules: Sequence[str], limits: Sequence[float]) -> Figure:
     """Two panels: right answers of few rules by limit, and gains over the full vote, paired by contest, of all.
 
-    Only the kernel's rule and the public rules that are best at some limit have lines of their own; the others lie so
-    close to each other that a band from the lowest to the highest says more.
+    Only the kernel's rule, those of two lines and the public rules that are best at some limit have lines of their own;
+    the others lie so close to each other that a band from the lowest to the highest says more.
 
     Args:
         scores: right answers (rules + oracle, limits, models, seeds); all rules play the same contests.
@@ -27,7 +27,8 @@ def plot_policies(scores: NDArray[np.float64], rules: Sequence[str], limits: Seq
         limits: time limits, as shares.
     """
     played = dict(zip(rules, scores[:-1].reshape(len(rules), len(limits), -1), strict=True))
-    public = [name for name in rules if name not in (OURS, FULL)]
+    lines = [name for name in rules if name.startswith(TWO_LINES)]
+    public = [name for name in rules if name not in (OURS, FULL, *lines)]
     means = np.array([played[name].mean(axis=1) for name in (FULL, *public)])
     best = list(dict.fromkeys((FULL, *public)[index] for index in means.argmax(axis=0)))
     with plt.rc_context(dict(STYLE)):
@@ -51,6 +52,9 @@ def plot_policies(scores: NDArray[np.float64], rules: Sequence[str], limits: Seq
                                linewidth=0, label=label)  # fmt: skip
         for name, style in zip(named, SERIES[1:], strict=False):
             _draw_rule(gains, limits, played[name] - played[FULL], style, name)
+        for name, line in zip(lines, ("--", ":"), strict=False):
+            above = (played[name] - played[FULL]).mean(axis=1)
+            gains.plot(limits, above, color=MUTED, linestyle=line, label=name, linewidth=1.2)
         _draw_rule(gains, limits, played[OURS] - played[FULL], SERIES[0], OURS, strong=True)
         gains.axhline(0, color=MUTED, linewidth=0.8)
         gains.set(title="More right answers than the full vote has", xlabel=LABEL)

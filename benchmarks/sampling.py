@@ -6,13 +6,16 @@ Two measurements on the run's SFT model and its held-out problems. First, in one
 turn: bare `LLM.generate`, and the evaluation's own loop with its shards on disk; the figure is the median of the pairs'
 ratios. Then the evaluation's processes as recipes set them, alone and beside a process that keeps one core busy: one
 engine with a thread a core, the same with threads that wait passively, and one-thread engines side by side. Tokens per
-second count from the first sample's start, without the load. The last line is one JSON object.
+second count from the first sample's start, without the load. Third, how the kernel's engine slows down with its batch,
+by `slowdown.py`, which needs the run's AWQ model; `fastmath replay-fit --engine` reads it. The last line is one JSON
+object.
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -109,6 +112,20 @@ def measure_processes(run_dir: Path, recipe: Recipe, name: str, place: Path) -> 
     return sum(report.figures[TOKENS_PER_SECOND] for report in reports)
 
 
+def measure_slowdown(run_dir: Path, recipe: str) -> dict[str, Any]:
+    """What `slowdown.py` measures, in a process of its own, as its engine has an environment of its own."""
+    script = Path(__file__).with_name("slowdown.py")
+    command = [sys.executable, str(script), "--run-dir", str(run_dir), "--recipe", recipe]
+    measured = json.loads(
+        subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1]
+    )
+    return {
+        "slowdown": measured["slowdown"],
+        "slowdown_interval": measured["interval"],
+        "tokens_per_second_by_batch": measured["tokens_per_second"],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run-dir", type=Path, default=Path("runs/nano"))
@@ -130,7 +147,8 @@ def main() -> None:
             speeds[name] = {"alone": round(alone), "beside a busy process": round(beside)}
             print(f"{name}: {speeds[name]}", file=sys.stderr)
     result = {"ours_to_bare": round(statistics.median(ratios), 3), "pairs": [round(each, 3) for each in ratios]}
-    print(json.dumps(result | {"tokens_per_second": speeds}))
+    slowdown = measure_slowdown(arguments.run_dir, arguments.recipe)
+    print(json.dumps(result | {"tokens_per_second": speeds} | slowdown))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from fastmath.policies.clock import TimeLeft
 from fastmath.policies.plan import History, Patience, Plan
+from fastmath.policies.voting import Ballot
 
 
 @dataclass(frozen=True)
 class FixedPolicy:
-    """Two samples, six more where they disagree; certainty 0.85 for half of the even share, `shares` of it in all."""
+    """Two samples, six more where they disagree; a posterior of 0.85 decides, any leader after the even share.
+
+    A question takes at most `shares` even shares.
+    """
 
     first: int = 2
     second: int = 6
@@ -23,6 +27,11 @@ class FixedPolicy:
             self.second,
             split=self.certainty,
             second_until=time.now + share,
-            patience=Patience(self.certainty, time.now + share / 2, time.now + share),
-            provable=True,
+            stop=self.stop,
+            patience=Patience(time.now, share),
+            risk=0.0,
         )
+
+    def stop(self, ballot: Ballot) -> str | None:
+        """The reason why the vote is decided, None if it is not."""
+        return "posterior" if ballot.posterior >= self.certainty else None

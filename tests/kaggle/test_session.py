@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastmath.kaggle import session
-from fastmath.kaggle.results import compare_with_full_votes
+from fastmath.kaggle.results import compare_with_full_votes, describe_pace
 from fastmath.kaggle.showing import LIMITS_FIGURE, LIMITS_TABLE, show_limits
 
 
@@ -24,7 +24,10 @@ REPORT = {
     **{"questions": 50, "answered": 50, "by_vote": 48, "by_fallback": 2, "right_by_vote": 46, "tokens": 900},
     **{"seconds": 5.9, "limit_seconds": 6.0, "tokens_full_vote": 2_000, "correct_full_vote": 48},
     "seconds_full_vote": 10.0,
-    "full_vote_same_clock": {"answered": 50, "by_vote": 1, "by_fallback": 49, "right_by_vote": 1, "tokens": 1_500},
+    "full_vote_same_clock": {
+        **{"answered": 50, "by_vote": 1, "by_fallback": 49, "right_by_vote": 1},
+        **{"tokens": 1_200, "seconds": 6.0},
+    },
 }
 
 
@@ -38,6 +41,18 @@ def test_full_votes_on_the_same_clock_and_without_one_stand_beside_the_kernel() 
 def test_where_no_full_votes_were_played_the_kernel_stands_alone() -> None:
     missing = dict.fromkeys(("tokens_full_vote", "correct_full_vote", "seconds_full_vote", "full_vote_same_clock"))
     assert compare_with_full_votes(REPORT | missing).height == 1
+
+
+def test_an_engine_that_has_kept_its_pace_is_no_news() -> None:
+    # 2,000 tokens / 10 s and 1,200 / 6 s: 200 a second both times.
+    assert describe_pace(REPORT) == []
+
+
+def test_an_engine_that_has_become_slower_is_told_of() -> None:
+    # 900 / 6 s = 150 a second, a share of 0.75.
+    votes = REPORT["full_vote_same_clock"] | {"tokens": 900}
+    (told,) = describe_pace(REPORT | {"full_vote_same_clock": votes})
+    assert told.startswith("The engine drew 200 tokens a second in the full votes that set the limit and 150 in those")
 
 
 def test_the_notebook_shows_the_replay_s_figure_where_there_is_one(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from helpers.fixed_policy import FixedPolicy
 
 RULES = SolverRules(fallback_answer=5)
 HARVESTING = SolverRules(5, harvest_seconds=2.0, harvest_weight=0.5)
-# 30 s for two questions: a share of 15 s and, as each may take two, a deadline at 30 s; certainty 0.85 until 7.5 s.
+# 30 s for two questions: a share of 15 s and, as each may take two, a deadline at 30 s.
 PLAN = FixedPolicy().plan(tell_time(ClockRules(30.0, 2, 0.0, 0), 0.0, 0), 8, 24.0, History())
 
 
@@ -60,7 +60,7 @@ def test_split_vote_starts_nothing_when_it_is_late() -> None:
 
 
 def test_decision_aborts_what_still_runs() -> None:
-    solver = begun(plan=replace(PLAN, patience=None))
+    solver = begun(plan=replace(PLAN, stop=None, patience=None))
     for sample, answer in ((0, 7), (1, 3), (2, 7), (3, 7)):
         solver.handle(Finished(sample, 40, answer), 2.0)
     # Four to one, and the three that run could at most make it a tie, which goes to 7, given first.
@@ -89,12 +89,12 @@ def test_samples_without_answers_are_replaced() -> None:
     assert play(begun(), (Finished(0, 40, None), 1.0), (Finished(1, 40, None), 2.0)) == [Start((2, 3, 4, 5, 6, 7))]
 
 
-def test_certainty_that_has_fallen_answers_a_leader() -> None:
+def test_a_leader_that_has_waited_long_enough_is_answered() -> None:
     solver = begun()
     solver.handle(Finished(0, 40, 7), 1.0)
-    # One vote has 0.75: 7.5 + 7.5 * (0.85 - 0.75) / (0.85 - 0.5) = 9.64 s.
-    assert solver.next_wakeup == pytest.approx(9.643, abs=1e-3)
-    assert solver.handle(TimePassed(), 9.7) == [Abort((1,)), Answer(7, "clock")]
+    # One vote has 0.75: 15 * 2 * (1 - 0.75) = 7.5 s.
+    assert solver.next_wakeup == pytest.approx(7.5)
+    assert solver.handle(TimePassed(), 7.6) == [Abort((1,)), Answer(7, "clock")]
 
 
 def test_without_votes_the_deadline_answers_the_fallback() -> None:
@@ -129,27 +129,27 @@ def test_an_owed_wave_is_started_before_a_tie_is_answered(now: float) -> None:
 
 
 def test_owed_samples_may_overtake_a_leader() -> None:
-    solver = begun(plan=replace(PLAN, first=7, second=0, patience=None))
+    solver = begun(plan=replace(PLAN, first=7, second=0, stop=None, patience=None))
     play(solver, *((Finished(sample, 40, answer), 1.0) for sample, answer in enumerate((3, 7, 7))))
     solver.lose_samples()  # four, for which two are owed: 2 against 3 at worst
     assert solver.pause(16.0) is None
 
 
 def test_a_leader_that_owed_samples_cannot_overtake_is_answered_without_them() -> None:
-    solver = begun(plan=replace(PLAN, first=6, second=0, patience=None))
+    solver = begun(plan=replace(PLAN, first=6, second=0, stop=None, patience=None))
     play(solver, *((Finished(sample, 40, answer), 1.0) for sample, answer in enumerate((7, 7, 3))))
     solver.lose_samples()  # three, for which one is owed: 2 against 2 at worst, and 7 was given first
     assert solver.pause(16.0) == Answer(7, "cannot be overtaken")
 
 
-def test_without_an_engine_certainty_that_has_fallen_answers() -> None:
+def test_without_an_engine_a_leader_that_has_waited_long_enough_is_answered() -> None:
     solver = begun()
     solver.handle(Finished(0, 40, 7), 1.0)
     solver.lose_samples()
-    # As with one: 7.5 + 7.5 * (0.85 - 0.75) / (0.85 - 0.5) = 9.64 s.
-    assert solver.next_wakeup == pytest.approx(9.643, abs=1e-3)
-    assert solver.pause(9.6) is None
-    assert solver.pause(9.7) == Answer(7, "clock")
+    # As with one: 15 * 2 * (1 - 0.75) = 7.5 s.
+    assert solver.next_wakeup == pytest.approx(7.5)
+    assert solver.pause(7.4) is None
+    assert solver.pause(7.6) == Answer(7, "clock")
 
 
 def test_without_an_engine_no_wave_and_no_harvest_begins() -> None:
@@ -161,7 +161,7 @@ def test_without_an_engine_no_wave_and_no_harvest_begins() -> None:
 
 
 def test_samples_lost_in_a_harvest_are_not_waited_for() -> None:
-    solver = begun(HARVESTING, replace(PLAN, patience=None))
+    solver = begun(HARVESTING, replace(PLAN, stop=None, patience=None))
     solver.handle(TimePassed(), 28.0)
     solver.lose_samples()
     assert solver.pause(28.1) == Answer(5, "no votes")
@@ -202,18 +202,21 @@ def test_vote_after_the_answer_does_not_count() -> None:
     assert solver.votes == []
 
 
-def test_outcome_tells_when_the_first_vote_came_and_whether_three_agreed() -> None:
+def test_outcome_tells_when_the_first_vote_came() -> None:
     plan = Plan(Allotment(10.0, 20.0, 40.0), first=3)
     solver = Solver(RULES, plan)
     solver.begin(10.0)
     play(solver, *((Finished(sample, 40, 7), 12.0 + sample) for sample in range(3)))
     outcome = solver.outcome(14.0)
-    assert (outcome.seconds, outcome.first_vote_seconds, outcome.opening) == (4.0, 2.0, True)
+    assert (outcome.seconds, outcome.first_vote_seconds) == (4.0, 2.0)
 
 
-def test_outcome_without_votes_tells_nothing_of_the_opening() -> None:
-    outcome = begun().outcome(4.0)
-    assert (outcome.first_vote_seconds, outcome.opening) == (None, None)
+def test_a_leader_is_answered_once_it_is_unlikely_to_be_overtaken() -> None:
+    solver = begun(plan=Plan(Allotment(0.0, 10.0, 30.0), first=8, risk=0.01))
+    # Two against none, six to come: five or six of them for another, 0.048.
+    assert play(solver, (Finished(0, 40, 7), 1.0), (Finished(1, 40, 7), 1.0)) == []
+    # Three against none, five to come: all of them, 1/5 * 2/6 * 3/7 * 4/8 * 5/9 = 1/126.
+    assert solver.handle(Finished(2, 40, 7), 2.0)[-1] == Answer(7, "unlikely to be overtaken")
 
 
 def test_before_the_deadline_live_samples_are_harvested_once() -> None:
@@ -233,14 +236,14 @@ def test_the_solver_wakes_for_the_harvest() -> None:
 
 
 def test_harvested_votes_decide_by_their_lower_weight() -> None:
-    solver = begun(HARVESTING, replace(PLAN, patience=None))
+    solver = begun(HARVESTING, replace(PLAN, stop=None, patience=None))
     solver.handle(TimePassed(), 28.0)
     # One vote of 0.5 against 0.5 at most that is still to come, which would lose the tie.
     assert solver.handle(Finished(0, 50, 7, "harvested"), 28.1) == [Abort((1,)), Answer(7, "cannot be overtaken")]
 
 
 def test_the_stop_rule_counts_weights_as_the_vote_does() -> None:
-    solver = begun(SolverRules(5, harvest_weight=0.25), Plan(Allotment(0.0, 10.0, 30.0), first=2, provable=True))
+    solver = begun(SolverRules(5, harvest_weight=0.25), Plan(Allotment(0.0, 10.0, 30.0), first=2, risk=0.0))
     # 0.25 leads, and one vote is pending; then 1 leads 0.25 and nothing is.
     assert solver.handle(Finished(0, 40, 3, "harvested"), 1.0) == []
     assert solver.handle(Finished(1, 40, 7), 2.0) == [Answer(7, "cannot be overtaken")]

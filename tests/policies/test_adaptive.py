@@ -1,36 +1,21 @@
 """Policies: what the kernel's own one asks for at which pace, and where the public ones stop and how long they wait."""
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmath.policies.adaptive import AdaptivePolicy, LeadStep, load_schedule
+from fastmath.policies.adaptive import AdaptivePolicy, Schedule, expected_wait, load_schedule
 from fastmath.policies.clock import ClockRules, tell_time
 from fastmath.policies.plan import History, Outcome, Patience
 from fastmath.policies.public import PUBLIC, find_policies
 from fastmath.policies.voting import Ballot, Vote
 
-# Pace: 1.0 is prior_pace, and what is not named is easy to compute with.
-SCHEDULE = replace(
-    load_schedule(),
-    pace=(1.0, 4.0),
-    patient=(0.0, 0.5),
-    lapsed=(1.0, 3.0),
-    longest=(8.0, 2.0),
-    second_wave=(0.5, 1.0),
-    floor_share=0.0,
-    batch_divisor=4.0,
-    batch_growth=2.0,
-    batch_pace=1.0,
-    prior_pace=1.0,
-    prior_weight=1.0,
-    leads=(LeadStep(0.6, 4, 3, 10), LeadStep(0.0, 6, 5, 16)),
-    opening_prior=0.7,
-    opening_weight=2.0,
-)
+SCHEDULE = Schedule(risk=0.04, patience=1.2, first_wave=0.25, give_up=2.5)
 POLICY = AdaptivePolicy(SCHEDULE)
 FIFTY = tell_time(ClockRules(500.0, 50, 0.0, 0), 0.0, 0)  # shares of 10 s
 UNLIMITED = tell_time(ClockRules(math.inf, 50, 0.0, 0), 0.0, 0)
@@ -43,32 +28,32 @@ def ballot_of(*answers: int | None) -> Ballot:
     return ballot
 
 
-def test_the_first_question_is_planned_at_the_prior_pace() -> None:
-    # Slowdown 24 / 4 = 6 samples at a pace of 1; eight shares of 10 s.
+def test_the_first_question_is_planned_at_a_pace_of_one() -> None:
+    # 0.25 * 24 = 6 samples; a share and a wait of 10 s, 2.5 times.
     plan = POLICY.plan(FIFTY, 16, 24.0, History())
-    assert (plan.first, plan.second, plan.allotment.deadline) == (6, 10, 80.0)
+    assert (plan.first, plan.second, plan.allotment.deadline) == (6, 10, 25.0)
+    assert plan.patience == Patience(0.0, pytest.approx(12.0))
 
 
 def test_quick_first_votes_raise_the_pace() -> None:
-    # Waits of 10 s (prior) and 2.5 s seven times: a mean of 27.5 / 8 = 3.44 s, a pace of 2.91; 6 * 2.91 ** 2 > 16.
-    plan = POLICY.plan(FIFTY, 16, 24.0, History(first_votes=7, seconds_to_first_votes=17.5))
-    assert (plan.first, plan.second) == (16, 0)
+    # Waits of 10 s, expected, and 2.5 s nine times: a mean of 32.5 / 10 = 3.25 s, a pace of 3.08; 6 * 3.08 ** 2 > 16.
+    history = History(first_votes=9, seconds_to_first_votes=22.5)
+    plan = POLICY.plan(FIFTY, 16, 24.0, history)
+    assert (expected_wait(FIFTY, history), plan.first, plan.second) == (3.25, 16, 0)
+    # From a pace of 3 on the time no longer grows: 1.2 * 3 * 10 s and 2.5 * 3 * 10 s.
+    assert (plan.patience.lapse, plan.allotment.deadline) == (pytest.approx(36.0), pytest.approx(75.0))
+
+
+def test_slow_first_votes_leave_no_patience_but_time_for_a_vote() -> None:
+    # Waits of 10 s, expected, and 30 s three times: 25 s, a pace of 0.4; 1.2 * 0.4 * 10 s, and 2.5 waits.
+    plan = POLICY.plan(FIFTY, 16, 24.0, History(first_votes=3, seconds_to_first_votes=90.0))
+    assert (plan.first, plan.patience.lapse, plan.allotment.deadline) == (6, pytest.approx(4.8), 62.5)
 
 
 def test_time_spent_without_a_vote_lowers_the_pace() -> None:
-    history = History().add(Outcome(seconds=30.0, first_vote_seconds=None, opening=None))
-    assert history.seconds_to_first_votes == 30.0
-    assert history.first_votes == 0
-
-
-def test_a_schedule_is_interpolated_in_the_logarithm() -> None:
-    # Pace 2 is half of the way from 1 to 4.
-    assert SCHEDULE.at((2.0, 6.0), 2.0) == pytest.approx(4.0)
-
-
-@given(st.floats(1e-6, 1e6))
-def test_a_schedule_stays_between_its_values(pace: float) -> None:
-    assert 2.0 - 1e-9 <= SCHEDULE.at((2.0, 6.0), pace) <= 6.0 + 1e-9
+    history = History().add(Outcome(seconds=30.0, first_vote_seconds=None))
+    assert history == History(first_votes=0, seconds_to_first_votes=30.0)
+    assert expected_wait(FIFTY, history) == 40.0
 
 
 def test_with_unlimited_time_all_samples_start_and_nothing_is_due() -> None:
@@ -76,47 +61,61 @@ def test_with_unlimited_time_all_samples_start_and_nothing_is_due() -> None:
     assert (plan.first, plan.allotment.deadline, plan.patience.answer_at(0.9)) == (16, math.inf, math.inf)
 
 
-def test_a_lead_of_three_decides_where_first_votes_agree() -> None:
-    plan = POLICY.plan(UNLIMITED, 16, 24.0, History(openings=10, unanimous=9))
-    assert plan.stop(ballot_of(7, 7, 3, 7, 7)) == "lead"
-    assert plan.stop(ballot_of(7, 7, 3, 7)) is None
+def test_a_measured_slowdown_takes_the_place_of_the_recipes() -> None:
+    # 0.25 * 40 = 10 samples.
+    assert AdaptivePolicy(replace(SCHEDULE, slowdown=40.0)).plan(FIFTY, 16, 24.0, History()).first == 10
 
 
-def test_a_larger_lead_is_asked_for_where_first_votes_scatter() -> None:
-    # (2 + 0.7 * 2) / (10 + 2) = 0.28 is below 0.6.
-    plan = POLICY.plan(UNLIMITED, 16, 24.0, History(openings=10, unanimous=2))
-    assert plan.stop(ballot_of(7, 7, 7)) is None
-    assert plan.stop(ballot_of(7, 7, 7, 7, 7)) == "lead"
+@given(st.floats(0.01, 100.0), st.floats(1.0, 2.0), st.floats(1.0, 100.0))
+def test_more_time_never_means_fewer_samples_or_less_patience(wait: float, more: float, slowdown: float) -> None:
+    history = History(first_votes=49, seconds_to_first_votes=49 * wait)
+    short, long = (tell_time(ClockRules(500.0 * factor, 50, 0.0, 0), 0.0, 0) for factor in (1.0, more))
+    less, much = (POLICY.plan(time, 16, slowdown, history) for time in (short, long))
+    assert less.first <= much.first
+    assert less.patience.lapse <= much.patience.lapse * (1 + 1e-9)
+    assert less.allotment.deadline <= much.allotment.deadline * (1 + 1e-9)
 
 
-def test_on_the_clock_a_larger_lead_decides_than_without_one() -> None:
-    plan = POLICY.plan(FIFTY, 16, 24.0, History(openings=10, unanimous=9))
-    assert plan.stop(ballot_of(7, 7, 7)) is None
-    assert plan.stop(ballot_of(7, 7, 7, 7)) == "lead"
-
-
-def test_ten_votes_with_a_leader_decide() -> None:
-    plan = POLICY.plan(UNLIMITED, 16, 24.0, History(openings=10, unanimous=9))
-    assert plan.stop(ballot_of(*[7, 3, 5, 2] * 2, 7, 3)) is None
-    assert plan.stop(ballot_of(*[7, 3, 5, 2] * 2, 7)) is None
-    assert plan.stop(ballot_of(*[7, 3, 5, 2] * 2, 7, 1)) == "most votes"
-
-
-def test_certainty_falls_with_time() -> None:
-    # From 5 s to 10 s it falls from 0.85 to 0.5; one vote gives 0.75: 5 + 5 * 0.10 / 0.35 = 6.43 s.
-    assert Patience(0.85, 5.0, 10.0).answer_at(0.75) == pytest.approx(6.43, abs=0.01)
+def test_a_leader_waits_the_less_the_likelier_it_stays_ahead() -> None:
+    # 5 + 10 * 2 * (1 - 0.75) = 10 s, and 5 + 10 * 2 * (1 - 0.9375) = 6.25 s.
+    assert [Patience(5.0, 10.0).answer_at(posterior) for posterior in (0.75, 0.9375)] == [10.0, 6.25]
 
 
 def test_a_tie_is_never_answered_for_its_age() -> None:
-    assert Patience(0.85, 5.0, 10.0).answer_at(0.5) == math.inf
+    assert Patience(5.0, 10.0).answer_at(0.5) == math.inf
 
 
 def test_the_schedule_that_travels_with_the_package_is_whole() -> None:
-    schedule = load_schedule()
-    rows = (schedule.patient, schedule.lapsed, schedule.longest, schedule.second_wave)
-    assert {len(row) for row in rows} == {len(schedule.pace)}
-    assert list(schedule.pace) == sorted(schedule.pace)
-    assert schedule.leads[-1].agreement == 0.0
+    assert load_schedule().slowdown is None
+
+
+def test_a_schedule_says_who_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "schedule.json"
+    path.write_text(json.dumps({"made_by": "fastmath replay-fit"} | asdict(SCHEDULE)))
+    assert load_schedule(path) == SCHEDULE
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("[]", "it holds a list; want an object"),
+        ("{", "Expecting property name"),
+        ('{"risk": 0.1}', "has no 'patience'; want risk, patience, first_wave, give_up, slowdown"),
+        ('{"risk": 0.1, "patience": 1, "first_wave": 1, "give_up": 1, "floor": 0}', "has the unknown 'floor'"),
+        ('{"risk": 0, "patience": 1, "first_wave": 1, "give_up": 1}', "'risk' is 0; want a number above 0"),
+        ('{"risk": 0.1, "patience": "1", "first_wave": 1, "give_up": 1}', "'patience' is '1'; want a number above 0"),
+    ],
+)
+def test_what_is_no_schedule_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    path = tmp_path / "schedule.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=rf"schedule\.json is no schedule: .*{complaint}"):
+        load_schedule(path)
+
+
+def test_a_missing_schedule_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"nothing\.json is no schedule: "):
+        load_schedule(tmp_path / "nothing.json")
 
 
 @given(st.integers(0, 60), st.floats(0, 600), st.floats(0.01, 1e4), st.integers(0, 60))
@@ -125,7 +124,7 @@ def test_no_policy_plans_past_the_limit_or_without_a_sample(
 ) -> None:
     time = tell_time(ClockRules(500.0, 50), elapsed, answered)
     for policy in find_policies().values():
-        plan = policy.plan(time, 16, 24.0, History(voted, waited, voted, voted // 2))
+        plan = policy.plan(time, 16, 24.0, History(voted, waited))
         assert 1 <= plan.first <= 16
         assert plan.first + plan.second <= 16
         assert elapsed <= plan.allotment.deadline <= max(485.0, elapsed) + 1e-6

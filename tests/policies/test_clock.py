@@ -1,8 +1,7 @@
-"""The contest's clock: shares, the bank, floors and the global deadline."""
+"""The contest's clock: shares, the bank and the global deadline."""
 
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,14 +34,8 @@ def test_target_is_the_even_share_of_what_is_left() -> None:
     assert tell_time(RULES, elapsed=28.0, answered=4).allot(30.0).target == 40.0
 
 
-def test_later_questions_keep_their_floor() -> None:
-    # 72 s are left; five others keep 2 s each.
-    assert tell_time(RULES, elapsed=28.0, answered=4).allot(math.inf, floor=2.0).deadline == 28.0 + 62.0
-
-
-def test_a_floor_that_is_not_there_for_everyone_is_an_even_share() -> None:
-    # 5 s for 10 questions: 0.5 s each, though 1 s is the floor.
-    assert tell_time(RULES, elapsed=95.0, answered=0).allot(math.inf, floor=1.0).deadline == pytest.approx(95.5)
+def test_a_question_gets_no_more_than_is_left() -> None:
+    assert tell_time(RULES, elapsed=28.0, answered=4).allot(math.inf).deadline == 100.0
 
 
 def test_last_expected_question_leaves_half_to_an_unexpected_one() -> None:
@@ -63,24 +56,15 @@ def test_past_the_limit_answers_are_due_at_once() -> None:
 
 
 def test_without_a_limit_nothing_is_ever_due() -> None:
-    allotment = tell_time(ClockRules(math.inf, 10), elapsed=5.0, answered=3).allot(math.inf, floor=1.0)
+    allotment = tell_time(ClockRules(math.inf, 10), elapsed=5.0, answered=3).allot(math.inf)
     assert allotment.deadline == math.inf
 
 
-@given(elapsed=st.floats(0, 200), answered=st.integers(0, 30), seconds=st.floats(0, 500), floor=st.floats(0, 20))
-def test_no_time_lies_past_the_limit(elapsed: float, answered: int, seconds: float, floor: float) -> None:
-    allotment = tell_time(ClockRules(100.0, 10, 0.05), elapsed, answered).allot(seconds, floor)
+@given(elapsed=st.floats(0, 200), answered=st.integers(0, 30), seconds=st.floats(0, 500))
+def test_no_time_lies_past_the_limit(elapsed: float, answered: int, seconds: float) -> None:
+    allotment = tell_time(ClockRules(100.0, 10, 0.05), elapsed, answered).allot(seconds)
     assert elapsed <= allotment.target <= allotment.deadline + 1e-9
     assert allotment.deadline <= max(95.0, elapsed) + 1e-9
-
-
-@given(st.lists(st.floats(0, 1), min_size=10, max_size=10))
-def test_every_question_gets_its_floor_whatever_the_others_use(used: list[float]) -> None:
-    elapsed = 0.0
-    for answered, part in enumerate(used):
-        allotment = tell_time(ClockRules(100.0, 10, 0.0, 0), elapsed, answered).allot(math.inf, floor=2.0)
-        assert allotment.deadline - elapsed >= 2.0 - 1e-6
-        elapsed += part * (allotment.deadline - elapsed)
 
 
 # Of 1,800 s for a call a question may use 0.9: 1,620 s.
@@ -106,7 +90,7 @@ def test_a_contest_without_a_limit_of_its_own_still_limits_a_call() -> None:
 @given(
     elapsed=st.floats(0, 20_000),
     answered=st.integers(0, 60),
-    history=st.builds(History, st.integers(0, 50), st.floats(0, 1e5), st.just(0), st.just(0)),
+    history=st.builds(History, st.integers(0, 50), st.floats(0, 1e5)),
     name=st.sampled_from(sorted(find_policies())),
 )
 def test_no_policy_plans_a_call_longer_than_the_gateway_allows(

@@ -11,9 +11,11 @@ from fastmath.policies.voting import (
     Ballot,
     Vote,
     cannot_be_overtaken,
+    chance_of_overturn,
     count_votes,
     leading_answer,
     posterior_of_lead,
+    settle,
 )
 
 answers = st.lists(st.integers(0, 3), max_size=8)
@@ -112,3 +114,67 @@ def test_unsafe_leader_is_overtaken_by_some_ending(given_answers: list[int], pen
         return
     endings = itertools.product([0, 1, 2, 3, 4], repeat=pending)
     assert len({leading_answer(tally_of([*given_answers, *ending])) for ending in endings}) > 1
+
+
+@pytest.mark.parametrize(
+    ("leader", "runner_up", "pending", "chance"),
+    [
+        # The runner-up's next vote has (b + 1) / (a + b + 2).
+        (1, 0, 1, 0.0),  # a tie stays with the leader
+        (1, 0, 2, 1 / 3 * 2 / 4),
+        (1, 0, 3, 1 / 3 * 2 / 4 * 3 / 5),  # two of three make it a tie
+        (2, 1, 3, 2 / 5 * 3 / 6 * 4 / 7),
+        (3, 0, 5, 1 / 126),
+        (5, 2, 3, 0.0),
+        (2, 2, 1, 0.5),
+    ],
+)
+def test_the_chance_of_an_overturn_is_that_of_the_rule_of_succession(
+    leader: int, runner_up: int, pending: int, chance: float
+) -> None:
+    assert chance_of_overturn(leader, runner_up, pending) == pytest.approx(chance)
+
+
+@given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 30))
+def test_a_further_vote_for_the_leader_never_makes_an_overturn_likelier(leader: int, behind: int, pending: int) -> None:
+    runner_up = max(leader - 1 - behind, 0)
+    chance = chance_of_overturn(leader, runner_up, pending)
+    assert 0.0 <= chance_of_overturn(leader + 1, runner_up, pending) <= chance + 1e-12
+    assert chance <= 0.5
+
+
+def test_part_of_a_pending_vote_counts_as_a_whole_one() -> None:
+    assert chance_of_overturn(1.0, 0.5, 0.5) == chance_of_overturn(1.0, 0.5, 1.0)
+
+
+def ballot_of(*samples: tuple[int | None, int]) -> Ballot:
+    ballot = Ballot()
+    for answer, tokens in samples:
+        ballot.add(None if answer is None else Vote(answer), tokens)
+    return ballot
+
+
+def test_no_risk_means_none_that_a_tie_is_lost() -> None:
+    # 3 was given first, so that a tie of two each would go to it.
+    ballot = ballot_of((3, 10), (7, 10), (7, 10))
+    assert (settle(ballot, 1.0, 0.0), settle(ballot, 1.0, 0.01)) == (None, "unlikely to be overtaken")
+
+
+def test_a_tie_is_not_settled_by_any_risk() -> None:
+    assert settle(ballot_of((3, 10), (7, 10)), 1.0, 1.0) is None
+
+
+@pytest.mark.parametrize(("longest", "settled"), [(1600, True), (1700, False)])
+def test_a_vote_of_samples_that_end_apart_is_less_safe(longest: int, settled: bool) -> None:
+    # 0.00905 * 1.6^3 = 0.0371 and 0.00905 * 1.7^3 = 0.0445.
+    ballot = ballot_of(*[(7, 1000)] * 3, (7, longest))
+    assert (settle(ballot, 12.0, 0.04) is not None) == settled
+
+
+def test_the_spread_is_that_of_the_longest_sample_to_the_shortest_vote() -> None:
+    # A sample without an answer may be the longest, and is never the shortest.
+    assert ballot_of((None, 50), (7, 100), (3, 150), (None, 300)).spread == 3.0
+
+
+def test_lengths_that_nobody_knows_have_no_spread() -> None:
+    assert [ballot_of(*samples).spread for samples in ([], [(7, 0), (7, 100)])] == [1.0, 1.0]

@@ -1,12 +1,21 @@
 """Reading recipes: overrides, and refusals that name the nearest valid key."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from fastmath.policies.adaptive import Schedule
 from fastmath.recipe.errors import SettingsError
-from fastmath.recipe.load import configs_folder, dump_recipe, find_recipe, load_recipe, parse_assignments
+from fastmath.recipe.load import (
+    configs_folder,
+    dump_recipe,
+    find_recipe,
+    load_recipe,
+    override_recipe,
+    parse_assignments,
+)
 
 RECIPES = sorted(path.stem for path in configs_folder().glob("*.yaml"))
 
@@ -139,3 +148,38 @@ def test_an_override_below_an_anchor_changes_one_place_alone():
     # nano.yaml gives both trainings the same `environment` by an anchor
     recipe = load_recipe("nano", {"sft.environment.A": "1"})
     assert ("A" in recipe.sft.environment, "A" in recipe.grpo.environment) == (True, False)
+
+
+NUMBERS = {"risk": 0.2, "patience": 1.0, "first_wave": 0.5, "give_up": 2.0}
+
+
+@pytest.fixture
+def schedule(tmp_path):
+    path = tmp_path / "schedule.json"
+    path.write_text(json.dumps({"made_by": "fastmath replay-fit"} | NUMBERS))
+    return path
+
+
+def test_the_numbers_of_a_schedule_travel_with_the_recipe(schedule, tmp_path):
+    recipe = load_recipe("nano", {"kernel.schedule": str(schedule)})
+    assert recipe.kernel.schedule == Schedule(**NUMBERS)
+    schedule.unlink()
+    kept = tmp_path / "kept.yaml"
+    kept.write_text(dump_recipe(recipe))
+    assert load_recipe(str(kept)).kernel.schedule == Schedule(**NUMBERS)
+    assert override_recipe(recipe, {"kernel.samples": 8}).kernel.schedule == Schedule(**NUMBERS)
+
+
+def test_a_schedule_that_is_not_there_is_named():
+    with pytest.raises(SettingsError, match=r"`kernel.schedule`: .*nothing.json is no schedule: .*replay-fit` writes"):
+        load_recipe("nano", {"kernel.schedule": "/nothing.json"})
+
+
+def test_a_schedule_with_an_unknown_number_is_refused():
+    with pytest.raises(SettingsError, match="the schedule has the unknown 'floor'"):
+        load_recipe("nano", {"kernel.schedule": NUMBERS | {"floor": 1.0}})
+
+
+def test_a_schedule_is_for_the_kernels_own_policy_alone(schedule):
+    with pytest.raises(SettingsError, match=r"`kernel\.policy` is 'aimo3'; leave one of them out"):
+        load_recipe("nano", {"kernel.schedule": str(schedule), "kernel.policy": "aimo3"})

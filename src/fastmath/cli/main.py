@@ -22,6 +22,7 @@ from fastmath.cli.kernel import KERNEL_FAILURES, kernel
 from fastmath.cli.paths import begin_from, find_run, resolve_overrides, resolve_recipe
 from fastmath.cli.plan import plan
 from fastmath.cli.replay import replay
+from fastmath.cli.replay_fit import replay_fit
 from fastmath.cli.report import report
 from fastmath.cli.stages import choose_stages, exiting_on_interrupt, run_and_say
 from fastmath.cli.status import status
@@ -42,6 +43,7 @@ app.command()(export)
 app.command()(join)
 app.command()(plan)
 app.command()(replay)
+app.command()(replay_fit)
 app.command()(report)
 app.command()(status)
 

@@ -12,7 +12,7 @@ from fastmath.runs.stages import MODEL_SECTIONS, NOTEBOOKS, comes_before
 
 _PATH_SETTINGS = re.compile(
     r"data\.(?:sources\.\d+\.path|(?:test|validation)_path|decontaminate\.files\.\d+)|(?:sft|grpo)\.accelerate"
-    r"|evaluate\.(?:sets\.\d+|models\.[^.]+(?:\.path)?)|model\.name"
+    r"|evaluate\.(?:sets\.\d+|models\.[^.]+(?:\.path)?)|model\.name|kernel\.schedule"
 )
 """Settings that may hold a path; a Hub name or the name of a shipped file is left as it is."""
 _FILE_SETTINGS = re.compile(r"data\.(?:(?:test|validation)_path|decontaminate\.files\.\d+)|evaluate\.sets\.\d+")

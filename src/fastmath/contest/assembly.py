@@ -84,7 +84,7 @@ def build_kernel(
         system_prompt=SYSTEM_PROMPTS[recipe.kernel.system_prompt or recipe.model.system_prompt],
         sampling=make_sampling(settings),
         rules=make_rules(settings),
-        policy=find_policy(settings.policy),
+        policy=find_policy(settings.policy, schedule=settings.schedule),
         clock=ClockRules(limit, questions, call_seconds=profile.call_seconds or math.inf),
         journal=Journal(journal, identity),
         samples=settings.samples,

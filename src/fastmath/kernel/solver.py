@@ -11,10 +11,7 @@ from typing import Literal
 
 from fastmath.policies.clock import Allotment
 from fastmath.policies.plan import Outcome, Plan
-from fastmath.policies.voting import MAX_WEIGHT, Ballot, Vote, cannot_be_overtaken, leading_answer
-
-OPENING = 3
-"""Number of first votes whose agreement tells a policy how much the samples of this contest differ."""
+from fastmath.policies.voting import MAX_WEIGHT, Ballot, Vote, leading_answer, settle
 
 
 @dataclass(frozen=True)
@@ -180,12 +177,8 @@ class Solver:
 
     def outcome(self, now: float) -> Outcome:
         """Figures of this question for the history that later questions are planned by."""
-        start, opening = self.allotment.start, [vote.answer for vote in self.votes[:OPENING]]
-        return Outcome(
-            seconds=now - start,
-            first_vote_seconds=self.vote_times[0] - start if self.vote_times else None,
-            opening=len(set(opening)) == 1 if len(opening) == OPENING else None,
-        )
+        start = self.allotment.start
+        return Outcome(now - start, self.vote_times[0] - start if self.vote_times else None)
 
     def begin(self, now: float) -> list[Action]:
         """Start the question at time `now` and return the first actions."""
@@ -231,7 +224,7 @@ class Solver:
     def _vote(self, event: Finished, now: float) -> None:
         weight = self.rules.harvest_weight if event.end == "harvested" else MAX_WEIGHT
         vote = None if event.answer is None else Vote(event.answer, weight)
-        self.ballot.add(vote)
+        self.ballot.add(vote, event.tokens)
         if vote is None:
             return
         self.vote_times.append(now)
@@ -262,10 +255,10 @@ class Solver:
     def _decide(self, now: float) -> Answer | None:
         if self.tally:
             reason = self.plan.stop(self.ballot) if self.plan.stop else None
-            if reason is None and self.plan.provable and cannot_be_overtaken(self.tally, self._pending(now)):
-                reason = "cannot be overtaken"
+            if reason is None and self.plan.risk is not None:
+                reason = settle(self.ballot, self._pending(now), self.plan.risk)
             if reason is None and now >= self._answer_at:
-                reason = "clock" if self._answer_at > -math.inf else "posterior"
+                reason = "clock"
             if reason is not None:
                 return Answer(self.best_answer, reason)
         return Answer(self.best_answer, "deadline") if now >= self.allotment.deadline else None

@@ -61,13 +61,9 @@ class TimeLeft:
         share = self.left / self.questions
         return share if math.isinf(share) else min(share, self.longest)
 
-    def allot(self, seconds: float, floor: float = 0.0) -> "Allotment":
-        """Give the question `seconds`, at most `longest`, or less if a later one would not keep `floor` seconds.
-
-        If too little time is left for everyone's floor, the time that is left is shared evenly.
-        """
-        kept = 0.0 if math.isinf(self.left) else min(floor, self.share) * (self.questions - 1)
-        longest = min(seconds, self.left - kept, self.longest)
+    def allot(self, seconds: float) -> "Allotment":
+        """Give the question `seconds`, or less if less is left; at most `longest`."""
+        longest = min(seconds, self.left, self.longest)
         return Allotment(self.now, self.now + min(self.share, longest), self.now + longest)
 
 

@@ -19,12 +19,10 @@ class Outcome:
     Attributes:
         seconds: time that the question took, in seconds.
         first_vote_seconds: time until its first vote, in seconds; None = no vote.
-        opening: whether its first three votes were equal; None = fewer than three votes.
     """
 
     seconds: float
     first_vote_seconds: float | None
-    opening: bool | None
 
 
 @dataclass(frozen=True)
@@ -36,60 +34,37 @@ class History:
         seconds_to_first_votes: seconds until the first vote, or the whole time of a question without one, summed.
             Divided by `first_votes` it is the mean wait for a first vote (the maximum-likelihood estimate for an
             exponential wait that is sometimes cut off).
-        openings: number of questions with at least three votes.
-        unanimous: number of those questions whose first three votes were equal.
     """
 
     first_votes: int = 0
     seconds_to_first_votes: float = 0.0
-    openings: int = 0
-    unanimous: int = 0
 
     def add(self, outcome: Outcome) -> "History":
         """The history with one more question."""
         voted = outcome.first_vote_seconds is not None
         waited = outcome.first_vote_seconds if outcome.first_vote_seconds is not None else outcome.seconds
-        return History(
-            self.first_votes + voted,
-            self.seconds_to_first_votes + waited,
-            self.openings + (outcome.opening is not None),
-            self.unanimous + (outcome.opening is True),
-        )
+        return History(self.first_votes + voted, self.seconds_to_first_votes + waited)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """The posterior that a vote needs to be answered, which falls with time.
-
-    It is `certainty` until `patient_until`, then falls linearly to one half at `lapsed_at`, where any leader is enough.
+    """How long a leader waits for further votes: the less, the likelier it stays ahead.
 
     Attributes:
-        certainty: posterior at which a vote is answered at any time.
-        patient_until: time until which no lower posterior is enough, in seconds since the contest began; infinite = no
-            lower one is ever enough.
-        lapsed_at: time from which any leader is answered, in seconds since the contest began.
+        start: when the question began, in seconds since the contest began.
+        lapse: seconds after which any leader is answered, however narrow its lead; infinite = it waits for its votes.
     """
 
-    certainty: float
-    patient_until: float
-    lapsed_at: float
+    start: float
+    lapse: float
 
     def answer_at(self, posterior: float) -> float:
-        """Time at which a leader of this posterior is answered, in seconds since the contest began.
+        """Time at which a leader of this posterior is answered, in seconds since the contest began; a tie never is.
 
-        It is minus infinity for a posterior of at least `certainty`, and infinity for a tie or without a clock.
-
-        Example: certainty 0.95 until 5 s, lapsed at 10 s: one vote against none has posterior 0.75 and is answered at
-        5 + 5 * (0.95 - 0.75) / (0.95 - 0.5) = 7.2 s; three votes against none, posterior 0.9375, at 5.1 s.
+        Example: start 5 s, lapse 10 s: one vote against none has posterior 0.75 and is answered at
+        5 + 10 * 2 * (1 - 0.75) = 10 s; three votes against none, posterior 0.9375, at 6.25 s.
         """
-        if posterior <= 0.5:
-            return math.inf
-        if posterior >= self.certainty:
-            return -math.inf
-        if math.isinf(self.patient_until):
-            return math.inf
-        missing = (self.certainty - posterior) / (self.certainty - 0.5)
-        return self.patient_until + missing * (self.lapsed_at - self.patient_until)
+        return math.inf if posterior <= 0.5 else self.start + self.lapse * 2 * (1 - posterior)
 
 
 @dataclass(frozen=True)
@@ -104,7 +79,8 @@ class Plan:
         second_until: time from which a split vote starts no more samples, in seconds since the contest began.
         stop: rule that decides by the votes alone; None = no such rule.
         patience: rule that decides by votes and time; None = only the deadline limits the time.
-        provable: whether a leader is answered as soon as it can no longer be overtaken.
+        risk: a leader is answered once the chance that the samples to come overturn it is not above this, see
+            `fastmath.policies.voting.settle`; 0 = once that is impossible; None = no such rule.
     """
 
     allotment: Allotment
@@ -114,7 +90,7 @@ class Plan:
     second_until: float = -math.inf
     stop: Stop | None = None
     patience: Patience | None = None
-    provable: bool = False
+    risk: float | None = None
 
 
 class Policy(Protocol):

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from fastmath.policies.adaptive import AdaptivePolicy, load_schedule
+from fastmath.policies.adaptive import AdaptivePolicy, Schedule, load_schedule
 from fastmath.policies.clock import Allotment, TimeLeft
 from fastmath.policies.plan import History, Plan, Policy
 from fastmath.policies.voting import Ballot, leading_weights
@@ -50,7 +50,7 @@ class CannotBeOvertaken(PublicPolicy):
     """The full vote, stopped once its leader cannot be overtaken. No public kernel does this; it loses nothing."""
 
     def plan(self, time: TimeLeft, samples: int, slowdown: float, history: History) -> Plan:
-        return Plan(self.allot(time), self.count(time, samples), provable=True)
+        return Plan(self.allot(time), self.count(time, samples), risk=0.0)
 
 
 @dataclass(frozen=True)
@@ -191,10 +191,17 @@ PUBLIC: dict[str, Policy] = {
 }
 """Every policy of this module by its name, the full vote first."""
 
+COMPARED = (
+    "full", "nemoskills", "imagination", "agree-35-percent", "huikang", "aimo3", "esc", "adaptive-consistency",
+    "short-3", "short-5",
+)  # fmt: skip
+"""The public rules that ours is compared with under a clock: not the two-line ones, which nobody has published, nor
+those that say one of these again."""
 
-def find_policies() -> dict[str, Policy]:
-    """Every policy by its name; `default` is the kernel's own."""
-    return {"default": AdaptivePolicy(load_schedule())} | PUBLIC
+
+def find_policies(schedule: Schedule | None = None) -> dict[str, Policy]:
+    """Every policy by its name; `default` is the kernel's own, with this schedule or that of the package."""
+    return {"default": AdaptivePolicy(schedule or load_schedule())} | PUBLIC
 
 
 def describe_policy(policy: Policy) -> str:

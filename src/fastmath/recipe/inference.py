@@ -1,12 +1,14 @@
 """The sections `evaluate` and `kernel` of a recipe, and the engine that both run on."""
 
 import re
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fastmath.answers.contests import CONTESTS
 from fastmath.answers.extract import AnswerPlace
+from fastmath.policies.adaptive import Schedule, read_schedule
 from fastmath.prompts import SYSTEM_PROMPTS, GenerationEnd
 from fastmath.recipe.errors import require_known
 from fastmath.recipe.section import Section
@@ -155,6 +157,10 @@ class EvaluateSettings(Section):
         return self
 
 
+def _read_schedule(value: Any) -> Any:
+    return read_schedule(value) if isinstance(value, Mapping) else value
+
+
 class KernelSettings(Section):
     """Settings of the contest: rules, policy, sampling and clock.
 
@@ -166,6 +172,8 @@ class KernelSettings(Section):
         policy: rule that stops and decides the vote on a question; `fastmath replay --policy list` prints the names.
             One of your own is named by its import path, `package.module:ClassName`: a class with the method `plan` of
             `fastmath.policies.plan.Policy`, which is called without arguments.
+        schedule: numbers of the policy `default`, or the JSON file that `fastmath replay-fit` has written with them;
+            None takes those of the package. A slowdown that it holds takes the place of `slowdown`.
         slowdown: cost of a larger batch: an engine step with b running samples takes 1 + b / slowdown times as long as
             one with none. `benchmarks/slowdown.py` measures it.
         token_budget: most tokens per sample.
@@ -194,6 +202,7 @@ class KernelSettings(Section):
     questions: int | None = Field(None, ge=1)
     samples: int = Field(16, ge=1)
     policy: str = "default"
+    schedule: Annotated[Schedule | None, BeforeValidator(_read_schedule)] = None
     slowdown: float = Field(24.0, gt=0)
     token_budget: int = Field(256, ge=1)
     temperature: float = Field(1.0, gt=0)
@@ -213,6 +222,11 @@ class KernelSettings(Section):
 
     @model_validator(mode="after")
     def _match_contest(self) -> Self:
+        if self.schedule is not None and self.policy != "default":
+            raise ValueError(
+                f"`kernel.schedule` holds the numbers of the policy `default`, and `kernel.policy` is {self.policy!r}; "
+                "leave one of them out"
+            )
         if self.profile not in CONTESTS:
             raise ValueError(f"`kernel.profile` is {self.profile!r}; want one of {', '.join(sorted(CONTESTS))}")
         smallest, largest = CONTESTS[self.profile].answer_range

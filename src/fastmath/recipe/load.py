@@ -4,12 +4,14 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from fastmath.policies.adaptive import load_schedule
 from fastmath.recipe.errors import SettingsError, suggest
 from fastmath.recipe.sections import Recipe
 
@@ -56,8 +58,12 @@ def find_accelerate_file(name: str) -> Path:
     Raises:
         SettingsError: there is no such file; the message names the nearest one.
     """
-    root = REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "configs").is_dir() else Path.cwd()
-    return _find_file("accelerate configuration", name, configs_folder() / "accelerate", root)
+    return _find_file("accelerate configuration", name, configs_folder() / "accelerate", _paths_root())
+
+
+def _paths_root() -> Path:
+    """Where the relative paths of a recipe start."""
+    return REPOSITORY_FOLDER if (REPOSITORY_FOLDER / "configs").is_dir() else Path.cwd()
 
 
 def _find_file(kind: str, name: str, folder: Path, root: Path | None = None) -> Path:
@@ -159,7 +165,20 @@ def _read_exponents(value: Any) -> Any:
     return {key: _read_exponents(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
+def _read_schedule(settings: dict[str, Any]) -> None:
+    """Put the numbers of a schedule's file in the place of its path, so that they travel with the settings."""
+    kernel = settings.get("kernel")
+    path = kernel.get("schedule") if isinstance(kernel, dict) else None
+    if not isinstance(path, str):
+        return
+    try:
+        kernel["schedule"] = asdict(load_schedule(_paths_root() / path))
+    except ValueError as error:
+        raise SettingsError(f"`kernel.schedule`: {error}; `fastmath replay-fit` writes one") from error
+
+
 def _validate(settings: dict[str, Any]) -> Recipe:
+    _read_schedule(settings)
     try:
         recipe = Recipe.model_validate(settings)
     except ValidationError as error:

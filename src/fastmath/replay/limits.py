@@ -114,7 +114,8 @@ def replay_limits(recordings: Sequence[Recording], setting: LimitSetting, policy
     Args:
         recordings: the recorded problems of one model.
         setting: what is replayed.
-        policy: the kernel's rule; None takes that of `fastmath.policies.public.find_policies` with its name.
+        policy: the kernel's rule, where it is none of the package or has numbers of its own; None takes that of
+            `fastmath.policies.public.find_policies` with its name.
 
     Raises:
         fastmath.replay.votes.VotesFileError: there are no problems, or one has fewer samples than a question may take.

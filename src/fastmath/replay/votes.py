@@ -7,7 +7,7 @@ import gzip
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastmath.answers.contests import CONTESTS, ContestProfile, contest_answer
@@ -122,16 +122,49 @@ def draw_samples(recording: Recording, samples: int, rng: random.Random) -> Reco
     Raises:
         VotesFileError: the question has fewer samples.
     """
+    require_samples(recording, samples)
+    return replace(recording, samples=tuple(rng.sample(recording.samples, samples)))
+
+
+def require_samples(recording: Recording, samples: int) -> None:
+    """Check that a question has at least `samples` recorded samples.
+
+    Raises:
+        VotesFileError: it has fewer.
+    """
     if len(recording.samples) < samples:
         raise VotesFileError(
             f"question {recording.id} of {recording.model} has {len(recording.samples)} recorded samples; want at "
             f"least the {samples} that a question may take (--n)"
         )
-    return Recording(recording.id, recording.model, recording.gold, tuple(rng.sample(recording.samples, samples)))
 
 
-def draw_contest(recordings: Sequence[Recording], seed: int, samples: int = 16) -> list[Recording]:
-    """Draw a contest: `QUESTIONS` questions with replacement, and for each of them `samples` samples without."""
+def draw_contest(recordings: Sequence[Recording], seed: int, samples: int = 16, run: int = 0) -> list[Recording]:
+    """Draw a contest: `QUESTIONS` questions with replacement, and for each of them `samples` samples without.
+
+    A second run (`run` 1) asks the same questions in another order. Its samples are others than those of the first one
+    where so many are recorded, and all are drawn from again where they are not.
+
+    Raises:
+        VotesFileError: a question has fewer samples.
+    """
     rng = random.Random(seed)
     questions = [rng.choice(recordings) for _ in range(QUESTIONS)]
-    return [draw_samples(question, samples, rng) for question in questions]
+    drawn = []
+    for question in questions:
+        require_samples(question, samples)
+        drawn.append(rng.sample(range(len(question.samples)), samples))
+    for _ in range(run):
+        drawn = [_draw_others(question, places, rng) for question, places in zip(questions, drawn, strict=True)]
+    contest = [
+        replace(question, samples=tuple(question.samples[place] for place in places))
+        for question, places in zip(questions, drawn, strict=True)
+    ]
+    if run > 0:
+        rng.shuffle(contest)
+    return contest
+
+
+def _draw_others(question: Recording, taken: Sequence[int], rng: random.Random) -> list[int]:
+    others = sorted(set(range(len(question.samples))) - set(taken))
+    return rng.sample(others if len(others) >= len(taken) else range(len(question.samples)), len(taken))
