@@ -22,7 +22,7 @@ from fastmath.replay.fitting import Bench, FitSetting, Sets, choose_risk, fit_cl
 from fastmath.replay.held_out import Judgement, judge
 from fastmath.replay.votes import read_votes
 
-START = Schedule(risk=0.16, patience=1.0, first_wave=1 / 4, give_up=2.0)
+START = Schedule(risk=0.16, patience=1.25, first_wave=1 / 5, give_up=2.5)
 SLOWDOWNS = (24.0, 8.0, math.inf)
 """An engine of the usual, of a steep and of a flat throughput curve."""
 

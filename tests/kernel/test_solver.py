@@ -21,7 +21,7 @@ from fastmath.kernel.solver import (
     TimePassed,
 )
 from fastmath.policies.clock import Allotment, ClockRules, tell_time
-from fastmath.policies.plan import History, Plan
+from fastmath.policies.plan import History, Patience, Plan
 from helpers.fixed_policy import FixedPolicy
 
 RULES = SolverRules(fallback_answer=5)
@@ -65,6 +65,17 @@ def test_decision_aborts_what_still_runs() -> None:
         solver.handle(Finished(sample, 40, answer), 2.0)
     # Four to one, and the three that run could at most make it a tie, which goes to 7, given first.
     assert solver.handle(Finished(4, 40, 7), 3.0) == [Abort((5, 6, 7)), Answer(7, "cannot be overtaken")]
+
+
+def test_samples_that_end_together_are_counted_before_patience_lapses() -> None:
+    # Any leader is answered from 1 s on.
+    plan = Plan(Allotment(0.0, 10.0, 30.0), first=3, patience=Patience(0.0, 1.0))
+    solver = begun(plan=plan)
+    assert play(solver, (Finished(0, 40, 3), 5.0), (Finished(1, 40, 7), 5.0), (Finished(2, 40, 7), 5.0)) == [
+        Answer(7, "all samples")
+    ]
+    alone = begun(plan=plan)
+    assert play(alone, (Finished(0, 40, 3), 5.0), (TimePassed(), 5.0)) == [Abort((1, 2)), Answer(3, "clock")]
 
 
 def test_a_policy_stops_by_the_votes_alone() -> None:

@@ -12,7 +12,7 @@ import pytest
 from fastmath.answers.contests import CONTESTS
 from fastmath.kernel.solver import Solver, SolverRules
 from fastmath.policies.clock import Allotment
-from fastmath.policies.plan import Plan
+from fastmath.policies.plan import Patience, Plan
 from fastmath.policies.public import PUBLIC, find_policies
 from fastmath.replay.draws import by_model, contest_scores, replay_contests
 from fastmath.replay.questions import replay_questions
@@ -92,6 +92,12 @@ def test_a_second_wave_begins_where_the_first_was_split() -> None:
     played = play(question((10, 3), (20, 7), (5, 7)), plan, math.inf)
     # 20 steps of the first wave, five of the third sample, which decides for 7.
     assert (played.right, played.steps, played.tokens) == (True, 25.0, 35.0)
+
+
+def test_patience_lapses_once_all_samples_that_end_together_are_counted() -> None:
+    plan = Plan(Allotment(0.0, 999.0, 999.0), first=4, patience=Patience(0.0, 5.0))
+    played = play(question((10, 3), (10, 7), (10, 7), (20, 3)), plan, math.inf)
+    assert (played.right, played.steps) == (True, 10.0)
 
 
 @needs_reference

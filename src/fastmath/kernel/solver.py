@@ -185,10 +185,15 @@ class Solver:
         return self._act(now)
 
     def handle(self, event: Event, now: float) -> list[Action]:
-        """Record an event that happened at time `now` and return the actions due; none after the answer."""
+        """Record an event that happened at time `now` and return the actions due; none after the answer.
+
+        Patience does not lapse at a sample's end but at the next wake-up, which may be due at once: samples that end
+        together, as those of one engine step do, are counted together.
+        """
         self._record(event, now)
         # A growing sample changes nothing but its token count; what is due by time alone has its own wake-up.
-        return [] if isinstance(event, Grew) and now < self.next_wakeup else self._act(now)
+        is_idle = isinstance(event, Grew) and now < self.next_wakeup
+        return [] if is_idle else self._act(now, is_patient=isinstance(event, Finished))
 
     def pause(self, now: float) -> Answer | None:
         """Answer if that is due at time `now`, and start nothing, as there is no engine; None = it stays open."""
@@ -231,10 +236,10 @@ class Solver:
         if self.plan.patience is not None:
             self._answer_at = self.plan.patience.answer_at(self.ballot.posterior)
 
-    def _act(self, now: float) -> list[Action]:
+    def _act(self, now: float, is_patient: bool = False) -> list[Action]:
         if self.answer is not None:
             return []
-        decided = self._decide(now)
+        decided = self._decide(now, is_patient)
         if decided is None and self._live and now >= self._harvest_at and not self._harvested:
             self._harvested = True
             return [Harvest(tuple(sorted(self._live)))]
@@ -252,12 +257,12 @@ class Solver:
         self._live.clear()
         return [Abort(aborted), decided] if aborted else [decided]
 
-    def _decide(self, now: float) -> Answer | None:
+    def _decide(self, now: float, is_patient: bool = False) -> Answer | None:
         if self.tally:
             reason = self.plan.stop(self.ballot) if self.plan.stop else None
             if reason is None and self.plan.risk is not None:
                 reason = settle(self.ballot, self._pending(now), self.plan.risk)
-            if reason is None and now >= self._answer_at:
+            if reason is None and now >= self._answer_at and not is_patient:
                 reason = "clock"
             if reason is not None:
                 return Answer(self.best_answer, reason)

@@ -2,9 +2,9 @@
 
 Three of the four numbers decide under a clock. They are fitted one after the other: each is tried at the values of
 `GRID`, all rules play the same contests, and the best value takes the place of the one before only if its gain is
-larger than its standard error, so that few recordings leave the numbers as they were. The fourth, the risk, decides
-alone where there is no clock: it is the largest of `RISKS` with which the vote loses at most `MOST_LOST` points against
-the full vote in every set of recordings.
+larger than its standard error and worth a tenth of an answer, so that few recordings, and exams that hardly tell the
+values apart, leave the numbers as they were. The fourth, the risk, decides alone where there is no clock: it is the
+largest of `RISKS` with which the vote loses at most `MOST_LOST` points against the full vote in every set of recordings.
 
 Every set counts as much as any other, and in a set every model, however many problems were recorded of it.
 """
@@ -23,7 +23,7 @@ from fastmath.replay.simulator import CONTEST_SAMPLES, ContestSetting, play_cont
 from fastmath.replay.votes import Recording, draw_contest
 
 GRID = {
-    "patience": (0.6, 0.8, 1.0, 1.3, 1.7, 2.2),
+    "patience": (0.6, 0.8, 1.0, 1.25, 1.6, 2.0),
     "first_wave": (1 / 8, 1 / 6, 1 / 5, 1 / 4, 1 / 3, 1 / 2),
     "give_up": (1.5, 2.0, 2.5, 3.0, 4.0, 6.0),
 }
@@ -31,6 +31,8 @@ GRID = {
 RISKS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
 MOST_LOST = 0.2
 """Percentage points that the vote may lose against the full vote without a clock, in any set of recordings."""
+LEAST_GAIN = 0.1
+"""Right answers of 50 that another value must gain."""
 ROUNDS = 3
 """Largest number of times that all numbers are tried."""
 Sets = Mapping[str, Sequence[Recording]]
@@ -141,7 +143,7 @@ def fit_clock(bench: Bench, start: Schedule, groups: Iterable[Group] | None = No
             gains = {value: bench.gain(replace(current, **{name: value}), current, kept) for value in values}
             value = max(gains, key=lambda each: gains[each][0])
             gain, error = gains[value]
-            if gain > error:
+            if gain > max(error, LEAST_GAIN):
                 best = replace(current, **{name: value})
         if best == before:
             break

@@ -106,10 +106,11 @@ def play_question(question: Recording, solver: Solver, slowdown: float) -> Playe
                 engine.start(action.samples)
         if solver.answer is not None:
             break
-        if engine.next_end <= solver.next_wakeup:
+        wakeup = max(solver.next_wakeup, engine.now)
+        if engine.next_end <= wakeup:
             actions = solver.handle(engine.finish(), engine.now)
         else:
-            engine.wait(max(solver.next_wakeup, engine.now))
+            engine.wait(wakeup)
             actions = solver.handle(TimePassed(), engine.now)
     seconds = engine.now - solver.allotment.start
     return Played(solver.answer.answer == question.gold, bool(solver.votes), engine.tokens, engine.position, seconds)
