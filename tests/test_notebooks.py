@@ -119,7 +119,7 @@ def test_a_few_completions_of_every_step_are_kept(tiny_run):
     assert [each.step for each in read_completions(run_dir / "grpo")] == [1] * 4 + [2] * 4
 
 
-@pytest.mark.parametrize("name", ["02_sft", "03_grpo", "04_reward_curves", "06_evaluate"])
+@pytest.mark.parametrize("name", ["02_sft", "03_grpo", "04_reward_curves", "06_evaluate", "kernel"])
 def test_an_executed_notebook_holds_figures_that_need_no_kernel_and_no_script(tiny_run, name):
     run_dir, _ = tiny_run
     path = run_dir / f"{name}.ipynb"

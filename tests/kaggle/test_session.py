@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from fastmath.kaggle import session
-from fastmath.kaggle.results import compare_with_full_votes, describe_pace
+from fastmath.kaggle.results import compare_with_full_votes, describe_outcome, describe_pace
 from fastmath.kaggle.showing import LIMITS_FIGURE, LIMITS_TABLE, show_limits
+from fastmath.replay.other_rules import RuleOutcome
 
 
 def test_a_contest_that_could_not_be_drawn_has_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +54,19 @@ def test_an_engine_that_has_become_slower_is_told_of() -> None:
     votes = REPORT["full_vote_same_clock"] | {"tokens": 900}
     (told,) = describe_pace(REPORT | {"full_vote_same_clock": votes})
     assert told.startswith("The engine drew 200 tokens a second in the full votes that set the limit and 150 in those")
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "votes", "told"),
+    [
+        (12, True, 4, "aimo3 would have answered 12 (right) on 4 votes of 8 samples, 1,310 tokens: enough samples agree"),
+        (13, False, 4, "aimo3 would have answered 13 (wrong) on 4 votes of"),
+        (None, False, 0, "aimo3 would have answered the fallback on 0 votes of"),
+    ],
+)
+def test_another_rule_is_told_of_in_a_line(answer: int | None, right: bool, votes: int, told: str) -> None:
+    outcome = RuleOutcome("aimo3", answer, right, "agreement", samples=8, votes=votes, tokens=1310, steps=40)
+    assert describe_outcome(outcome).startswith(told)
 
 
 def test_the_notebook_shows_the_replay_s_figure_where_there_is_one(tmp_path: Path) -> None:

@@ -78,6 +78,13 @@ def test_a_menu_chooses_the_question() -> None:
     assert second.args[0] == {"visible": [False, False, True, True]}
 
 
+def test_what_other_rules_would_have_done_stands_below_the_question_s_own_lines() -> None:
+    figure = plot_votes(RECORDS[:2], others={"q1": ["full would have answered 3 < 7"]})
+    own, other = (button.args[1]["annotations"][0]["text"] for button in figure.layout.updatemenus[0].buttons)
+    assert "would have" not in own
+    assert other.endswith("<br>full would have answered 3 &lt; 7")
+
+
 @pytest.mark.parametrize("plot", [lambda records: plot_contest_timeline(records, 10.0), plot_votes])
 def test_a_contest_without_questions_is_drawn_empty(plot: Any) -> None:
     assert plot([]).to_json()

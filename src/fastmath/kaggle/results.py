@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from fastmath.answers.contests import CONTESTS
 from fastmath.contest.policy import find_policy
 from fastmath.evaluation.models import name_last_model
 from fastmath.evaluation.report import is_evaluated
-from fastmath.kaggle.showing import LIMITS_FIGURE, LIMITS_TABLE
+from fastmath.kaggle.showing import LIMITS_FIGURE, LIMITS_TABLE, TIMELINE_FIGURE, VOTES_FIGURE
 from fastmath.kernel.journal import JOURNAL, read_records
 from fastmath.plots.contest import plot_contest, read_answers, tabulate_contest
+from fastmath.plots.contest_timeline import name_reason, plot_contest_timeline, plot_votes
 from fastmath.plots.limits import describe_limits, plot_limits, tabulate_limits
+from fastmath.plots.plotly_style import make_bundle
 from fastmath.plots.style import save_figure
 from fastmath.replay.limits import LimitReplay, LimitSetting, replay_limits
+from fastmath.replay.other_rules import OtherRules, RuleOutcome, read_recordings
 from fastmath.replay.votes import VotesFileError, read_votes
 from fastmath.runs.files import write_json
 from fastmath.runs.stage import Stage
@@ -54,7 +57,30 @@ def draw_contest(stage: Stage) -> None:
     tables = [compare_with_full_votes(report), tabulate_contest(records, answers)]
     _write_markdown(stage.folder / CONTEST_TABLE, *describe_pace(report), *tables)
     save_figure(plot_contest(records, report["limit_seconds"], answers), stage.folder / CONTEST_FIGURE)
+    timeline = plot_contest_timeline(records, report["limit_seconds"], answers)
+    votes = plot_votes(records, answers, others=ask_other_rules(stage, report, records, answers))
+    write_json(stage.folder / TIMELINE_FIGURE, make_bundle(timeline))
+    write_json(stage.folder / VOTES_FIGURE, make_bundle(votes))
     write_json(path, report)
+
+
+def ask_other_rules(
+    stage: Stage, report: Mapping[str, Any], records: Sequence[Mapping[str, Any]], answers: Mapping[str, int]
+) -> dict[str, list[str]]:
+    """What three other rules would have done with each question, a line a rule, where its samples are recorded."""
+    recordings = read_recordings(stage.run_dir, stage.recipe, answers) if is_evaluated(stage) else {}
+    others = OtherRules(stage.recipe.kernel, report, records, recordings)
+    return {record["id"]: list(map(describe_outcome, others.ask(place))) for place, record in enumerate(records)}
+
+
+def describe_outcome(outcome: RuleOutcome) -> str:
+    """What a rule did with a question, in a line.
+
+    Example: "aimo3 would have answered 12 (right) on 4 votes of 8 samples, 310 tokens: enough samples agree".
+    """
+    answer = f"{outcome.answer} ({'right' if outcome.right else 'wrong'})" if outcome.votes else "the fallback"
+    drawn = f"{outcome.votes} votes of {outcome.samples} samples, {outcome.tokens:,} tokens"
+    return f"{outcome.rule} would have answered {answer} on {drawn}: {name_reason(outcome.reason)}"
 
 
 def replay_votes(stage: Stage, questions: int) -> LimitReplay:

@@ -22,18 +22,21 @@ from fastmath.plots.plotly_style import (
 
 REASONS: Mapping[str, str] = {
     "posterior": "the leader is likely enough to stay ahead",
-    "clock": "the leader is likely enough for the time that has passed",
+    "clock": "the leader has waited long enough for further votes",
     "agreement": "enough samples agree",
     "lead": "the leader is far enough ahead",
     "cannot be overtaken": "the samples that are left cannot change the leader",
+    "unlikely to be overtaken": "the samples that are left are unlikely to change the leader",
     "all samples": "all samples have ended",
     "no votes": "all samples have ended, and none has an answer",
     "deadline": "the question's time was over",
     "error": "an error; the fallback was answered",
 }
 """Why a question was answered, in words, by the journal's `reason`."""
-_ROW, _BANK = 20, 150
-"""Heights in pixels: of a question, and of the time bank."""
+Others = Mapping[str, Sequence[str]]
+"""Id of a question → what other rules would have done with it, in lines of text."""
+_ROW, _BANK, _PANEL, _LINE = 20, 150, 220, 14
+"""Heights in pixels: of a question, of the time bank, of the votes over time, and of a line of text above them."""
 
 
 def plot_contest_timeline(
@@ -73,6 +76,11 @@ def plot_contest_timeline(
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": {"text": "stopped by "}},
     )  # fmt: skip
     return figure
+
+
+def name_reason(reason: str) -> str:
+    """A reason of the journal or of a policy in words."""
+    return REASONS.get(reason, f"the policy's rule “{reason}” held")
 
 
 def _draw_bank(records: Sequence[Record]) -> go.Scatter:
@@ -123,7 +131,7 @@ def describe_question(record: Record, answers: Mapping[str, int]) -> str:
         f"<b>{html.escape(str(record['id']))}</b>: answer {record['answer']}{judged}",
         f"votes: {describe_votes(record['votes']) or 'none'} ({len(record['votes'])} of {record['samples']} samples)",
         f"{record['seconds']:,.2f} s of {record['share_seconds']:,.2f} s even share, {record['tokens']:,} tokens",
-        f"stopped by {html.escape(record['reason'])}: {REASONS.get(record['reason'], 'a rule of the policy')}",
+        f"stopped by {html.escape(record['reason'])}: {html.escape(name_reason(record['reason']))}",
     ]
     if record.get("error"):
         lines.append(f"error: {html.escape(record['error'][:200])}")
@@ -146,7 +154,12 @@ def _draw_judgements(
             )  # fmt: skip
 
 
-def plot_votes(records: Sequence[Record], answers: Mapping[str, int] | None = None, theme: Theme = EITHER) -> go.Figure:
+def plot_votes(
+    records: Sequence[Record],
+    answers: Mapping[str, int] | None = None,
+    theme: Theme = EITHER,
+    others: Others | None = None,
+) -> go.Figure:
     """The votes of one question over its time, a line an answer, with why it stopped; a menu chooses the question.
 
     Args:
@@ -154,6 +167,7 @@ def plot_votes(records: Sequence[Record], answers: Mapping[str, int] | None = No
             versions votes have no times, and are counted by their number instead.
         answers: id of a question → correct answer, where it is known.
         theme: colours of what is no data.
+        others: lines on what other rules would have done, which stand below the question's own.
     """
     figure = go.Figure()
     owners: list[int] = []
@@ -165,20 +179,24 @@ def plot_votes(records: Sequence[Record], answers: Mapping[str, int] | None = No
         {
             "label": f"{place + 1}. {record['id']}: {record['reason']}",
             "method": "update",
-            "args": [{"visible": [owner == place for owner in owners]}, _describe_end(record, answers or {}, theme)],
+            "args": [
+                {"visible": [owner == place for owner in owners]},
+                _describe_end(record, answers or {}, theme, others or {}),
+            ],
         }
         for place, record in enumerate(records)
     ]
+    top = 50 + _LINE * (6 + max((len(lines) for lines in (others or {}).values()), default=0))
     figure.update_layout(make_layout(theme))
     figure.update_layout(
-        height=400, hovermode="closest", xaxis={"rangemode": "tozero"},
-        yaxis={"title": {"text": "votes"}, "rangemode": "tozero", "tickformat": "d"}, showlegend=True,
-        legend={"title": {"text": "answer"}}, margin={"t": 140},
-        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.62, "yanchor": "top", "showactive": True,
-                      **make_button_style(theme)}] if buttons else [],
+        height=top + _PANEL + 48, hovermode="closest", xaxis={"rangemode": "tozero"},
+        yaxis={"title": {"text": "votes"}, "rangemode": "tozero", "dtick": 1}, showlegend=True,
+        legend={"title": {"text": "answer"}}, margin={"t": top},
+        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1 + (top - 6) / _PANEL, "yanchor": "top",
+                      "showactive": True, **make_button_style(theme)}] if buttons else [],
     )  # fmt: skip
     if records:
-        figure.update_layout(_describe_end(records[0], answers or {}, theme))
+        figure.update_layout(_describe_end(records[0], answers or {}, theme, others or {}))
     return figure
 
 
@@ -205,16 +223,17 @@ def _draw_votes(record: Record, answers: Mapping[str, int], *, visible: bool) ->
         )  # fmt: skip
 
 
-def _describe_end(record: Record, answers: Mapping[str, int], theme: Theme) -> dict[str, Any]:
+def _describe_end(record: Record, answers: Mapping[str, int], theme: Theme, others: Others) -> dict[str, Any]:
     """What of the layout belongs to one question: its description, and a line where it was answered."""
     timed = bool(record.get("vote_seconds"))
+    told = [describe_question(record, answers), *map(html.escape, others.get(record["id"], ()))]
     end = record["elapsed_seconds"] - record.get("started_seconds", 0.0)
     line = {"type": "line", "x0": end, "x1": end, "y0": 0, "y1": 1, "xref": "x", "yref": "paper"}
     return {
         "shapes": [line | {"line": {"color": theme.ink, "dash": "dot", "width": 1.2}}] if timed else [],
         "xaxis.title.text": "seconds of the question" if timed else "number of the vote (the journal has no times)",
         "annotations": [
-            {"text": describe_question(record, answers), "x": 0, "y": 1.02, "xref": "paper", "yref": "paper",
+            {"text": "<br>".join(told), "x": 0, "y": 1.02, "xref": "paper", "yref": "paper",
              "xanchor": "left", "yanchor": "bottom", "align": "left", "showarrow": False, "font": {"size": 11}}
         ],
     }  # fmt: skip

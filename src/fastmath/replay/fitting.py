@@ -4,7 +4,7 @@ Three of the four numbers decide under a clock. They are fitted one after the ot
 `GRID`, all rules play the same contests, and the best value takes the place of the one before only if its gain is
 larger than its standard error and worth a tenth of an answer, so that few recordings, and exams that hardly tell the
 values apart, leave the numbers as they were. The fourth, the risk, decides alone where there is no clock: it is the
-largest of `RISKS` with which the vote loses at most `MOST_LOST` points against the full vote in every set of recordings.
+largest of `RISKS` with which the vote loses at most `MOST_LOST` points against the full vote in every set.
 
 Every set counts as much as any other, and in a set every model, however many problems were recorded of it.
 """
