@@ -59,7 +59,12 @@ def test_an_engine_that_has_become_slower_is_told_of() -> None:
 @pytest.mark.parametrize(
     ("answer", "right", "votes", "told"),
     [
-        (12, True, 4, "aimo3 would have answered 12 (right) on 4 votes of 8 samples, 1,310 tokens: enough samples agree"),
+        (
+            12,
+            True,
+            4,
+            "aimo3 would have answered 12 (right) on 4 votes of 8 samples, 1,310 tokens: enough samples agree",
+        ),
         (13, False, 4, "aimo3 would have answered 13 (wrong) on 4 votes of"),
         (None, False, 0, "aimo3 would have answered the fallback on 0 votes of"),
     ],

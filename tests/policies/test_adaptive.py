@@ -40,14 +40,14 @@ def test_quick_first_votes_raise_the_pace() -> None:
     history = History(first_votes=9, seconds_to_first_votes=22.5)
     plan = POLICY.plan(FIFTY, 16, 24.0, history)
     assert (expected_wait(FIFTY, history), plan.first, plan.second) == (3.25, 16, 0)
-    # From a pace of 3 on the time no longer grows: 1.2 * 3 ** 2 * 10 s, which is above 2.5 * 3 * 10 s.
-    assert (plan.patience.lapse, plan.allotment.deadline) == (pytest.approx(108.0), pytest.approx(108.0))
+    # From a pace of 3 on the time no longer grows: 1.2 * 3 ** 1.5 * 10 s, and 2.5 * 3 * 10 s.
+    assert (plan.patience.lapse, plan.allotment.deadline) == (pytest.approx(62.354), pytest.approx(75.0))
 
 
 def test_slow_first_votes_leave_no_patience_but_time_for_a_vote() -> None:
-    # Waits of 10 s, expected, and 30 s three times: 25 s, a pace of 0.4; 1.2 * 0.4 ** 2 * 10 s, and 2.5 waits.
+    # Waits of 10 s, expected, and 30 s three times: 25 s, a pace of 0.4; 1.2 * 0.4 ** 1.5 * 10 s, and 2.5 waits.
     plan = POLICY.plan(FIFTY, 16, 24.0, History(first_votes=3, seconds_to_first_votes=90.0))
-    assert (plan.first, plan.patience.lapse, plan.allotment.deadline) == (6, pytest.approx(1.92), 62.5)
+    assert (plan.first, plan.patience.lapse, plan.allotment.deadline) == (6, pytest.approx(3.0358, rel=1e-4), 62.5)
 
 
 def test_time_spent_without_a_vote_lowers_the_pace() -> None:

@@ -21,6 +21,9 @@ SPLIT = 0.75
 """Posterior of one vote against none; a vote of at least two samples below it has a rival, and counts as split."""
 FEWEST_FIRST = 3
 """Smallest first wave: of two votes neither can outvote the other."""
+PATIENCE_EXPONENT = 1.5
+"""Power of the pace with which patience grows: with 1, first votes are answered although there is time for all where
+samples end at about the same time; with 2, engines that batches slow down wait too long."""
 HIGHEST_PACE = 3.0
 """Pace from which a question's time no longer grows with it."""
 
@@ -34,7 +37,7 @@ class Schedule:
     Attributes:
         risk: chance that the samples to come overturn a leader, at which it is answered, see
             `fastmath.policies.voting.settle`.
-        patience: time after which any leader is answered, in even shares times the square of the pace.
+        patience: time after which any leader is answered, in even shares times the pace to the power of 1.5.
         first_wave: how much longer the samples that start at once may make an engine step, at a pace of up to 1; their
             number grows with the square of the pace, as the time does that a question may take, counted in waits.
         give_up: time after which a question without a leader is given up, in mean waits for a first vote, or in even
@@ -105,7 +108,7 @@ class AdaptivePolicy:
 
     Example: 50 questions in 500 s and no vote so far: a share of 10 s, a wait of 10 s, a pace of 1. With patience 1.2
     any leader is answered after 12 s and one of posterior 0.75 after 6 s; with give_up 3 the question ends after 30 s.
-    At a pace of 2 they wait four times as long: there is time for the votes that the first one was ahead of.
+    At a pace of 2 they wait 2 ** 1.5 = 2.8 times as long: there is time for the votes that the first one was ahead of.
     """
 
     schedule: Schedule
@@ -116,7 +119,7 @@ class AdaptivePolicy:
         pace = time.share / wait if 0 < wait < math.inf else math.inf
         first = schedule.count_first(pace, samples, schedule.slowdown or slowdown)
         paced = min(pace, HIGHEST_PACE) * time.share
-        lapse = schedule.patience * min(pace, HIGHEST_PACE) * paced
+        lapse = schedule.patience * min(pace, HIGHEST_PACE) ** PATIENCE_EXPONENT * time.share
         return Plan(
             allotment=time.allot(max(lapse, schedule.give_up * max(wait, paced))),
             first=first,
