@@ -26,6 +26,13 @@ def test_a_run_that_is_named_twice_is_refused(run_dir: Path) -> None:
         read_runs([run_dir, run_dir / ".." / run_dir.name])
 
 
+def test_a_report_of_an_earlier_version_is_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "report.json").write_text('{"models": []}')
+    (run,) = read_runs([tmp_path])
+    assert run.report is None
+    assert "report.json has no `comparisons`: an earlier version wrote it" in caplog.text
+
+
 def test_a_stage_that_has_not_run_has_neither_settings_nor_recipe(tmp_path: Path) -> None:
     (run,) = read_runs([tmp_path])
     assert (run.settings, run.manifests, run.report, run.read_recipe("kernel")) == ({}, {}, None, None)

@@ -1,6 +1,7 @@
 """The runs that a page shows: what their folders hold, read once and never written to."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ from fastmath.recipe.sections import Recipe
 from fastmath.runs.manifest import read_manifest
 from fastmath.runs.stages import NOTEBOOKS
 from fastmath.runs.state import StageState, describe_run
+
+logger = logging.getLogger(__name__)
+
+_EVALUATED = frozenset(("models", "comparisons"))
+"""What the page shows of a report."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,27 @@ def name_runs(folders: Sequence[Path]) -> list[str]:
 def _read_run(folder: Path, name: str) -> Run:
     manifests = {stage: read_manifest(folder / stage) for stage in NOTEBOOKS}
     settings = {stage: folder / stage / "config.yaml" for stage in NOTEBOOKS}
-    report = folder / "report.json"
     return Run(
         name=name,
         folder=folder,
         states=tuple(describe_run(folder)),
         manifests={stage: manifest for stage, manifest in manifests.items() if manifest},
         settings={stage: yaml.safe_load(path.read_text()) for stage, path in settings.items() if path.exists()},
-        report=json.loads(report.read_text()) if report.exists() else None,
+        report=_read_report(folder / "report.json"),
     )
+
+
+def _read_report(path: Path) -> Mapping[str, Any] | None:
+    """The report of an evaluation; None where there is none, or one of a version that measured less."""
+    if not path.exists():
+        return None
+    report = json.loads(path.read_text())
+    if missing := sorted(_EVALUATED - report.keys()):
+        logger.warning(
+            "%s has no %s: an earlier version wrote it, and it is left out; `fastmath run` with `--from evaluate "
+            "--force` writes it anew",
+            path,
+            ", ".join(f"`{name}`" for name in missing),
+        )
+        return None
+    return report
