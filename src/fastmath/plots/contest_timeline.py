@@ -131,7 +131,7 @@ def describe_question(record: Record, answers: Mapping[str, int]) -> str:
         f"<b>{html.escape(str(record['id']))}</b>: answer {record['answer']}{judged}",
         f"votes: {describe_votes(record['votes']) or 'none'} ({len(record['votes'])} of {record['samples']} samples)",
         f"{record['seconds']:,.2f} s of {record['share_seconds']:,.2f} s even share, {record['tokens']:,} tokens",
-        f"stopped by {html.escape(record['reason'])}: {html.escape(name_reason(record['reason']))}",
+        f"stopped by {html.escape(record['reason'])}: {html.escape(name_reason(record['reason']), quote=False)}",
     ]
     if record.get("error"):
         lines.append(f"error: {html.escape(record['error'][:200])}")
@@ -226,7 +226,10 @@ def _draw_votes(record: Record, answers: Mapping[str, int], *, visible: bool) ->
 def _describe_end(record: Record, answers: Mapping[str, int], theme: Theme, others: Others) -> dict[str, Any]:
     """What of the layout belongs to one question: its description, and a line where it was answered."""
     timed = bool(record.get("vote_seconds"))
-    told = [describe_question(record, answers), *map(html.escape, others.get(record["id"], ()))]
+    told = [
+        describe_question(record, answers),
+        *(html.escape(line, quote=False) for line in others.get(record["id"], ())),
+    ]
     end = record["elapsed_seconds"] - record.get("started_seconds", 0.0)
     line = {"type": "line", "x0": end, "x1": end, "y0": 0, "y1": 1, "xref": "x", "yref": "paper"}
     return {
