@@ -10,6 +10,12 @@ from fastmath.recipe.load import load_recipe
 from fastmath.runs.stage import Stage
 from helpers.command import fastmath
 
+SMALL = (
+    *("data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"),
+    "evaluate.problems=10",
+)
+"""Settings with which the data are built in seconds."""
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -76,20 +82,33 @@ def test_a_seed_has_a_run_folder_of_its_own():
 
 @pytest.mark.slow
 def test_a_set_too_small_for_a_step_ends_with_2_before_the_training(tmp_path):
-    settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
-    settings += ["evaluate.problems=10", "data.grpo_problems=15"]
-    assignments = [part for setting in settings for part in ("--set", setting)]
+    assignments = [part for setting in (*SMALL, "data.grpo_problems=15") for part in ("--set", setting)]
     finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--to", "grpo", *assignments)
     assert (finished.returncode, (tmp_path / "sft").exists()) == (2, False)
     assert "the GRPO set has 15 rows, and one step takes 16" in finished.stderr
 
 
-def test_results_come_as_json_on_request(tmp_path):
-    settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
-    settings += ["evaluate.problems=10"]
-    assignments = [part for setting in settings for part in ("--set", setting)]
-    finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--to", "build_data", "--json", *assignments)
-    assert json.loads(finished.stdout)["stages"][0]["outcome"] == "done", finished.stderr
+BUILD = ("run", "nano", "--to", "build_data", *(part for setting in SMALL for part in ("--set", setting)))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A run folder whose data have been built beside the report of an earlier evaluation, and the finished command."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "report.json").write_text("this would not even be JSON")
+    return folder, fastmath(*BUILD, "--run-dir", str(folder))
+
+
+def test_an_earlier_evaluation_is_not_shown_as_the_result_of_another_stage(built):
+    folder, finished = built
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.splitlines()[-1] == f"look at 01_build_data.ipynb in {folder}"
+
+
+def test_results_come_as_json_on_request(built):
+    finished = fastmath(*BUILD, "--run-dir", str(built[0]), "--json")
+    (stage,) = json.loads(finished.stdout)["stages"]
+    assert (stage["stage"], stage["outcome"]) == ("build_data", "unchanged"), finished.stderr
 
 
 def test_status_tells_the_state_of_every_stage(tmp_path):
@@ -103,13 +122,3 @@ def test_status_tells_the_state_of_every_stage(tmp_path):
 def test_a_run_that_is_not_there_ends_with_2(tmp_path):
     finished = fastmath("status", str(tmp_path / "nowhere"))
     assert (finished.returncode, "there is no run" in finished.stderr) == (2, True)
-
-
-def test_an_earlier_evaluation_is_not_shown_as_the_result_of_another_stage(tmp_path):
-    (tmp_path / "report.json").write_text("this would not even be JSON")
-    settings = ["data.nano.train_problems=40", "data.nano.test_problems=10", "data.sources.0.rules=[]"]
-    settings += ["evaluate.problems=10"]
-    assignments = [part for setting in settings for part in ("--set", setting)]
-    finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--to", "build_data", *assignments)
-    assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.splitlines()[-1] == f"look at 01_build_data.ipynb in {tmp_path}"
