@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,7 @@ from fastmath.kaggle.packaging import KAGGLE_PYTHON
 from fastmath.kaggle.wheels import WHEELS, download_command, find_interpreter, find_lists
 from fastmath.recipe.load import REPOSITORY_FOLDER
 
+PYTHONS = ("3.11", "3.12")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -30,14 +32,24 @@ def test_every_wheel_of_the_kernel_is_there_for_kaggle_s_python(tmp_path):
     assert result.returncode == 0, result.stderr[-2000:]
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12"])
-def test_the_packages_of_a_gpu_machine_fit_together(version, tmp_path):
-    subprocess.run([find_python(version), "-m", "venv", str(tmp_path / "venv")], check=True)
-    command = [str(tmp_path / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--dry-run"]
-    command += ["--report", str(tmp_path / "report.json"), "-r", "requirements.txt"]
-    result = subprocess.run(command, cwd=REPOSITORY_FOLDER, capture_output=True, text=True)
+def resolve(version, folder):
+    """The finished command that lets pip choose all packages of a GPU machine, and where it has reported them."""
+    subprocess.run([find_python(version), "-m", "venv", str(folder / "venv")], check=True)
+    command = [str(folder / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--dry-run"]
+    command += ["--report", str(folder / "report.json"), "-r", "requirements.txt"]
+    return subprocess.run(command, cwd=REPOSITORY_FOLDER, capture_output=True, text=True), folder / "report.json"
+
+
+@pytest.fixture(scope="module")
+def resolutions(tmp_path_factory):
+    """What pip chooses under each Python, side by side: it computes on one core alone."""
+    with ThreadPoolExecutor() as pool:
+        yield {version: pool.submit(resolve, version, tmp_path_factory.mktemp(version)) for version in PYTHONS}
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_the_packages_of_a_gpu_machine_fit_together(version, resolutions):
+    result, report = resolutions[version].result()
     assert result.returncode == 0, result.stderr[-2000:]
-    chosen = {
-        item["metadata"]["name"].lower() for item in json.loads((tmp_path / "report.json").read_text())["install"]
-    }
+    chosen = {item["metadata"]["name"].lower() for item in json.loads(report.read_text())["install"]}
     assert {"torch", "vllm", "trl", "kernels", "fastmath"} <= chosen
