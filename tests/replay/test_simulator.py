@@ -13,7 +13,7 @@ from fastmath.answers.contests import CONTESTS
 from fastmath.kernel.solver import Solver, SolverRules
 from fastmath.policies.clock import Allotment
 from fastmath.policies.plan import Patience, Plan
-from fastmath.policies.public import PUBLIC, find_policies
+from fastmath.policies.public import COMPARED, PUBLIC, find_policies
 from fastmath.replay.draws import by_model, contest_scores, replay_contests
 from fastmath.replay.questions import replay_questions
 from fastmath.replay.simulator import ContestSetting, full_vote_seconds, play_contest, play_question
@@ -206,11 +206,13 @@ def nano() -> list[Recording]:
 
 
 def score_all(recordings: list[Recording], limit: float, seeds: int) -> dict[str, float]:
-    """Mean right answers of every rule in the same contests."""
+    """Mean right answers of the kernel's own and of the public rules in the same contests."""
+    policies = find_policies()
     return {
-        name: np.mean([played.right for played in contest_scores(recordings, policy, ContestSetting(limit), seeds, 2)])
-        for name, policy in find_policies().items()
-        if not name.startswith("two-lines")
+        name: np.mean(
+            [each.right for each in contest_scores(recordings, policies[name], ContestSetting(limit), seeds, 2)]
+        )
+        for name in ("default", *COMPARED)
     }
 
 
