@@ -207,11 +207,9 @@ def nano() -> list[Recording]:
 
 def score_all(recordings: list[Recording], limit: float, seeds: int) -> dict[str, float]:
     """Mean right answers of the kernel's own and of the public rules in the same contests."""
-    policies = find_policies()
+    policies, setting = find_policies(), ContestSetting(limit)
     return {
-        name: np.mean(
-            [each.right for each in contest_scores(recordings, policies[name], ContestSetting(limit), seeds, 2)]
-        )
+        name: np.mean([each.right for each in contest_scores(recordings, policies[name], setting, seeds, 2)])
         for name in ("default", *COMPARED)
     }
 
