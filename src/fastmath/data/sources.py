@@ -144,7 +144,10 @@ def read_problems(path: Path, wanted: Sequence[str] = ("problem", "answer")) -> 
             raise SettingsError(f"{path}, row {index}: {row}{hint}")
         missing = set(wanted) - row.keys()
         if missing:
-            raise SettingsError(f"{path}, row {index}: no {', '.join(sorted(missing))}; found {', '.join(row)}")
+            raise SettingsError(
+                f"{path}, row {index}: no {', '.join(sorted(missing))}; found {', '.join(row)}; want columns of these "
+                "names: rename those of the file (a training source may map them instead, `data.sources`' `columns`)"
+            )
         problem, answer = repair_text(_to_text(row["problem"])), repair_text(_to_text(row.get("answer")))
         repaired, broken = repaired + problem.repaired + answer.repaired, broken + problem.broken + answer.broken
         identifier = _to_text(row.get("id")) or str(index)
