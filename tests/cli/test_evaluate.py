@@ -22,6 +22,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("place")
     problems = make_tiny_model(folder / "model")
     problems.head(2).write_ndjson(folder / "integers.jsonl")
+    pl.DataFrame({"question": ["1+1"], "solution_answer": [2]}).write_csv(folder / "columns.csv")
     problems.tail(2).with_columns(answer=pl.Series([r"\frac{1}{2}", "x + 1"])).write_csv(folder / "others.csv")
     return folder
 
@@ -34,9 +35,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mine=modle", "integers.jsonl", "there is no folder"),
         ("mine=me/mine", "integers.jsonl", "the Hub model me/mine is pinned to no commit"),
         ("mine=model", "integrs.jsonl", "`evaluate.sets`: there is no file"),
+        (
+            "mine=model",
+            "columns.csv",
+            "no answer, problem; found question, solution_answer; want columns of these names",
+        ),
         ("mine=model", "hf://datasets/me/mine/test.jsonl", "the Hub dataset me/mine is pinned to no commit"),
     ],
-    ids=["form", "name", "folder", "hub", "file", "hub file"],
+    ids=["form", "name", "folder", "hub", "file", "columns", "hub file"],
 )
 def test_what_cannot_be_evaluated_ends_with_2_and_is_named(
     place: Path, model: str, problems: str, message: str

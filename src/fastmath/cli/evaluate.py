@@ -59,6 +59,7 @@ def evaluate(
     recipe = resolve_recipe(recipe)
     stage = open_stage("evaluate", recipe, str(folder), overrides, force)
     check_recipe(stage.recipe, stage.root, ["evaluate"])
+    _require_columns(sets)
     with exiting_on_interrupt():
         run_and_say("evaluate", "evaluate", recipe, folder, overrides, force, as_json)
     from fastmath.evaluation.tables import render_report  # tables and metrics take a while
@@ -77,6 +78,15 @@ def _read_model(text: str) -> tuple[str, str]:
 
 def _find_set(name: str) -> str:
     return name if name.startswith(HUB_SCHEME) else str((Path.cwd() / name).resolve())
+
+
+def _require_columns(sets: list[str]) -> None:
+    """Refuse a file on this machine whose first row cannot be read, before a model is loaded."""
+    from fastmath.data.sources import read_problems  # takes a while
+
+    for name in sets:
+        if not name.startswith(HUB_SCHEME):
+            next(read_problems(Path(_find_set(name))), None)
 
 
 def _read_budgets(text: str) -> list[int]:
