@@ -125,7 +125,7 @@ def contest_scores(
         first: seed of the first contest.
     """
     work = partial(_replay_seed, by_model(recordings), policy, setting, run)
-    by_seed = map_seeds(work, range(first, first + seeds), processes)
+    by_seed = map_items(work, range(first, first + seeds), processes)
     return [scores[model] for model in range(len(by_seed[0])) for scores in by_seed]
 
 
@@ -136,12 +136,12 @@ def _replay_seed(
     return [play_contest(questions, policy, setting) for questions in drawn]
 
 
-def map_seeds(work: Any, seeds: range, processes: int) -> list[Any]:
-    """Results of `work` for each seed, in the order of the seeds, computed by `processes` processes."""
-    if processes == 1 or len(seeds) == 1:
-        return [work(seed) for seed in seeds]
+def map_items(work: Any, items: Sequence[Any], processes: int) -> list[Any]:
+    """Results of `work` for each item, such as a seed, in their order, computed by `processes` processes."""
+    if processes == 1 or len(items) == 1:
+        return [work(item) for item in items]
     with ProcessPoolExecutor(processes) as pool:
-        return list(pool.map(work, seeds, chunksize=max(1, len(seeds) // (4 * processes))))
+        return list(pool.map(work, items, chunksize=max(1, len(items) // (4 * processes))))
 
 
 def mean_with_interval(values: Sequence[float]) -> tuple[float, float, float]:

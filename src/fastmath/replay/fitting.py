@@ -12,12 +12,11 @@ Every set counts as much as any other, and in a set every model, however many pr
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from fastmath.policies.adaptive import AdaptivePolicy, Schedule
-from fastmath.replay.draws import by_model
+from fastmath.replay.draws import by_model, map_items
 from fastmath.replay.questions import replay_questions
 from fastmath.replay.simulator import CONTEST_SAMPLES, ContestSetting, play_contest
 from fastmath.replay.votes import Recording, draw_contest
@@ -103,7 +102,7 @@ class Bench:
         if schedule not in self._scores:
             contests = [contest for drawn in self._contests.values() for contest in drawn]
             work = partial(_score, AdaptivePolicy(schedule), self.setting.clocks)
-            flat = iter(_map(work, contests, self.processes))
+            flat = iter(map_items(work, contests, self.processes))
             self._scores[schedule] = {group: [next(flat) for _ in drawn] for group, drawn in self._contests.items()}
         return self._scores[schedule]
 
@@ -123,13 +122,6 @@ class Bench:
 
 def _score(policy: AdaptivePolicy, settings: Sequence[ContestSetting], contest: Sequence[Recording]) -> float:
     return statistics.fmean(play_contest(contest, policy, setting).right for setting in settings)
-
-
-def _map(work: partial[float], contests: Sequence[Sequence[Recording]], processes: int) -> list[float]:
-    if processes == 1:
-        return [work(contest) for contest in contests]
-    with ProcessPoolExecutor(processes) as pool:
-        return list(pool.map(work, contests, chunksize=math.ceil(len(contests) / processes / 2)))
 
 
 def fit_clock(bench: Bench, start: Schedule, groups: Iterable[Group] | None = None) -> Schedule:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastmath.policies.plan import Policy
 from fastmath.policies.public import PublicPolicy
-from fastmath.replay.draws import map_seeds, mean_with_interval
+from fastmath.replay.draws import map_items, mean_with_interval
 from fastmath.replay.simulator import Played, play_unhurried
 from fastmath.replay.votes import Recording, draw_samples
 
@@ -27,7 +27,7 @@ def replay_questions(
         rule has above the full vote in percentage points, with its own, `tokens` and `wall` (mean tokens and mean
         engine steps per question), and both as ratios to those of the full vote.
     """
-    passes = map_seeds(partial(_replay_pass, recordings, policies, samples), range(seeds), processes)
+    passes = map_items(partial(_replay_pass, recordings, policies, samples), range(seeds), processes)
     full = [full for full, _ in passes]
     return [
         {"policy": name, "n": samples, "questions": len(recordings)}
