@@ -22,6 +22,10 @@ TASK: Mapping[str, Any] = {
 BUDGET = 512
 """Longest completion, in tokens."""
 BASE: Mapping[str, Any] = {
+    "grpo.rewards": "paper",
+    "grpo.interpolation": None,
+    "grpo.trainer.epsilon_high": None,
+    "grpo.trainer.scale_rewards": "group",
     "grpo.trainer.max_steps": 400,  # the generated tokens end the training
     # Falls with the steps that were made; a schedule up to the last step would favour the wordy ones, which make fewer.
     "grpo.trainer.learning_rate": 4e-4,
@@ -57,9 +61,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
         ]
     },
     # Fast-Math-R1 (arXiv 2507.08267) as this project has it: tokens, within the group.
-    "paper": {"grpo.rewards": "paper"},
+    "paper": {},
     # GDPO (arXiv 2601.05242): every reward is normalised by itself.
-    "gdpo": {"grpo.rewards": "paper"} | APART,
+    "gdpo": APART,
     # DLER (arXiv 2510.15110): truncation alone, clip-higher, a weak KL term, groups with spread. Unscaled advantages
     # stand for its batch scaling, which would differ between the rounds of a step and which Adam mostly undoes.
     "dler": {

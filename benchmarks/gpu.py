@@ -40,7 +40,6 @@ FEW_STEPS: Mapping[str, Any] = {
     "grpo.trainer.max_completion_length": 512,
     "grpo.trainer.vllm_max_model_length": 1024,
     "grpo.trainer.save_strategy": "no",
-    "grpo.rewards.1.parameters.max_length": 512,
     "evaluate.problems": 200,
     "evaluate.samples": 16,
     "evaluate.token_budget": 512,

@@ -68,7 +68,6 @@ ON_TWO_CORES: Mapping[str, Any] = {
     "grpo.trainer.vllm_max_model_length": 768,
     "grpo.trainer.save_steps": 1,
     "grpo.trainer.save_total_limit": 1,
-    "grpo.rewards.1.parameters.max_length": 256,
     "quantize.clip": False,  # which takes half an hour
     "quantize.calibration_chunks": 32,
     "quantize.calibration_tokens": 256,

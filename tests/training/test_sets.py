@@ -54,8 +54,9 @@ def test_packed_rows_are_not_counted(tmp_path):
 
 def test_oversampling_takes_as_many_prompts_that_are_not_in_the_batch(tmp_path):
     write_sets(tmp_path, 31)
+    recipe = load_recipe("nano", {"grpo.oversampling": {}, "grpo.trainer.scale_rewards": "group"})
     with pytest.raises(TooFewRowsError, match=r"one step takes 32 .*, and as many for `grpo.oversampling`\)"):
-        require_training_set("grpo", load_recipe("nano", {"grpo.oversampling": {}}), tmp_path)
+        require_training_set("grpo", recipe, tmp_path)
 
 
 def test_too_few_prompts_of_the_right_difficulty_are_refused_with_what_was_left_out(tmp_path):

@@ -136,10 +136,12 @@ def test_parts_of_groups_in_a_process_are_refused_where_lengths_are_compared_wit
         check_trainers(load_recipe("fast_math_r1_14b", overrides))
 
 
+OVERSAMPLING = {"grpo.oversampling": {}, "grpo.trainer.scale_rewards": "group"}
+
+
 def test_parts_of_groups_in_a_process_are_refused_where_groups_are_replaced():
-    settings = {
+    settings = OVERSAMPLING | {
         "grpo.rewards": [{"name": "accuracy"}],
-        "grpo.oversampling": {},
         "grpo.trainer.per_device_train_batch_size": 2,
         "grpo.trainer.gradient_accumulation_steps": 2,
     }
@@ -150,13 +152,13 @@ def test_parts_of_groups_in_a_process_are_refused_where_groups_are_replaced():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"grpo.oversampling": {}, "grpo.trainer.scale_rewards": "batch"}, "would differ in scale"),
+        (OVERSAMPLING | {"grpo.trainer.scale_rewards": "batch"}, "would differ in scale"),
         (
-            {"grpo.oversampling": {}, "grpo.trainer.multi_objective_aggregation": "normalize_then_sum"},
+            OVERSAMPLING | {"grpo.trainer.multi_objective_aggregation": "normalize_then_sum"},
             "`multi_objective_aggregation: normalize_then_sum`, which divides advantages by the spread of a whole",
         ),
         # 128 completions in groups of 8
-        ({"grpo.oversampling": {"groups": 17}}, "= 128 / 8); want 16 at most"),
+        (OVERSAMPLING | {"grpo.oversampling": {"groups": 17}}, "= 128 / 8); want 16 at most"),
         (
             {"grpo.pass_rates": {}, "evaluate.engine.arguments.max_model_len": 256},
             "completions of up to 256 tokens (`grpo.trainer.max_completion_length`) on the engine of `evaluate`",
@@ -169,7 +171,9 @@ def test_sampling_that_contradicts_itself_is_refused(overrides, message):
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("overrides", [{"grpo.oversampling": {"groups": 16}}, {"grpo.pass_rates": {"samples": 8}}])
+@pytest.mark.parametrize(
+    "overrides", [OVERSAMPLING | {"grpo.oversampling": {"groups": 16}}, {"grpo.pass_rates": {"samples": 8}}]
+)
 def test_nano_can_sample_further(overrides):
     check_trainers(load_recipe("nano", overrides))
 
