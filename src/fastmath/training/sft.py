@@ -6,6 +6,7 @@ learning-rate schedule ends where the training ends, and an interrupted training
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastmath.prompts import SYSTEM_PROMPTS
 from fastmath.recipe.launches import read_launch
@@ -17,6 +18,9 @@ from fastmath.runs.start_model import find_start_model
 from fastmath.training.launch import launch, run_training_process
 from fastmath.training.sets import require_training_set
 from fastmath.training.trainers import build_sft_config
+
+if TYPE_CHECKING:
+    from fastmath.training.callbacks import StopGuard
 
 FIRST_EPOCH = "first_epoch"
 """Folder, in the stage's own, of the comparison run whose schedule ends after one epoch."""
@@ -38,21 +42,37 @@ def run(stage: Stage) -> None:
     find_start_model(stage).require_whole()
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
     for folder in folders:
-        if not (folder / "model" / "tokenizer.json").exists():  # otherwise it had finished before an interruption
+        if not _is_trained(folder):  # otherwise it had finished before an interruption, or in the launch before
             launch("fastmath.training.sft", stage, settings, folder)
         check_model_folder(folder / "model")
         require_finite(folder / "model")
 
 
 def train(folder: Path, run_dir: Path) -> None:
-    """Train in this process.
+    """Train in this process, and after the whole schedule the comparison run, which saves it a launch.
 
     Args:
         folder: folder of the stage, with the resolved recipe in `config.yaml`, or the folder `first_epoch` in it.
         run_dir: the run folder, with the products of the data stage.
     """
+    from fastmath.training.callbacks import StopGuard
+
+    stop = StopGuard(folder)
+    _train_model(folder, run_dir, stop)
+    settings = load_recipe(str(run_dir / "sft" / "config.yaml")).sft
+    # DeepSpeed's plugin, one for a process, keeps the schedule of the first training.
+    together = settings.first_epoch_run and not read_launch(settings).deepspeed
+    if folder.name != FIRST_EPOCH and together and not stop.stopped:
+        _train_model(folder / FIRST_EPOCH, run_dir, stop)
+
+
+def _is_trained(folder: Path) -> bool:
+    return (folder / "model" / "tokenizer.json").exists()
+
+
+def _train_model(folder: Path, run_dir: Path, stop: "StopGuard") -> None:
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
-    from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter, StopGuard
+    from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter
     from fastmath.training.checkpoints import train_from_last_checkpoint
     from fastmath.training.data_order import OrderedSFTTrainer
     from fastmath.training.examples import read_training_set
@@ -63,7 +83,6 @@ def train(folder: Path, run_dir: Path) -> None:
     base = find_start_model(make_stage("sft", recipe, run_dir))
     config = build_sft_config(recipe, folder, first_epoch=first_epoch)
     model, tokenizer = load_model(base.name, config, base.revision)
-    guard = StopGuard(folder)
     progress = ProgressWriter(run_dir / "sft", "one epoch" if first_epoch else "")
     trainer = OrderedSFTTrainer(
         model=model,
@@ -73,9 +92,9 @@ def train(folder: Path, run_dir: Path) -> None:
         ),
         processing_class=tokenizer,
         peft_config=make_adapters(recipe.sft.lora),
-        callbacks=[MetricsWriter(folder / "metrics.jsonl"), progress, FiniteGuard(), guard],
+        callbacks=[MetricsWriter(folder / "metrics.jsonl"), progress, FiniteGuard(), stop],
     )
-    train_from_last_checkpoint(trainer, guard, folder)
+    train_from_last_checkpoint(trainer, stop, folder)
 
 
 if __name__ == "__main__":
