@@ -1,10 +1,13 @@
 """The processes that sample a model: one for each engine, started, watched and joined here.
 
-Each model has processes of its own, whose memory is certainly free when they end. Several engines side by side (data
-parallelism) share the samples of a job out among themselves.
+On GPUs each model has processes of its own, whose memory is certainly free when they end. On a CPU a process draws from
+one model after the other: vLLM's imports take ten seconds. Several engines side by side (data parallelism) share the
+samples of a job out among themselves.
 """
 
+import itertools
 import logging
+import operator
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +21,7 @@ from fastmath.recipe.inference import EvaluateSettings
 from fastmath.runs.files import write_parquet
 from fastmath.runs.gpus import VISIBLE_VARIABLE, list_visible_devices
 from fastmath.runs.process import Child, end_child, run_children
-from fastmath.runs.progress import TOKENS_PER_SECOND, Progress, ProgressCounter, read_progress
+from fastmath.runs.progress import PROGRESS_FILE, TOKENS_PER_SECOND, Progress, ProgressCounter, read_progress
 from fastmath.sampling.jobs import SamplingJob, list_wanted, read_problems
 from fastmath.sampling.samples import judge_samples
 from fastmath.sampling.shards import KEY, clear_shards, describe_file, is_judged, list_pending, read_drawn
@@ -47,14 +50,28 @@ def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
     for job in jobs:
         logger.info("%s: %s", job.model, f"{pending[job.model]:,} samples to draw" if pending[job.model] else "drawn")
     counter = ProgressCounter(folder, "sample", sum(pending.values())) if any(pending.values()) else None
-    speeds = []
-    for job in jobs:
-        if pending[job.model]:
-            speeds.append(_draw(job, folder, counter))
-        if not is_judged(job):
-            finish_job(job)
+    speed = None
+    for together in _group_jobs(jobs):
+        missing = [job for job in together if pending[job.model]]
+        if missing:
+            speed = _draw(missing, folder, counter)
+        for job in together:
+            if not is_judged(job):
+                finish_job(job)
     if counter is not None:
-        counter.close({TOKENS_PER_SECOND: speeds[-1]})
+        counter.close({TOKENS_PER_SECOND: speed})
+
+
+def _group_jobs(jobs: Sequence[SamplingJob]) -> list[list[SamplingJob]]:
+    """The jobs whose models are drawn from by the same processes: those with the same engines, where there is no GPU.
+
+    Engines on GPUs are parts of the machine; memory that a model leaves behind would be missing to the next one.
+    """
+    if list_visible_devices():
+        return [[job] for job in jobs]
+    environments = [[process_environment(job.settings, rank) for rank in range(job.settings.engines)] for job in jobs]
+    groups = itertools.groupby(zip(environments, jobs, strict=True), key=operator.itemgetter(0))
+    return [[job for _, job in group] for _, group in groups]
 
 
 def finish_job(job: SamplingJob) -> pl.DataFrame:
@@ -78,26 +95,35 @@ def finish_job(job: SamplingJob) -> pl.DataFrame:
     return samples
 
 
-def _draw(job: SamplingJob, folder: Path, counter: ProgressCounter) -> float | None:
-    """Run the processes of one job; returns their tokens per second together, as last reported."""
-    places = [folder / "engines" / f"{job.model}-{rank}" for rank in range(job.settings.engines)]
+def _draw(jobs: Sequence[SamplingJob], folder: Path, counter: ProgressCounter) -> float | None:
+    """Run the processes of jobs with the same engines; returns their tokens per second together, as last reported."""
+    settings = jobs[0].settings
+    places = {
+        job.model: [folder / "engines" / f"{job.model}-{rank}" for rank in range(settings.engines)] for job in jobs
+    }
+    for job in jobs:
+        for place in places[job.model]:
+            place.mkdir(parents=True, exist_ok=True)
+            (place / PROGRESS_FILE).unlink(missing_ok=True)  # of an earlier sampling, which would count again
+            (place / "job.json").write_text(job.model_dump_json(indent=2))
     children = []
-    for rank, place in enumerate(places):
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "job.json").write_text(job.model_dump_json(indent=2))
-        command = [sys.executable, "-m", "fastmath.sampling.sampler", str(place / "job.json"), str(rank)]
-        children.append(Child(command, place / "sampling.log", process_environment(job.settings, rank)))
+    for rank in range(settings.engines):
+        own = [places[job.model][rank] for job in jobs]
+        command = [sys.executable, "-m", "fastmath.sampling.sampler", str(rank), *(str(p / "job.json") for p in own)]
+        log = folder / "engines" / f"sampling-{rank}.log"
+        children.append(Child(command, log, process_environment(settings, rank)))
     seen = 0
 
     def watch() -> None:
         nonlocal seen
-        reports = _read_reports(places)
-        done = sum(report.done for report in reports)
-        counter.add(done - seen, label=job.model, figures={TOKENS_PER_SECOND: _add_speeds(reports)})
+        reports = {job.model: _read_reports(places[job.model]) for job in jobs}
+        done = sum(report.done for each in reports.values() for report in each)
+        model = [name for name, each in reports.items() if each][-1:] or [jobs[0].model]
+        counter.add(done - seen, label=model[0], figures={TOKENS_PER_SECOND: _add_speeds(reports[model[0]])})
         seen = done
 
     run_children(children, watch=watch, stop=end_child)
-    return _add_speeds(_read_reports(places))
+    return _add_speeds(_read_reports(places[jobs[-1].model]))
 
 
 def _read_reports(places: Sequence[Path]) -> list[Progress]:

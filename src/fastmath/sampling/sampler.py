@@ -1,8 +1,8 @@
-"""The sampling of one model: in a process of its own for an evaluation, or on an engine that is there already.
+"""The sampling of models: in a process of its own for an evaluation, or on an engine that is there already.
 
-`fastmath.sampling.processes` starts one process for each engine; to start one by hand, name its job and its rank:
+`fastmath.sampling.processes` starts one process for each engine; to start one by hand, name its rank and its jobs:
 
-    python -m fastmath.sampling.sampler runs/nano/evaluate/engines/sft-0/job.json 0
+    python -m fastmath.sampling.sampler 0 runs/nano/evaluate/engines/sft-0/job.json
 """
 
 import os
@@ -150,18 +150,23 @@ def sample_job(job: SamplingJob, rank: int, report: Callable[[int, Mapping[str, 
 
 
 def main() -> None:
-    """Draw the part of the job file's samples that belongs to the rank; both are named on the command line."""
+    """Draw the part of the job files' samples, one job after the other, that belongs to the rank: `RANK JOB_FILE …`."""
     # By default SIGTERM would skip every `finally`, and leave half-written files and the engine's memory behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"ended by signal {signal.SIGTERM}"))
-    job_file, rank = Path(sys.argv[1]), int(sys.argv[2])
-    job = SamplingJob.model_validate_json(job_file.read_bytes())
-    progress = ProgressFile(job_file.parent, "sample", None, label=job.model)
+    rank, job_files = int(sys.argv[1]), [Path(name) for name in sys.argv[2:]]
+    for job_file in job_files:
+        job = SamplingJob.model_validate_json(job_file.read_bytes())
+        progress = ProgressFile(job_file.parent, "sample", None, label=job.model)
 
-    def report(done: int, figures: Mapping[str, float]) -> None:
-        progress.update(done, figures)
-        _end_with_parent()
+        def report(done: int, figures: Mapping[str, float], progress: ProgressFile = progress) -> None:
+            progress.update(done, figures)
+            _end_with_parent()
 
-    progress.update(sample_job(job, rank, report), last=True)
+        try:
+            progress.update(sample_job(job, rank, report), last=True)
+        except Exception as error:
+            error.add_note(f"while the model {job.model}, {job.model_folder}, was sampled")
+            raise
 
 
 def _end_with_parent() -> None:
