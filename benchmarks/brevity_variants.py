@@ -10,6 +10,8 @@ TASK: Mapping[str, Any] = {
     "data.nano.test_problems": 500,
     "data.nano.validation_problems": 128,
     "sft.first_epoch_run": False,
+    "sft.accelerate": "cpu",  # one process a seed, so that two seeds share two cores
+    "sft.trainer.per_device_train_batch_size": 16,
     "sft.trainer.num_train_epochs": 16,
     "sft.trainer.max_length": 640,
     "evaluate.problems": 500,
@@ -22,6 +24,8 @@ TASK: Mapping[str, Any] = {
 BUDGET = 512
 """Longest completion, in tokens."""
 BASE: Mapping[str, Any] = {
+    "grpo.accelerate": "cpu",
+    "grpo.trainer.per_device_train_batch_size": 128,
     "grpo.rewards": "paper",
     "grpo.interpolation": None,
     "grpo.trainer.epsilon_high": None,

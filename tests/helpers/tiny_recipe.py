@@ -10,6 +10,8 @@ TINY = {
     "model.nano.hidden_size": 64,
     "model.nano.heads": 2,
     "model.nano.intermediate_size": 64,
+    "sft.accelerate": "cpu",  # one process, which starts sooner
+    "grpo.accelerate": "cpu",
     "sft.trainer.max_steps": 6,
     "sft.trainer.logging_steps": 2,
     "grpo.trainer.max_steps": 2,

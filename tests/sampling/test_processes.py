@@ -1,5 +1,6 @@
 """The processes that draw samples: real engines side by side, killed, and gone on with."""
 
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from fastmath.recipe.errors import SettingsError
 from fastmath.recipe.inference import EvaluateSettings
+from fastmath.runs.process import ChildFailedError
 from fastmath.runs.progress import read_progress
 from fastmath.sampling import processes
 from fastmath.sampling.jobs import SamplingJob
@@ -84,6 +86,33 @@ def test_engines_side_by_side_share_the_samples_out(model: tuple[Path, pl.DataFr
     drawn = sample(make_tiny_job(*model, tmp_path, engines=2))
     assert drawn.select(KEY).rows() == [(name, number) for name in model[1]["id"] for number in range(8)]
     assert drawn["seed"].value_counts()["count"].to_list() == [16, 16]
+
+
+@pytest.mark.slow
+def test_models_that_share_a_process_are_drawn_from_as_by_processes_of_their_own(
+    model: tuple[Path, pl.DataFrame], whole: pl.DataFrame, tmp_path: Path
+) -> None:
+    first, second = (make_tiny_job(*model, tmp_path / name) for name in ("first", "second"))
+    run_jobs([first, second.model_copy(update={"model": "other"})], tmp_path)
+    assert pl.read_parquet(first.destination).equals(whole)
+    assert pl.read_parquet(second.destination).equals(whole)
+    assert [path.name for path in (tmp_path / "engines").glob("*.log")] == ["sampling-0.log"]
+
+
+@pytest.mark.slow
+def test_an_error_names_the_model_that_was_sampled(model: tuple[Path, pl.DataFrame], tmp_path: Path) -> None:
+    job = make_tiny_job(*model, tmp_path, token_budget=100_000)
+    with pytest.raises(
+        ChildFailedError, match=rf"while the model tiny, {re.escape(str(job.model_folder))}, was sampled"
+    ):
+        run_jobs([job], tmp_path)
+
+
+def test_models_share_no_process_on_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    jobs = [make_tiny_job(tmp_path / "model", make_tiny_model(tmp_path / "model"), tmp_path)] * 2
+    monkeypatch.setattr(processes, "list_visible_devices", lambda: ["0", "1"])
+    assert [len(group) for group in processes._group_jobs(jobs)] == [1, 1]
 
 
 COMMAND = """
