@@ -7,6 +7,7 @@ TASK: Mapping[str, Any] = {
     # Wordy on average, so that brevity is worth something, and terse now and then: GRPO can choose only among traces
     # that SFT has shown.
     "data.nano.rechecks": [0.5, 10.5],
+    "model.nano.initializer_range": 0.02,
     "data.nano.test_problems": 500,
     "data.nano.validation_problems": 128,
     "sft.first_epoch_run": False,

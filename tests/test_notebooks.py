@@ -111,7 +111,7 @@ def test_samples_are_stored_one_row_each(tiny_run):
 def test_metrics_stand_under_trl_s_own_names(tiny_run):
     run_dir, _ = tiny_run
     metrics = polars.read_ndjson(run_dir / "grpo" / "metrics.jsonl", infer_schema_length=None)
-    assert {"step", "reward", "completions/mean_length", "rewards/cosine/mean"} <= set(metrics.columns)
+    assert {"step", "reward", "completions/mean_length", "rewards/length_among_right/mean"} <= set(metrics.columns)
 
 
 def test_a_few_completions_of_every_step_are_kept(tiny_run):

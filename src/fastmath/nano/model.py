@@ -60,6 +60,7 @@ def build_model(tokenizer: Qwen2Tokenizer, settings: NanoModelSettings, seed: in
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.heads,
         max_position_embeddings=settings.max_positions,
+        initializer_range=settings.initializer_range,
         tie_word_embeddings=True,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -28,6 +28,7 @@ class NanoModelSettings(Section):
         layers: number of transformer layers.
         heads: number of attention heads, all with keys and values of their own; it must divide `hidden_size`.
         max_positions: longest sequence, prompt and completion together, in tokens.
+        initializer_range: standard deviation of the weights that training begins with.
         vocabulary_size: largest size of the tokenizer that is trained for the model, in tokens.
     """
 
@@ -36,6 +37,7 @@ class NanoModelSettings(Section):
     layers: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     max_positions: int = Field(1024, ge=64)
+    initializer_range: float = Field(0.02, gt=0)
     vocabulary_size: int = Field(512, ge=320)
 
 
