@@ -1,5 +1,6 @@
 """Resuming a training from its last checkpoint, and keeping the models among which its product is chosen."""
 
+import functools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -117,6 +118,16 @@ def _read_step(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
 
 
+@functools.cache  # torch cannot order two functions of one priority
+def read_numbered_cpu() -> None:
+    """Let torch read what lies on the device `cpu:0`, of which its own readers know only the name `cpu`.
+
+    Several processes on the CPU have this device (accelerate/state.py, `set_device`), and the Trainer maps the
+    optimiser's state to it.
+    """
+    register_package(0, lambda _: None, lambda storage, location: storage if location.startswith("cpu:") else None)
+
+
 def train_from_last_checkpoint(
     trainer: Trainer, guard: StopGuard, folder: Path, keeper: CandidateKeeper | None = None
 ) -> None:
@@ -135,9 +146,7 @@ def train_from_last_checkpoint(
     """
     trainer.add_callback(CheckpointMarker())
     checkpoint = find_last_checkpoint(folder / "checkpoints")
-    # Several processes on the CPU have the device `cpu:0` (accelerate/state.py, `set_device`), to which the Trainer
-    # maps the optimiser's state, and of which torch's own readers know only the name `cpu`.
-    register_package(0, lambda _: None, lambda storage, location: storage if location.startswith("cpu:") else None)
+    read_numbered_cpu()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if trainer.state.global_step == 0:
         raise NoStepError(
