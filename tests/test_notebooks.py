@@ -172,7 +172,7 @@ def test_a_notebook_with_other_settings_than_its_finished_stage_changes_nothing(
         "-y", yaml_of(TINY | {"grpo.trainer.learning_rate": 1e-5}),
     )  # fmt: skip
     assert finished.returncode != 0
-    assert "grpo.trainer.learning_rate: 0.0003 → 1e-05" in finished.stderr
+    assert "grpo.trainer.learning_rate: 0.0004 → 1e-05" in finished.stderr
     assert {path: path.stat().st_mtime_ns for path in (run_dir / "grpo").rglob("*")} == before
 
 

@@ -72,7 +72,7 @@ def test_a_finished_stage_under_other_settings_ends_with_2_and_names_the_setting
         pass
     finished = fastmath("run", "nano", "--run-dir", str(tmp_path), "--set", "grpo.trainer.learning_rate=1e-5")
     assert finished.returncode == 2
-    assert "grpo.trainer.learning_rate: 0.0003 → 1e-05" in finished.stderr
+    assert "grpo.trainer.learning_rate: 0.0004 → 1e-05" in finished.stderr
 
 
 def test_a_seed_has_a_run_folder_of_its_own():

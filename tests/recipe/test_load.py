@@ -74,7 +74,7 @@ def test_a_setting_that_the_run_manages_is_refused():
 
 @pytest.mark.parametrize("value", ["1e-5", "1.0e-5", "1E-05", "+1e-5", "10e-6"])
 def test_a_number_with_an_exponent_is_a_number_in_every_place(value, tmp_path):
-    recipe = find_recipe("nano").read_text().replace("learning_rate: 3.0e-4", f"learning_rate: {value}")
+    recipe = find_recipe("nano").read_text().replace("learning_rate: 4.0e-4", f"learning_rate: {value}")
     (tmp_path / "mine.yaml").write_text(recipe)
     key = "grpo.trainer.learning_rate"
     found = [

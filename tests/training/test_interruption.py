@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -42,9 +43,11 @@ def run_dir(tmp_path) -> Path:
     return tmp_path
 
 
-def start(run_dir: Path) -> subprocess.Popen[str]:
+def start(run_dir: Path, **changes: Any) -> subprocess.Popen[str]:
+    """Train; `__` in the name of a change is a dot."""
+    settings = OVERRIDES | {f"sft.{name.replace('__', '.')}": value for name, value in changes.items()}
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(run_dir), json.dumps(OVERRIDES)],
+        [sys.executable, "-c", PROGRAM, str(run_dir), json.dumps(settings)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -52,15 +55,15 @@ def start(run_dir: Path) -> subprocess.Popen[str]:
     )
 
 
-def logged_steps(run_dir: Path) -> list[int]:
-    path = run_dir / "sft" / "metrics.jsonl"
+def logged_steps(run_dir: Path, folder: str = "sft") -> list[int]:
+    path = run_dir / folder / "metrics.jsonl"
     records = map(json.loads, path.read_text().splitlines()) if path.exists() else []
     return [record["step"] for record in records if "loss" in record]
 
 
-def wait_for_step(run_dir: Path, step: int) -> None:
+def wait_for_step(run_dir: Path, step: int, folder: str = "sft") -> None:
     deadline = time.monotonic() + 240
-    while max(logged_steps(run_dir), default=0) < step:
+    while max(logged_steps(run_dir, folder), default=0) < step:
         assert time.monotonic() < deadline, "training did not start"
         time.sleep(0.1)
 
@@ -86,6 +89,22 @@ def test_an_interrupt_saves_a_checkpoint_and_the_next_run_goes_on_from_it(run_di
     # every step once, in order: none lost, none repeated
     assert logged_steps(run_dir) == list(range(1, STEPS + 1))
     assert (run_dir / "sft" / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_comparison_run_goes_on_and_the_whole_schedule_is_not_trained_again(run_dir):
+    first = start(run_dir, first_epoch_run=True, accelerate="cpu2")
+    wait_for_step(run_dir, 8, "sft/first_epoch")
+    first.send_signal(signal.SIGINT)
+    assert first.wait(timeout=120) != 0
+    weights = run_dir / "sft" / "model" / "model.safetensors"
+    finished = weights.stat().st_mtime_ns
+    assert not (run_dir / "sft" / "first_epoch" / "model").exists()
+
+    second = start(run_dir, first_epoch_run=True, accelerate="cpu2")
+    assert second.wait(timeout=240) == 0, second.stderr.read()
+    assert logged_steps(run_dir, "sft/first_epoch") == list(range(1, STEPS + 1))
+    assert weights.stat().st_mtime_ns == finished
 
 
 @pytest.mark.slow

@@ -41,8 +41,9 @@ def test_the_refusal_says_what_was_left_out(tmp_path):
 
 def test_more_processes_take_more_rows(tmp_path):
     write_sets(tmp_path, 31)
+    recipe = load_recipe("nano", {"sft.trainer.per_device_train_batch_size": 16, "sft.accelerate": "cpu2"})
     with pytest.raises(TooFewRowsError, match="one step takes 32 "):
-        require_training_set("sft", load_recipe("nano", {"sft.accelerate": "cpu2"}), tmp_path)
+        require_training_set("sft", recipe, tmp_path)
 
 
 def test_packed_rows_are_not_counted(tmp_path):

@@ -50,7 +50,7 @@ def test_the_comparison_ends_its_schedule_after_one_epoch(tmp_path):
         ("sft.trainer.eval_strategy", "steps", "is given no evaluation set; leave it out"),
         ("grpo.trainer.num_generations", "8", "is '8': input should be a valid integer"),
         ("grpo.trainer.num_generations", 1, "is 1; want at least 2"),
-        ("grpo.trainer.num_generations", 7, "1 x 128 x 1), which do not divide into groups of 7"),
+        ("grpo.trainer.num_generations", 7, "2 x 64 x 1), which do not divide into groups of 7"),
         ("grpo.trainer.vllm_max_model_length", 160, "want room for the prompt, too"),
         ("sft.trainer.report_to", "tensorbord", "is 'tensorbord'; did you mean 'tensorboard'?"),
         ("sft.trainer.fp16", None, "is None: input should be a valid boolean"),
