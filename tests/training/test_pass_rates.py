@@ -123,7 +123,9 @@ def test_pass_rates_are_measured_once(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_training_takes_the_prompts_that_are_kept_and_replaces_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = make_stage(tmp_path, problems=24, further={"grpo.oversampling": {"rounds": 1}})
+    stage = make_stage(
+        tmp_path, problems=24, further={"grpo.oversampling": {"rounds": 1}, "grpo.trainer.scale_rewards": "group"}
+    )
     given = []
 
     def solve_some(jobs: list[SamplingJob], folder: Path) -> None:
