@@ -28,6 +28,7 @@ SETTINGS = TINY | {
     "sft.trainer.save_steps": 10,
     "sft.trainer.save_total_limit": 10,
     "sft.trainer.logging_steps": 1,
+    "grpo.rewards": "paper",  # by the default ones a model of 40 steps earns nothing, and the guard ends it
     "grpo.trainer.max_steps": 8,
     "grpo.trainer.save_steps": 2,
     "grpo.trainer.max_completion_length": 48,
