@@ -16,7 +16,7 @@ from fastmath.runs.process import ChildFailedError
 from fastmath.runs.progress import read_progress
 from fastmath.sampling import processes
 from fastmath.sampling.jobs import SamplingJob
-from fastmath.sampling.processes import process_environment, run_jobs
+from fastmath.sampling.processes import group_jobs, process_environment, run_jobs
 from helpers.tiny_jobs import ENGINE, make_tiny_job, make_tiny_model
 
 KEY = ["problem_id", "sample"]
@@ -112,7 +112,7 @@ def test_models_share_no_process_on_gpus(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "model").mkdir()
     jobs = [make_tiny_job(tmp_path / "model", make_tiny_model(tmp_path / "model"), tmp_path)] * 2
     monkeypatch.setattr(processes, "list_visible_devices", lambda: ["0", "1"])
-    assert [len(group) for group in processes._group_jobs(jobs)] == [1, 1]
+    assert [len(group) for group in group_jobs(jobs)] == [1, 1]
 
 
 COMMAND = """

@@ -7,7 +7,6 @@ samples of a job out among themselves.
 
 import itertools
 import logging
-import operator
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -51,7 +50,7 @@ def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
         logger.info("%s: %s", job.model, f"{pending[job.model]:,} samples to draw" if pending[job.model] else "drawn")
     counter = ProgressCounter(folder, "sample", sum(pending.values())) if any(pending.values()) else None
     speed = None
-    for together in _group_jobs(jobs):
+    for together in group_jobs(jobs):
         missing = [job for job in together if pending[job.model]]
         if missing:
             speed = _draw(missing, folder, counter)
@@ -62,16 +61,17 @@ def run_jobs(jobs: Sequence[SamplingJob], folder: Path) -> None:
         counter.close({TOKENS_PER_SECOND: speed})
 
 
-def _group_jobs(jobs: Sequence[SamplingJob]) -> list[list[SamplingJob]]:
+def group_jobs(jobs: Sequence[SamplingJob]) -> list[list[SamplingJob]]:
     """The jobs whose models are drawn from by the same processes: those with the same engines, where there is no GPU.
 
     Engines on GPUs are parts of the machine; memory that a model leaves behind would be missing to the next one.
     """
     if list_visible_devices():
         return [[job] for job in jobs]
-    environments = [[process_environment(job.settings, rank) for rank in range(job.settings.engines)] for job in jobs]
-    groups = itertools.groupby(zip(environments, jobs, strict=True), key=operator.itemgetter(0))
-    return [[job for _, job in group] for _, group in groups]
+    groups = itertools.groupby(
+        jobs, key=lambda job: [process_environment(job.settings, rank) for rank in range(job.settings.engines)]
+    )
+    return [list(group) for _, group in groups]
 
 
 def finish_job(job: SamplingJob) -> pl.DataFrame:
@@ -118,8 +118,8 @@ def _draw(jobs: Sequence[SamplingJob], folder: Path, counter: ProgressCounter) -
         nonlocal seen
         reports = {job.model: _read_reports(places[job.model]) for job in jobs}
         done = sum(report.done for each in reports.values() for report in each)
-        model = [name for name, each in reports.items() if each][-1:] or [jobs[0].model]
-        counter.add(done - seen, label=model[0], figures={TOKENS_PER_SECOND: _add_speeds(reports[model[0]])})
+        model = next((name for name in reversed(reports) if reports[name]), jobs[0].model)  # the last one begun
+        counter.add(done - seen, label=model, figures={TOKENS_PER_SECOND: _add_speeds(reports[model])})
         seen = done
 
     run_children(children, watch=watch, stop=end_child)

@@ -153,20 +153,24 @@ def main() -> None:
     """Draw the part of the job files' samples, one job after the other, that belongs to the rank: `RANK JOB_FILE …`."""
     # By default SIGTERM would skip every `finally`, and leave half-written files and the engine's memory behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"ended by signal {signal.SIGTERM}"))
-    rank, job_files = int(sys.argv[1]), [Path(name) for name in sys.argv[2:]]
+    rank, job_files = int(sys.argv[1]), sys.argv[2:]
     for job_file in job_files:
-        job = SamplingJob.model_validate_json(job_file.read_bytes())
-        progress = ProgressFile(job_file.parent, "sample", None, label=job.model)
+        _sample_file(Path(job_file), rank)
 
-        def report(done: int, figures: Mapping[str, float], progress: ProgressFile = progress) -> None:
-            progress.update(done, figures)
-            _end_with_parent()
 
-        try:
-            progress.update(sample_job(job, rank, report), last=True)
-        except Exception as error:
-            error.add_note(f"while the model {job.model}, {job.model_folder}, was sampled")
-            raise
+def _sample_file(job_file: Path, rank: int) -> None:
+    job = SamplingJob.model_validate_json(job_file.read_bytes())
+    progress = ProgressFile(job_file.parent, "sample", None, label=job.model)
+
+    def report(done: int, figures: Mapping[str, float]) -> None:
+        progress.update(done, figures)
+        _end_with_parent()
+
+    try:
+        progress.update(sample_job(job, rank, report), last=True)
+    except Exception as error:
+        error.add_note(f"while the model {job.model}, {job.model_folder}, was sampled")
+        raise
 
 
 def _end_with_parent() -> None:

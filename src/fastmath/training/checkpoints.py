@@ -119,7 +119,7 @@ def _read_step(path: Path) -> int:
 
 
 @functools.cache  # torch cannot order two functions of one priority
-def read_numbered_cpu() -> None:
+def _register_numbered_cpu() -> None:
     """Let torch read what lies on the device `cpu:0`, of which its own readers know only the name `cpu`.
 
     Several processes on the CPU have this device (accelerate/state.py, `set_device`), and the Trainer maps the
@@ -146,7 +146,7 @@ def train_from_last_checkpoint(
     """
     trainer.add_callback(CheckpointMarker())
     checkpoint = find_last_checkpoint(folder / "checkpoints")
-    read_numbered_cpu()
+    _register_numbered_cpu()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if trainer.state.global_step == 0:
         raise NoStepError(

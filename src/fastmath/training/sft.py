@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastmath.prompts import SYSTEM_PROMPTS
 from fastmath.recipe.launches import read_launch
 from fastmath.recipe.load import load_recipe
+from fastmath.recipe.sections import Recipe
 from fastmath.runs.model_folder import check_model_folder, require_finite
 from fastmath.runs.pipeline import make_stage
 from fastmath.runs.stage import Stage
@@ -42,7 +43,8 @@ def run(stage: Stage) -> None:
     find_start_model(stage).require_whole()
     folders = [stage.folder, *([stage.folder / FIRST_EPOCH] if settings.first_epoch_run else [])]
     for folder in folders:
-        if not _is_trained(folder):  # otherwise it had finished before an interruption, or in the launch before
+        # otherwise it had finished before an interruption, or in the launch before
+        if not (folder / "model" / "tokenizer.json").exists():
             launch("fastmath.training.sft", stage, settings, folder)
         check_model_folder(folder / "model")
         require_finite(folder / "model")
@@ -57,20 +59,15 @@ def train(folder: Path, run_dir: Path) -> None:
     """
     from fastmath.training.callbacks import StopGuard
 
-    stop = StopGuard(folder)
-    _train_model(folder, run_dir, stop)
-    settings = load_recipe(str(run_dir / "sft" / "config.yaml")).sft
+    recipe, stop = load_recipe(str(run_dir / "sft" / "config.yaml")), StopGuard(folder)
+    _train_model(recipe, folder, run_dir, stop)
     # DeepSpeed's plugin, one for a process, keeps the schedule of the first training.
-    together = settings.first_epoch_run and not read_launch(settings).deepspeed
+    together = recipe.sft.first_epoch_run and not read_launch(recipe.sft).deepspeed
     if folder.name != FIRST_EPOCH and together and not stop.stopped:
-        _train_model(folder / FIRST_EPOCH, run_dir, stop)
+        _train_model(recipe, folder / FIRST_EPOCH, run_dir, stop)
 
 
-def _is_trained(folder: Path) -> bool:
-    return (folder / "model" / "tokenizer.json").exists()
-
-
-def _train_model(folder: Path, run_dir: Path, stop: "StopGuard") -> None:
+def _train_model(recipe: Recipe, folder: Path, run_dir: Path, stop: "StopGuard") -> None:
     # Late, for their weight: the notebook that launches this module imports it, too, and trains nothing itself.
     from fastmath.training.callbacks import FiniteGuard, MetricsWriter, ProgressWriter
     from fastmath.training.checkpoints import train_from_last_checkpoint
@@ -79,7 +76,6 @@ def _train_model(folder: Path, run_dir: Path, stop: "StopGuard") -> None:
     from fastmath.training.models import load_model, make_adapters
 
     first_epoch = folder.name == FIRST_EPOCH
-    recipe = load_recipe(str((folder.parent if first_epoch else folder) / "config.yaml"))
     base = find_start_model(make_stage("sft", recipe, run_dir))
     config = build_sft_config(recipe, folder, first_epoch=first_epoch)
     model, tokenizer = load_model(base.name, config, base.revision)
