@@ -16,6 +16,16 @@ from fastmath.sampling.jobs import make_job
 from fastmath.sampling.processes import run_jobs
 from fastmath.training import grpo, sft
 
+ONE_PROCESS: Mapping[str, Any] = {
+    "sft.first_epoch_run": False,
+    "sft.accelerate": "cpu",
+    "sft.trainer.per_device_train_batch_size": 16,
+    "grpo.accelerate": "cpu",
+    "grpo.trainer.per_device_train_batch_size": 128,
+    "evaluate.engines": 1,
+}
+"""Settings with which a model needs one core, so that two seeds share two cores."""
+
 
 def run_stage(name: str, run_dir: Path, settings: Mapping[str, Any]) -> None:
     """Run one stage of the nano recipe, or find that it has been run."""

@@ -3,10 +3,11 @@
     python benchmarks/sft_epochs.py --work WORK [--seeds 0,1,2] [--epochs 1,5,10] [--results FILE] [--figure FILE]
 
 For each seed nano is fine-tuned for 1, 5 and 10 epochs, each with a schedule of its own, and each model is trained
-further by GRPO: a short fine-tuning leaves more of the same total compute to GRPO. Compute is counted in forward passes
-of the model over one token: 3 for a token that is fine-tuned on, and 5 for one of GRPO's prompts and completions, which
-is sampled, seen by the reference and trained on. Padding is not counted. Every model is sampled on the test problems,
-GRPO's product being the model that its validations have chosen. What is finished is not made again.
+further by GRPO: a short fine-tuning leaves more of the same total compute to GRPO. Compute is the time that the tokens
+of a training take on the demo's two cores without a neighbour, so that it is the same on every machine: a token of
+GRPO's, which is sampled, seen by the reference and trained on, takes as long as four that are fine-tuned on. Every
+model is sampled on the test problems, GRPO's product being the model that its validations have chosen. What is finished
+is not made again, and seeds can be run side by side.
 
 The last line is one JSON object: by epochs the accuracy, length and answers collected by token budget of both models,
 and the differences of each to the longest fine-tuning, `[value, low, high]` by bootstrap over seeds and problems.
@@ -24,7 +25,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from brevity_figures import FIGURES, Measures, compare
 from matplotlib.figure import Figure
-from nano_runs import begin_from, run_stage, sample_model, tell_means
+from nano_runs import ONE_PROCESS, begin_from, run_stage, sample_model, tell_means
 
 from fastmath.evaluation.intervals import share_intervals
 from fastmath.evaluation.metrics import NO_ANSWER, read_samples
@@ -32,9 +33,10 @@ from fastmath.plots.style import MODEL_STYLES, STYLE, save_figure
 from fastmath.runs.files import write_json
 from fastmath.runs.metrics import read_stage_metrics
 
-TASK: Mapping[str, Any] = {"sft.first_epoch_run": False}
-SFT_PASSES, GRPO_PASSES = 3, 5
-GRPO_TOKENS = 1_000_000
+TASK: Mapping[str, Any] = ONE_PROCESS | {"grpo.interpolation": None}  # the trained models themselves
+SFT_RATE, GRPO_RATE = 18_200, 4_300
+"""Tokens per second of both trainings, prompts and completions, in `fastmath run nano` (two cores of an AMD EPYC)."""
+GRPO_TOKENS = 300_000
 """Tokens of prompts and completions that GRPO has after the longest fine-tuning."""
 COMPLETION_SHARE = 0.65
 """Share of completions in GRPO's tokens, by which its end is set; the compute that is told is what was counted."""
@@ -51,21 +53,19 @@ def run_seed(work: Path, seed: int, epochs: Sequence[int]) -> None:
         begin_from(data, run_dir, "build_data")
         run_stage("sft", run_dir, settings)
         sample_model(run_dir, "sft", settings)
-    longest = count_tokens(work / f"epochs-{max(epochs)}-{seed}", "sft")
+    longest = count_seconds(work / f"epochs-{max(epochs)}-{seed}", "sft")
     for count in epochs:
         run_dir = work / f"epochs-{count}-{seed}"
         settings = {**TASK, "seed": seed, "sft.trainer.num_train_epochs": count}
-        saved = (longest - count_tokens(run_dir, "sft")) * SFT_PASSES / GRPO_PASSES
+        saved = (longest - count_seconds(run_dir, "sft")) * GRPO_RATE
         run_stage("grpo", run_dir, settings | limit_grpo(GRPO_TOKENS + saved))
         sample_model(run_dir, "grpo", settings)
 
 
 def limit_grpo(tokens: float) -> dict[str, Any]:
-    """Settings with which GRPO ends after about so many tokens, at a constant learning rate."""
+    """Settings with which GRPO ends after about so many tokens."""
     return {
         "grpo.trainer.max_steps": 2_000,
-        "grpo.trainer.lr_scheduler_type": "constant_with_warmup",
-        "grpo.trainer.warmup_steps": 3,
         "grpo.trainer.save_steps": 100,
         "grpo.validation.every": 20,
         # thousands, so that a plan that is made again is the same
@@ -73,8 +73,10 @@ def limit_grpo(tokens: float) -> dict[str, Any]:
     }
 
 
-def count_tokens(run_dir: Path, stage: str) -> float:
-    return max(row.get("num_tokens") or 0.0 for row in read_stage_metrics(run_dir, stage))
+def count_seconds(run_dir: Path, stage: str) -> float:
+    """Seconds that the tokens of a training take alone on the demo's machine."""
+    tokens = max(row.get("num_tokens") or 0.0 for row in read_stage_metrics(run_dir, stage))
+    return tokens / {"sft": SFT_RATE, "grpo": GRPO_RATE}[stage]
 
 
 def count_collected(run_dir: Path, model: str) -> dict[str, float]:
@@ -96,7 +98,7 @@ def summarise(work: Path, seeds: Sequence[int], epochs: Sequence[int]) -> dict[s
     for count in epochs:
         folders = [work / f"epochs-{count}-{seed}" for seed in seeds]
         found[str(count)] = {
-            "compute": [SFT_PASSES * count_tokens(f, "sft") + GRPO_PASSES * count_tokens(f, "grpo") for f in folders],
+            "compute_seconds": [sum(count_seconds(folder, stage) for stage in ("sft", "grpo")) for folder in folders],
             **{model: summarise_model(folders, model, measured[model, count]) for model in ("sft", "grpo")},
             **{
                 f"{model}_against_longest": compare(measured[model, max(epochs)], measured[model, count], seed=0)
