@@ -9,10 +9,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fastmath.data import build
+from fastmath.recipe.inference import EvaluateSettings
 from fastmath.recipe.load import load_recipe
 from fastmath.runs.stage import Stage
 from fastmath.training import grpo
-from fastmath.training.interpolation import InterpolationError, interpolate_product, interpolate_weights, is_trained
+from fastmath.training.interpolation import (
+    InterpolationError,
+    interpolate_product,
+    interpolate_weights,
+    is_trained,
+    limit_engines,
+)
 from fastmath.training.selection import read_interpolation
 from fastmath.training.story import tell_validations
 from helpers.tiny_recipe import TINY
@@ -68,6 +75,13 @@ def test_other_weights_are_refused_and_nothing_is_written(tmp_path, start, messa
     with pytest.raises(InterpolationError, match=message):
         interpolate_weights(start, trained, 0.5, tmp_path / "between")
     assert not (tmp_path / "between").exists()
+
+
+# 100 problems x 4 samples x 256 tokens = 102,400 of 200,000 that are worth an engine; with 16,384 tokens 6.6 million
+@pytest.mark.parametrize(("budget", "engines"), [(256, 1), (16_384, 8)])
+def test_few_tokens_are_drawn_by_few_engines(budget, engines):
+    sampling = EvaluateSettings(samples=4, token_budget=budget, engines=8)
+    assert limit_engines(sampling, 100).engines == engines
 
 
 @pytest.fixture

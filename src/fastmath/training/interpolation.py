@@ -6,6 +6,7 @@ at the end. So the product may be start + share · (trained - start), weight by 
 pass@k of reasoning models arXiv 2504.10478). It costs no training.
 """
 
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ from fastmath.training.trainers import build_grpo_config
 
 INTERPOLATION = "interpolation"
 """Folder, in that of a GRPO stage, of the interpolation: the trained weights in `trained/`, and the samples."""
+ENGINE_TOKENS = 200_000
+"""Tokens that are worth a further engine: fewer are drawn by the others before it has started."""
 
 
 class InterpolationError(RuntimeError):
@@ -70,8 +73,9 @@ def interpolate_product(stage: Stage) -> None:
         interpolate_weights(find_start_model(stage).fetch(), product, share, folder / "model")
         found = {"share": share, "taken": True}
         if stage.recipe.grpo.validation is not None:
-            sampling = _choose_sampling(stage)
-            validation = _validate(stage, folder, sampling)
+            problems = read_validation_set(stage.run_dir, stage.recipe.grpo.validation)
+            sampling = limit_engines(_choose_sampling(stage), problems.height)
+            validation = _validate(stage, folder, problems, sampling)
             found["taken"] = is_no_worse(validation, _read_chosen(stage.folder))
             found |= validation.tell(sampling.token_budget)
         write_json(stage.folder / INTERPOLATION_FILE, found)
@@ -82,6 +86,19 @@ def interpolate_product(stage: Stage) -> None:
         product.rename(trained)
     if (folder / "model").exists():
         (folder / "model").rename(product)
+
+
+def limit_engines(sampling: EvaluateSettings, problems: int) -> EvaluateSettings:
+    """The settings of a sampling with as many engines as its tokens are worth, at most those of the settings.
+
+    Args:
+        sampling: settings of a sampling.
+        problems: number of problems, each with `sampling.samples` samples of up to `sampling.token_budget` tokens.
+
+    Example: 100 problems with 4 samples of 256 tokens are worth one engine, with 4 of 16,384 tokens 33.
+    """
+    worth = math.ceil(problems * sampling.samples * sampling.token_budget / ENGINE_TOKENS)
+    return sampling.model_copy(update={"engines": min(sampling.engines, worth)})
 
 
 def interpolate_weights(start: Path, trained: Path, share: float, destination: Path) -> None:
@@ -143,10 +160,10 @@ def _read_tensor(places: Mapping[str, Path], name: str, folder: Path) -> torch.T
         return tensors.get_tensor(name)
 
 
-def _validate(stage: Stage, folder: Path, sampling: EvaluateSettings) -> Validation:
+def _validate(stage: Stage, folder: Path, problems: polars.DataFrame, sampling: EvaluateSettings) -> Validation:
     """Sample the interpolated model as the trained one was in its validations."""
     recipe = stage.recipe
-    write_parquet(read_validation_set(stage.run_dir, recipe.grpo.validation), folder / "problems.parquet")
+    write_parquet(problems, folder / "problems.parquet")
     job = make_job(
         INTERPOLATION,
         folder / "model",
