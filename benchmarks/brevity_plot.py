@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from fastmath.plots.style import INK, MUTED, PALETTE, STYLE
+from fastmath.plots.style import MUTED, STYLE, SeriesStyle, choose_styles
 
 PANELS: Mapping[str, str] = {
     "pass1_change": "pass@1",
@@ -19,6 +19,21 @@ PANELS: Mapping[str, str] = {
 """Figures against the tokens saved, and the titles of their panels."""
 
 
+NAMES: Mapping[str, str] = {
+    "published": "as published",
+    "paper": "the paper's, in tokens",
+    "gdpo": "GDPO",
+    "dler": "DLER",
+    "ddca": "DDCA",
+    "alp": "ALP",
+    "laser_d": "Laser-D",
+    "thinkprune": "ThinkPrune",
+    "shorter_better": "ShorterBetter",
+    "grpo_lead": "GRPO-LEAD",
+}
+"""Names of variants in the legend, where they are not those of `VARIANTS`."""
+
+
 def plot_variants(result: Mapping[str, Any]) -> Figure:
     """Changes of accuracy against tokens saved, a point a variant with its intervals; up and to the right is better.
 
@@ -26,32 +41,31 @@ def plot_variants(result: Mapping[str, Any]) -> Figure:
         result: what `brevity.py` tells.
     """
     variants = {name: figures for name, figures in result["variants"].items() if figures["tokens_saved"][0] is not None}
+    styles = choose_styles(list(variants))
     with plt.rc_context(dict(STYLE)):
-        figure, axes = plt.subplots(1, 3, figsize=(13, 4.6), sharex=True)
+        figure, axes = plt.subplots(1, 3, figsize=(13, 4.9), sharex=True)
         for axis, (name, title) in zip(axes, PANELS.items(), strict=True):
             for variant, figures in variants.items():
-                _draw_point(axis, figures["tokens_saved"], figures[name], variant, variant == result["winner"])
+                label = _name(variant, figures, variant == result["winner"])
+                _draw_point(axis, figures["tokens_saved"], figures[name], styles[variant], label)
             allowed = np.mean([1 - start["oracle_tokens"] / start["tokens"] for start in result["starts"].values()])
             axis.axvline(allowed, color=MUTED, linewidth=1, linestyle=":")
             axis.axhline(0, color=MUTED, linewidth=1)
             axis.set(title=f"{title}: change against SFT", xlabel="tokens saved")
-            axis.margins(x=0.15)
             axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         place = (allowed, axes[0].get_ylim()[0])
         axes[0].annotate("shortest valid traces", place, rotation=90, ha="right", va="bottom", color=MUTED)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
-def _draw_point(axis: Axes, saved: list[float], change: list[float], name: str, is_winner: bool) -> None:
-    colour = PALETTE[1] if is_winner else PALETTE[0]
+def _name(variant: str, figures: Mapping[str, Any], is_winner: bool) -> str:
+    seeds = len(figures["seeds"])
+    name = NAMES.get(variant, variant.replace("_", " "))
+    return f"{name} ({seeds} seed{'s' if seeds > 1 else ''}{', wins' if is_winner else ''})"
+
+
+def _draw_point(axis: Axes, saved: list[float], change: list[float], style: SeriesStyle, label: str) -> None:
     errors = [[[value - low], [high - value]] for value, low, high in (saved, change)]
-    axis.errorbar(saved[0], change[0], errors[1], errors[0], color=colour, marker="o", capsize=2, linewidth=1)
-    axis.annotate(
-        name.replace("_", " "),
-        (saved[0], change[0]),
-        xytext=(5, 4),
-        textcoords="offset points",
-        fontsize=8,
-        color=INK if is_winner else MUTED,
-        weight="bold" if is_winner else "normal",
-    )
+    drawn = {"color": style.colour, "marker": style.marker, "markersize": 7, "capsize": 2, "linewidth": 1}
+    axis.errorbar(saved[0], change[0], errors[1], errors[0], label=label, **drawn)
