@@ -38,7 +38,8 @@ CAUSES: Mapping[str, Mapping[str, Any]] = {
     "skipped_steps": CONSTANT
     | {"grpo.trainer.learning_rate": 6e-4, "grpo.trainer.warmup_steps": 3}
     | {
-        # A token costs a right answer what it costs a wrong one, and forty tokens more than being right earns.
+        # Wrong answers pay for their length as right ones do, and 23 tokens cost what being right earns where three of
+        # four are: 23 x 15 / 256 x 0.75 = 1.0.
         "grpo.rewards": [
             {"name": "accuracy"},
             {"name": "solve_rate_length", "weight": 15, "parameters": {"max_length": 256}},
