@@ -82,7 +82,7 @@ def train(work: Path, seed: int, cause: str) -> dict[str, Any]:
         "chosen": chosen.step,
         "chosen_below_best": best - float(chosen.correct.mean()),
         "validations": [[one.step, float(one.correct.mean()), float(one.tokens.mean())] for one in validations],
-        "product": tell_means(sample_model(run_dir, "grpo", settings)),
+        "product": tell_means(sample_model(run_dir, "grpo", settings | CAUSES[cause])),
     }
 
 
