@@ -56,15 +56,19 @@ def _reward(name: str, weight: float = 1.0, **parameters: Any) -> dict[str, Any]
 # The pattern over all of them: length counts among right answers alone, by pass rate; clip-higher, batch scaling.
 AMONG_RIGHT = {"grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}]} | CLIP_HIGHER
 
+PUBLISHED = {
+    "grpo.rewards": [
+        _reward("benchmarks.published_rewards:PublishedFormat"),
+        _reward("benchmarks.published_rewards:PublishedCosine", max_length=2 * 469),
+        _reward("benchmarks.published_rewards:PublishedLength"),
+    ]
+}
+# The product lies between start and trained model (WiSE-FT, arXiv 2109.01903; 2504.10478).
+BETWEEN = {"grpo.interpolation": 0.7}
+
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     # The published code: lengths in characters (469 are to nano's budget as 30,000 to the paper's), over the batch.
-    "published": {
-        "grpo.rewards": [
-            _reward("benchmarks.published_rewards:PublishedFormat"),
-            _reward("benchmarks.published_rewards:PublishedCosine", max_length=2 * 469),
-            _reward("benchmarks.published_rewards:PublishedLength"),
-        ]
-    },
+    "published": PUBLISHED,
     # Fast-Math-R1 (arXiv 2507.08267) as this project has it: tokens, within the group.
     "paper": {},
     # GDPO (arXiv 2601.05242): every reward is normalised by itself.
@@ -92,8 +96,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     # GRPO-LEAD (arXiv 2504.09696): right answers by their length among the right ones.
     "grpo_lead": {"grpo.rewards": [FORMAT, _reward("length_z_among_right", alpha=0.5)]},
     "among_right": AMONG_RIGHT,
-    # The same, and the product lies between start and trained model (WiSE-FT, arXiv 2109.01903; 2504.10478).
-    "among_right_interpolated": AMONG_RIGHT | {"grpo.interpolation": 0.7},
+    "among_right_interpolated": AMONG_RIGHT | BETWEEN,
+    "published_interpolated": PUBLISHED | BETWEEN,
+    "paper_interpolated": BETWEEN,
     # The same with half the pressure.
     "among_right_half": {"grpo.rewards": [FORMAT, ACCURACY, _reward("length_among_right", weight=0.5)]} | CLIP_HIGHER,
 }

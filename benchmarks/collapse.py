@@ -1,6 +1,6 @@
 """Does the guard end a collapse in time, and is a sound model kept? Trainings of nano that are made to collapse.
 
-    python benchmarks/collapse.py --work WORK [--seeds 0,1,2] [--results FILE]
+    python benchmarks/collapse.py --work WORK [--seeds 0,1,2] [--results FILE] [--figure FILE]
 
 From one SFT model a seed GRPO is trained in three ways that collapse: with a learning rate that rises until it is far
 too large, without the KL term and with a rate somewhat too large, and with a length reward that pays for skipped steps,
@@ -19,8 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from nano_runs import ONE_PROCESS, begin_from, make_start, run_stage, sample_model, tell_means
 
+from fastmath.plots.style import INK, SERIES, STYLE, save_figure
 from fastmath.runs.files import write_json
 from fastmath.training.findings import read_findings
 from fastmath.training.selection import Validation, read_choice, read_validations
@@ -46,6 +52,11 @@ CAUSES: Mapping[str, Mapping[str, Any]] = {
         ],
         "grpo.answers": {"generation_end": "end_of_text", "answer_place": "anywhere"},  # no format is learned
     },
+}
+TITLES: Mapping[str, str] = {
+    "learning_rate": "learning rate up to 6e-3",
+    "no_kl": "no KL term, rate 8e-4",
+    "skipped_steps": "length costs more than errors",
 }
 FALL = 0.10
 """How far below the best a validation is at which a collapse has turned."""
@@ -86,6 +97,32 @@ def train(work: Path, seed: int, cause: str) -> dict[str, Any]:
     }
 
 
+def plot(result: Mapping[str, Any]) -> Figure:
+    """The validations of every training by cause, with the model that was chosen and the step at which it was ended."""
+    with plt.rc_context(dict(STYLE)):
+        figure, axes = plt.subplots(1, len(result), figsize=(13, 3.8), sharey=True, squeeze=False)
+        for axis, (cause, runs) in zip(axes[0], result.items(), strict=True):
+            for style, (seed, run) in zip(SERIES, runs.items(), strict=False):
+                steps, values, _ = np.array(run["validations"]).T
+                axis.plot(steps, values, color=style.colour, marker=style.marker, markersize=5, label=f"seed {seed}")
+                chosen = steps == run["chosen"]
+                axis.plot(steps[chosen], values[chosen], "o", color=INK, markersize=13, fillstyle="none", zorder=3)
+                if run["stopped"] is not None:
+                    axis.plot(steps[-1], values[-1], "x", color=INK, markersize=10, zorder=3)
+            axis.set(title=TITLES[cause], xlabel="step", ylim=(0, 1))
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[0, 0].set_ylabel("validation: pass@1")
+        marks = [
+            Line2D([], [], color=INK, marker="o", fillstyle="none", markersize=11, linestyle="", label="chosen"),
+            Line2D([], [], color=INK, marker="x", markersize=9, linestyle="", label="ended by the guard"),
+        ]
+        lines, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(
+            [*lines, *marks], [*labels, *(str(mark.get_label()) for mark in marks)], loc="outside upper center", ncols=5
+        )
+    return figure
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -93,6 +130,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--causes", default=",".join(CAUSES))
     parser.add_argument("--results", type=Path, help="file for the result")
+    parser.add_argument("--figure", type=Path, help="PNG of the result")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     result = {
@@ -101,6 +139,8 @@ def main() -> None:
     }
     if arguments.results is not None:
         write_json(arguments.results, result)
+    if arguments.figure is not None:
+        save_figure(plot(result), arguments.figure)
     print(json.dumps(result))
 
 
