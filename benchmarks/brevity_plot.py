@@ -19,9 +19,15 @@ PANELS: Mapping[str, str] = {
 """Figures against the tokens saved, and the titles of their panels."""
 
 
+INTERPOLATED = "_interpolated"
+"""End of the names of variants whose product lies between start and trained model."""
 NAMES: Mapping[str, str] = {
     "published": "as published",
+    "published_interpolated": "as published, interpolated",
     "paper": "the paper's, in tokens",
+    "paper_interpolated": "the paper's, interpolated",
+    "among_right": "among right answers",
+    "among_right_interpolated": "among right, interpolated",
     "gdpo": "GDPO",
     "dler": "DLER",
     "ddca": "DDCA",
@@ -37,17 +43,21 @@ NAMES: Mapping[str, str] = {
 def plot_variants(result: Mapping[str, Any]) -> Figure:
     """Changes of accuracy against tokens saved, a point a variant with its intervals; up and to the right is better.
 
+    A model between start and trained model has the colour and marker of the trained one, hollow.
+
     Args:
         result: what `brevity.py` tells.
     """
     variants = {name: figures for name, figures in result["variants"].items() if figures["tokens_saved"][0] is not None}
-    styles = choose_styles(list(variants))
+    bases = {name: name.removesuffix(INTERPOLATED) for name in variants}
+    styles = choose_styles(list(dict.fromkeys(bases.values())))
     with plt.rc_context(dict(STYLE)):
         figure, axes = plt.subplots(1, 3, figsize=(13, 4.9), sharex=True)
         for axis, (name, title) in zip(axes, PANELS.items(), strict=True):
             for variant, figures in variants.items():
                 label = _name(variant, figures, variant == result["winner"])
-                _draw_point(axis, figures["tokens_saved"], figures[name], styles[variant], label)
+                hollow = variant != bases[variant]
+                _draw_point(axis, figures["tokens_saved"], figures[name], styles[bases[variant]], hollow, label)
             allowed = np.mean([1 - start["oracle_tokens"] / start["tokens"] for start in result["starts"].values()])
             axis.axvline(allowed, color=MUTED, linewidth=1, linestyle=":")
             axis.axhline(0, color=MUTED, linewidth=1)
@@ -55,7 +65,7 @@ def plot_variants(result: Mapping[str, Any]) -> Figure:
             axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         place = (allowed, axes[0].get_ylim()[0])
         axes[0].annotate("shortest valid traces", place, rotation=90, ha="right", va="bottom", color=MUTED)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 
@@ -65,7 +75,10 @@ def _name(variant: str, figures: Mapping[str, Any], is_winner: bool) -> str:
     return f"{name} ({seeds} seed{'s' if seeds > 1 else ''}{', wins' if is_winner else ''})"
 
 
-def _draw_point(axis: Axes, saved: list[float], change: list[float], style: SeriesStyle, label: str) -> None:
+def _draw_point(
+    axis: Axes, saved: list[float], change: list[float], style: SeriesStyle, hollow: bool, label: str
+) -> None:
     errors = [[[value - low], [high - value]] for value, low, high in (saved, change)]
     drawn = {"color": style.colour, "marker": style.marker, "markersize": 7, "capsize": 2, "linewidth": 1}
+    drawn |= {"markerfacecolor": "white"} if hollow else {}
     axis.errorbar(saved[0], change[0], errors[1], errors[0], label=label, **drawn)
