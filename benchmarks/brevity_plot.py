@@ -23,11 +23,8 @@ INTERPOLATED = "_interpolated"
 """End of the names of variants whose product lies between start and trained model."""
 NAMES: Mapping[str, str] = {
     "published": "as published",
-    "published_interpolated": "as published, interpolated",
     "paper": "the paper's, in tokens",
-    "paper_interpolated": "the paper's, interpolated",
-    "among_right": "among right answers",
-    "among_right_interpolated": "among right, interpolated",
+    "among_right": "among right",
     "gdpo": "GDPO",
     "dler": "DLER",
     "ddca": "DDCA",
@@ -55,9 +52,9 @@ def plot_variants(result: Mapping[str, Any]) -> Figure:
         figure, axes = plt.subplots(1, 3, figsize=(13, 4.9), sharex=True)
         for axis, (name, title) in zip(axes, PANELS.items(), strict=True):
             for variant, figures in variants.items():
-                label = _name(variant, figures, variant == result["winner"])
-                hollow = variant != bases[variant]
-                _draw_point(axis, figures["tokens_saved"], figures[name], styles[bases[variant]], hollow, label)
+                base = bases[variant]
+                label = _name(base, variant != base, len(figures["seeds"]), variant == result["winner"])
+                _draw_point(axis, figures["tokens_saved"], figures[name], styles[base], variant != base, label)
             allowed = np.mean([1 - start["oracle_tokens"] / start["tokens"] for start in result["starts"].values()])
             axis.axvline(allowed, color=MUTED, linewidth=1, linestyle=":")
             axis.axhline(0, color=MUTED, linewidth=1)
@@ -69,10 +66,9 @@ def plot_variants(result: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _name(variant: str, figures: Mapping[str, Any], is_winner: bool) -> str:
-    seeds = len(figures["seeds"])
-    name = NAMES.get(variant, variant.replace("_", " "))
-    return f"{name} ({seeds} seed{'s' if seeds > 1 else ''}{', wins' if is_winner else ''})"
+def _name(base: str, interpolated: bool, seeds: int, wins: bool) -> str:
+    name = NAMES.get(base, base.replace("_", " ")) + (", interpolated" if interpolated else "")
+    return f"{name} ({seeds} seed{'s' if seeds > 1 else ''}{', wins' if wins else ''})"
 
 
 def _draw_point(

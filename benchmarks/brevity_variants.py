@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-TASK: Mapping[str, Any] = {
+from nano_runs import ONE_PROCESS
+
+TASK: Mapping[str, Any] = ONE_PROCESS | {
     # Wordy on average, so that brevity is worth something, and terse now and then: GRPO can choose only among traces
     # that SFT has shown.
     "data.nano.rechecks": [0.5, 10.5],
     "model.nano.initializer_range": 0.02,
     "data.nano.test_problems": 500,
     "data.nano.validation_problems": 128,
-    "sft.first_epoch_run": False,
-    "sft.accelerate": "cpu",  # one process a seed, so that two seeds share two cores
-    "sft.trainer.per_device_train_batch_size": 16,
     "sft.trainer.num_train_epochs": 16,
     "sft.trainer.max_length": 640,
     "evaluate.problems": 500,
     "evaluate.samples": 32,
+    "evaluate.engines": 2,
     "evaluate.token_budget": 512,
     "evaluate.engine.arguments.max_model_len": 640,
 }
@@ -25,8 +25,6 @@ TASK: Mapping[str, Any] = {
 BUDGET = 512
 """Longest completion, in tokens."""
 BASE: Mapping[str, Any] = {
-    "grpo.accelerate": "cpu",
-    "grpo.trainer.per_device_train_batch_size": 128,
     "grpo.rewards": "paper",
     "grpo.interpolation": None,
     "grpo.trainer.epsilon_high": None,
@@ -56,6 +54,7 @@ def _reward(name: str, weight: float = 1.0, **parameters: Any) -> dict[str, Any]
 # The pattern over all of them: length counts among right answers alone, by pass rate; clip-higher, batch scaling.
 AMONG_RIGHT = {"grpo.rewards": [FORMAT, ACCURACY, {"name": "length_among_right"}]} | CLIP_HIGHER
 
+# The published code: lengths in characters (469 are to nano's budget as 30,000 to the paper's), over the batch.
 PUBLISHED = {
     "grpo.rewards": [
         _reward("benchmarks.published_rewards:PublishedFormat"),
@@ -67,7 +66,6 @@ PUBLISHED = {
 BETWEEN = {"grpo.interpolation": 0.7}
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    # The published code: lengths in characters (469 are to nano's budget as 30,000 to the paper's), over the batch.
     "published": PUBLISHED,
     # Fast-Math-R1 (arXiv 2507.08267) as this project has it: tokens, within the group.
     "paper": {},
@@ -96,10 +94,10 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     # GRPO-LEAD (arXiv 2504.09696): right answers by their length among the right ones.
     "grpo_lead": {"grpo.rewards": [FORMAT, _reward("length_z_among_right", alpha=0.5)]},
     "among_right": AMONG_RIGHT,
+    # The same with half the pressure.
+    "among_right_half": {"grpo.rewards": [FORMAT, ACCURACY, _reward("length_among_right", weight=0.5)]} | CLIP_HIGHER,
     "among_right_interpolated": AMONG_RIGHT | BETWEEN,
     "published_interpolated": PUBLISHED | BETWEEN,
     "paper_interpolated": BETWEEN,
-    # The same with half the pressure.
-    "among_right_half": {"grpo.rewards": [FORMAT, ACCURACY, _reward("length_among_right", weight=0.5)]} | CLIP_HIGHER,
 }
 """Settings over `BASE`, by the name of the variant."""

@@ -26,7 +26,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from nano_runs import ONE_PROCESS, begin_from, make_start, run_stage, sample_model, tell_means
 
-from fastmath.plots.style import INK, SERIES, STYLE, save_figure
+from fastmath.plots.style import INK, STYLE, choose_styles, save_figure
 from fastmath.runs.files import write_json
 from fastmath.training.findings import read_findings
 from fastmath.training.selection import Validation, read_choice, read_validations
@@ -102,7 +102,9 @@ def plot(result: Mapping[str, Any]) -> Figure:
     with plt.rc_context(dict(STYLE)):
         figure, axes = plt.subplots(1, len(result), figsize=(13, 3.8), sharey=True, squeeze=False)
         for axis, (cause, runs) in zip(axes[0], result.items(), strict=True):
-            for style, (seed, run) in zip(SERIES, runs.items(), strict=False):
+            styles = choose_styles(list(runs))
+            for seed, run in runs.items():
+                style = styles[seed]
                 steps, values, _ = np.array(run["validations"]).T
                 axis.plot(steps, values, color=style.colour, marker=style.marker, markersize=5, label=f"seed {seed}")
                 chosen = steps == run["chosen"]
@@ -116,10 +118,8 @@ def plot(result: Mapping[str, Any]) -> Figure:
             Line2D([], [], color=INK, marker="o", fillstyle="none", markersize=11, linestyle="", label="chosen"),
             Line2D([], [], color=INK, marker="x", markersize=9, linestyle="", label="ended by the guard"),
         ]
-        lines, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(
-            [*lines, *marks], [*labels, *(str(mark.get_label()) for mark in marks)], loc="outside upper center", ncols=5
-        )
+        lines, _ = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles=[*lines, *marks], loc="outside upper center", ncols=5)
     return figure
 
 
